@@ -1,0 +1,116 @@
+"""What an agent is to the mesh: its descriptor, its capabilities and its running copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from a2a_node.model.errors import CapabilityNotFound, InvalidInput
+from a2a_node.model.names import checked_name, checked_text
+
+MAX_CAPABILITIES = 1000
+MAX_TAGS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCapability:
+    """One operation of an agent; schemas are JSON Schemas, an empty one allows anything."""
+
+    name: str
+    description: str = ""
+    input_schema: Mapping[str, object] = field(default_factory=dict)
+    output_schema: Mapping[str, object] = field(default_factory=dict)
+    streams_output: bool = False
+    streams_input: bool = False
+    cache_ttl: float = 0.0  # seconds; 0 means never cached
+    limit: str = ""
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDescriptor:
+    """An agent as it introduces itself."""
+
+    name: str
+    version: str = "0.0.0"
+    description: str = ""
+    category: str = "general"
+    tags: tuple[str, ...] = ()
+    capabilities: tuple[AgentCapability, ...] = ()
+    config: Mapping[str, object] = field(default_factory=dict)
+    max_revisits: int = 0
+
+    def capability(self, name: str) -> AgentCapability:
+        """The capability of that name, or the only one when the name is empty; CapabilityNotFound otherwise."""
+        for capability in self.capabilities:
+            if capability.name == name or (not name and len(self.capabilities) == 1):
+                return capability
+        raise CapabilityNotFound(self.name, name, [capability.name for capability in self.capabilities])
+
+    def checked(self) -> AgentDescriptor:
+        """The descriptor itself; InvalidInput names the first field that is wrong."""
+        checked_name("agent.name", self.name)
+        checked_text("agent.version", self.version, 63)
+        checked_text("agent.description", self.description, 2000)
+        checked_name("agent.category", self.category)
+        if len(self.tags) > MAX_TAGS:
+            raise InvalidInput("agent.tags", f"has {len(self.tags)} entries, the limit is {MAX_TAGS}")
+        for number, tag in enumerate(self.tags):
+            checked_name(f"agent.tags[{number}]", tag)
+        self._check_capabilities()
+        return self
+
+    def _check_capabilities(self) -> None:
+        if not 1 <= len(self.capabilities) <= MAX_CAPABILITIES:
+            raise InvalidInput("agent.capabilities", f"must have 1 to {MAX_CAPABILITIES} entries")
+        seen: set[str] = set()
+        for number, capability in enumerate(self.capabilities):
+            place = f"agent.capabilities[{number}]"
+            checked_name(f"{place}.name", capability.name)
+            checked_text(f"{place}.description", capability.description, 2000)
+            if capability.name in seen:
+                raise InvalidInput(f"{place}.name", f"{capability.name!r} is there twice")
+            seen.add(capability.name)
+
+
+class InstanceKind(StrEnum):
+    """How a node reaches a running copy of an agent."""
+
+    HOSTED = "hosted"
+    ATTACHED = "attached"
+    ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running copy of an agent, reachable through exactly one node."""
+
+    id: str
+    agent: str
+    node: str
+    kind: InstanceKind
+    address: str = ""
+    version: str = "0.0.0"
+    lease_until: datetime | None = None  # of an endpoint's own lease; None when its node's lease holds it
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAgent:
+    """An agent as the registry has it."""
+
+    descriptor: AgentDescriptor
+    id: str
+    owner: str
+    enabled: bool
+    deployed_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+    @property
+    def name(self) -> str:
+        """The name that callers use."""
+        return self.descriptor.name

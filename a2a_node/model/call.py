@@ -1,0 +1,97 @@
+"""The call, and the one idea: a layer is a coroutine around the rest of the call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from a2a_node.model.agents import AgentCapability, Instance
+from a2a_node.model.envelope import Envelope
+from a2a_node.model.errors import MeshError
+from a2a_node.model.payload import Payload
+from a2a_node.model.principal import NOBODY, Principal
+
+Reply = Callable[[Payload], Awaitable[None]]
+
+
+async def nothing() -> AsyncIterator[Payload]:
+    """No requests at all."""
+    none: tuple[Payload, ...] = ()
+    for payload in none:
+        yield payload
+
+
+async def unheard(payload: Payload) -> None:
+    """Where replies go that nobody reads."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call on its way through the layers: what was asked, by whom, under which envelope, and both directions."""
+
+    method: str  # the RPC's full name, for example "/a2amesh.v1.AgentService/Invoke"
+    rest: Proceed  # what is done once every layer has let it through
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""  # the caller's address
+    time_left: float | None = None  # seconds that the client's deadline leaves on arrival
+    unary: bool = False  # exactly one output is wanted
+    endless: bool = False  # a stream that lives until somebody ends it, such as a watch
+    id: str = ""
+    agent: str = ""
+    capability: str = ""
+    idempotency_key: str = ""
+    principal: Principal = NOBODY
+    envelope: Envelope | None = None
+    offered: AgentCapability | None = None  # what the directory says of the capability
+    instance: Instance | None = None  # who serves it
+    token: str = ""  # what its agent sends back with child calls
+    replayed: bool = False  # answered without an agent's work
+    requests: AsyncIterator[Payload] = field(default_factory=nothing)
+    reply: Reply = unheard
+
+
+Proceed = Callable[[Call], Awaitable[None]]
+Layer = Callable[[Call, Proceed], Awaitable[None]]
+
+
+def folded(layers: Sequence[Layer], leaf: Proceed) -> Proceed:
+    """One coroutine of all the layers, the first outermost, around the leaf."""
+    proceed = leaf
+    for layer in reversed(layers):
+        proceed = _around(layer, proceed)
+    return proceed
+
+
+def _around(layer: Layer, proceed: Proceed) -> Proceed:
+    async def around(call: Call) -> None:
+        await layer(call, proceed)
+
+    return around
+
+
+class CallStatus(StrEnum):
+    """How a call stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What is remembered of a call."""
+
+    id: str
+    agent: str
+    capability: str
+    status: CallStatus
+    path: tuple[str, ...]
+    parent: str
+    root: str
+    created_at: datetime
+    finished_at: datetime | None = None
+    output: Payload | None = None
+    error: MeshError | None = None

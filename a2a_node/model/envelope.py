@@ -1,0 +1,34 @@
+"""What travels with a call from hop to hop, and the rules that end a call which goes in circles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from a2a_node.model.errors import CallLoop, TooManyHops
+from a2a_node.model.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The state of a call tree at one hop. Only a node makes one; nothing a client sends is believed."""
+
+    deadline: float  # on the monotonic clock of this process, seconds
+    allowance: float  # what there was when the call came in, seconds
+    path: tuple[str, ...] = ()  # names of the agents on the way here, the root's first
+    parent: str = ""  # id of the call whose agent made this one
+    root: str = ""  # id of the first call of the tree
+    authority: tuple[Principal, ...] = ()  # who acts for whom, the root's principal first
+    id: str = ""  # id of this call
+
+    def time_left(self, now: float) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self.deadline - now)
+
+    def entering(self, agent: str, max_hops: int, max_revisits: int) -> Envelope:
+        """The envelope inside `agent`; TooManyHops or CallLoop when it must not go there."""
+        path = (*self.path, agent)
+        if len(path) > max_hops:
+            raise TooManyHops(path, max_hops)
+        if self.path.count(agent) > max_revisits:
+            raise CallLoop(agent, path)
+        return replace(self, path=path)

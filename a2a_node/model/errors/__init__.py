@@ -1,0 +1,112 @@
+"""Every failure that a user can meet, named once, where its meaning is understood.
+
+MeshError                    anything below
+├── InternalError            something unexpected; the log has the rest
+├── InvalidInput             a field of the request is wrong
+│   └── PageTokenInvalid
+├── PayloadTooLarge, RpcNotServed
+├── Unauthenticated          who is calling is not known
+├── agents                   AgentNotFound, AgentDisabled, CapabilityNotFound, NoInstance, AgentLost, AgentFailed,
+│                            AgentRefused, AgentOwned, AgentOverloaded, AgentProtocol
+├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
+│                            CallIdTaken, IdempotencyKeyReused, StreamNotFound
+├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
+├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
+└── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed
+
+A class carries its gRPC code, its reason (`ErrorReason` of the contract) and whether a retry can help; its message says
+what to do; the variables of the message are kept beside it and travel as the metadata of `google.rpc.ErrorInfo`.
+"""
+
+from a2a_node.model.errors.agents import (
+    AgentDisabled,
+    AgentFailed,
+    AgentLost,
+    AgentNotFound,
+    AgentOverloaded,
+    AgentOwned,
+    AgentProtocol,
+    AgentRefused,
+    CapabilityNotFound,
+    NoInstance,
+)
+from a2a_node.model.errors.base import MeshError, revived
+from a2a_node.model.errors.calls import (
+    CallCancelled,
+    CallIdTaken,
+    CallLoop,
+    CallNotFound,
+    CallTokenInvalid,
+    DeadlineExceeded,
+    IdempotencyKeyReused,
+    StreamNotFound,
+    TooManyHops,
+)
+from a2a_node.model.errors.mesh import (
+    InstanceNotFound,
+    LeaseEnded,
+    NodeDraining,
+    NodeNotFound,
+    NodeUnreachable,
+    StoreUnavailable,
+)
+from a2a_node.model.errors.requests import (
+    InternalError,
+    InvalidInput,
+    PageTokenInvalid,
+    PayloadTooLarge,
+    RpcNotServed,
+    Unauthenticated,
+)
+from a2a_node.model.errors.start import DataDirectoryBusy, SettingInvalid, StoreStartFailed
+from a2a_node.model.errors.state import (
+    SessionExists,
+    SessionNotFound,
+    TooManySubscribers,
+    ValueNotNumber,
+    VersionConflict,
+)
+
+__all__ = [
+    "AgentDisabled",
+    "AgentFailed",
+    "AgentLost",
+    "AgentNotFound",
+    "AgentOverloaded",
+    "AgentOwned",
+    "AgentProtocol",
+    "AgentRefused",
+    "CallCancelled",
+    "CallIdTaken",
+    "CallLoop",
+    "CallNotFound",
+    "CallTokenInvalid",
+    "CapabilityNotFound",
+    "DataDirectoryBusy",
+    "DeadlineExceeded",
+    "IdempotencyKeyReused",
+    "InstanceNotFound",
+    "InternalError",
+    "InvalidInput",
+    "LeaseEnded",
+    "MeshError",
+    "NoInstance",
+    "NodeDraining",
+    "NodeNotFound",
+    "NodeUnreachable",
+    "PageTokenInvalid",
+    "PayloadTooLarge",
+    "RpcNotServed",
+    "SessionExists",
+    "SessionNotFound",
+    "SettingInvalid",
+    "StoreStartFailed",
+    "StoreUnavailable",
+    "StreamNotFound",
+    "TooManyHops",
+    "TooManySubscribers",
+    "Unauthenticated",
+    "ValueNotNumber",
+    "VersionConflict",
+    "revived",
+]

@@ -1,0 +1,113 @@
+"""Failures of agents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from a2a_node.model.errors.base import MeshError
+
+
+class AgentNotFound(MeshError):
+    """Nobody by that name is registered."""
+
+    code, reason = "NOT_FOUND", "AGENT_NOT_FOUND"
+
+    def __init__(self, agent: str) -> None:
+        super().__init__(f"no agent is registered as {agent!r}; `a2a-node agents` lists them", agent=agent)
+
+
+class AgentDisabled(MeshError):
+    """The agent is registered and switched off."""
+
+    code, reason = "FAILED_PRECONDITION", "AGENT_DISABLED"
+
+    def __init__(self, agent: str) -> None:
+        super().__init__(f"agent {agent!r} is disabled; UpdateAgent with `enabled` switches it on", agent=agent)
+
+
+class CapabilityNotFound(MeshError):
+    """The agent has no such capability."""
+
+    code, reason = "NOT_FOUND", "CAPABILITY_NOT_FOUND"
+
+    def __init__(self, agent: str, capability: str, known: Sequence[str] = ()) -> None:
+        listed = ", ".join(known[:10]) or "none"
+        wanted = f"no capability {capability!r}" if capability else "several capabilities: name one"
+        super().__init__(f"agent {agent!r} has {wanted}; it has: {listed}", agent=agent, capability=capability)
+
+
+class NoInstance(MeshError):
+    """No running copy of the agent is within reach."""
+
+    code, reason, retryable, retry_after = "UNAVAILABLE", "NO_INSTANCE", True, 1.0
+
+    def __init__(self, agent: str, nodes: Sequence[str] = ()) -> None:
+        where = f"; it runs on {', '.join(nodes[:5])}, which this node does not reach" if nodes else "; start one"
+        super().__init__(f"no running instance of {agent!r} is within reach{where}", agent=agent)
+
+
+class AgentLost(MeshError):
+    """The agent's process or connection ended in the middle of the call."""
+
+    code, reason, retryable, retry_after = "UNAVAILABLE", "AGENT_LOST", True, 0.1
+
+    def __init__(self, agent: str, instance: str) -> None:
+        super().__init__(
+            f"agent {agent!r} was lost in the middle of the call (instance {instance}); part of the work may be done",
+            agent=agent,
+            instance=instance,
+        )
+
+
+class AgentFailed(MeshError):
+    """The agent raised an error that it did not name; its text stays in the log."""
+
+    code, reason = "INTERNAL", "AGENT_FAILED"
+
+    def __init__(self, agent: str, capability: str) -> None:
+        super().__init__(
+            f"agent {agent!r} failed in {capability!r}; the log beside it has the rest",
+            agent=agent,
+            capability=capability,
+        )
+
+
+class AgentRefused(MeshError):
+    """Raised by an agent: it refuses, with a message, a gRPC code and a reason of its own choice."""
+
+    code, reason = "FAILED_PRECONDITION", "AGENT_REFUSED"
+
+    def __init__(
+        self, message: str, *, code: str = "FAILED_PRECONDITION", reason: str = "AGENT_REFUSED", **variables: object
+    ) -> None:
+        super().__init__(message, **variables)
+        self.code, self.reason = code, reason
+
+
+class AgentOwned(MeshError):
+    """Another owner holds the agent's name."""
+
+    code, reason = "ALREADY_EXISTS", "AGENT_OWNED"
+
+    def __init__(self, agent: str, owner: str) -> None:
+        super().__init__(f"the name {agent!r} belongs to {owner!r}; choose another name", agent=agent, owner=owner)
+
+
+class AgentOverloaded(MeshError):
+    """The agent works on as many calls as it takes, and as many wait."""
+
+    code, reason, retryable, retry_after = "RESOURCE_EXHAUSTED", "AGENT_OVERLOADED", True, 0.2
+
+    def __init__(self, agent: str, waiting: int) -> None:
+        super().__init__(
+            f"agent {agent!r} is busy and {waiting} calls wait already; ask later", agent=agent, waiting=waiting
+        )
+
+
+class AgentProtocol(MeshError):
+    """The agent broke the rules of its stream."""
+
+    code, reason = "INTERNAL", "AGENT_PROTOCOL"
+
+    def __init__(self, agent: str, problem: str) -> None:
+        super().__init__(f"agent {agent!r} broke the protocol: {problem}", agent=agent, problem=problem)

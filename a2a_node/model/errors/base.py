@@ -1,0 +1,39 @@
+"""What every failure is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class MeshError(Exception):
+    """A failure with a gRPC code, a reason, a message for people and its variables for programs."""
+
+    code: str = "INTERNAL"
+    reason: str = "INTERNAL"
+    retryable: bool = False
+    retry_after: float | None = None  # seconds; None where the failure does not know
+    by_reason: ClassVar[dict[str, type[MeshError]]] = {}
+
+    def __init__(self, message: str, **variables: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.variables: Mapping[str, str] = {name: str(value) for name, value in variables.items()}
+
+    def __init_subclass__(cls) -> None:
+        MeshError.by_reason.setdefault(cls.reason, cls)
+
+    @property
+    def violations(self) -> Sequence[tuple[str, str]]:
+        """The fields at fault, each with what is wrong with it; empty where the input was not the cause."""
+        return ()
+
+
+def revived(code: str, reason: str, message: str, variables: Mapping[str, str]) -> MeshError:
+    """The error that somebody else named, as its own class where the reason is known."""
+    kind = MeshError.by_reason.get(reason, MeshError)
+    error = kind.__new__(kind)
+    MeshError.__init__(error, message, **variables)
+    error.code, error.reason = code, reason
+    error.retryable = kind.retryable or (kind is MeshError and code == "UNAVAILABLE")
+    return error

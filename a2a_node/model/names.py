@@ -1,0 +1,35 @@
+"""The form of the names that users choose, and one check for all of them."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from a2a_node.model.errors import InvalidInput
+
+NAME = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
+FORM = "must be 1 to 63 lower-case letters, digits, '-', '_' or '.', beginning with a letter"
+
+
+def checked_name(field: str, name: str) -> str:
+    """The name itself; InvalidInput names the field when its form is wrong."""
+    if not name:
+        raise InvalidInput(field, "is required")
+    if not NAME.fullmatch(name):
+        raise InvalidInput(field, f"{name[:80]!r} {FORM}")
+    return name
+
+
+def checked_uuid(field: str, text: str) -> str:
+    """The UUID in its canonical form; InvalidInput names the field otherwise."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidInput(field, f"{text[:80]!r} must be a UUID") from None
+
+
+def checked_text(field: str, text: str, limit: int) -> str:
+    """The text itself; InvalidInput names the field when it is longer than `limit` characters."""
+    if len(text) > limit:
+        raise InvalidInput(field, f"has {len(text)} characters, the limit is {limit}")
+    return text

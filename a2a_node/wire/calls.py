@@ -1,0 +1,33 @@
+"""Call records to messages, and the names of what travels in a call's metadata."""
+
+from __future__ import annotations
+
+from a2a_node.model.call import CallRecord, CallStatus
+from a2a_node.wire.agents import timestamp
+from a2a_node.wire.errors import to_call_error
+from a2a_node.wire.payloads import from_payload
+from a2amesh.v1 import agent_service_pb2 as pb
+
+AUTHORIZATION = "authorization"
+CALL_TOKEN = "a2a-call-token"  # noqa: S105 - the name of a metadata entry
+CALL_ID = "a2a-call-id"
+PATH = "a2a-path"
+
+_STATUSES = {status: pb.CallStatus.Value(f"CALL_STATUS_{status.name}") for status in CallStatus}
+
+
+def from_record(record: CallRecord) -> pb.Call:
+    """The message of what is remembered of a call."""
+    return pb.Call(
+        call_id=record.id,
+        agent=record.agent,
+        capability=record.capability,
+        status=_STATUSES[record.status],
+        path=record.path,
+        create_time=timestamp(record.created_at),
+        finish_time=timestamp(record.finished_at),
+        output=None if record.output is None else from_payload(record.output),
+        error=None if record.error is None else to_call_error(record.error),
+        parent_call_id=record.parent,
+        root_call_id=record.root,
+    )
