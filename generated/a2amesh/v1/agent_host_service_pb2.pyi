@@ -38,7 +38,7 @@ class AttachRequest(_message.Message):
     PONG_FIELD_NUMBER: _builtins.int
     LEAVE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """Call id says which call the frame is about; absent for `hello`, `pong` and `leave`."""
+    """Call id says which call the frame is about, as its `start` did; absent for `hello`, `pong` and `leave`."""
     credit: _builtins.int
     """Credit allows the node to send this many more inputs of the call."""
     pong: _builtins.int
@@ -57,7 +57,7 @@ class AttachRequest(_message.Message):
 
     @_builtins.property
     def fail(self) -> _agent_service_pb2.CallError:
-        """Fail says that the call failed."""
+        """Fail says that the call failed. An absent or unknown code counts as INTERNAL, an absent reason as the code."""
 
     @_builtins.property
     def leave(self) -> Global___AttachLeave:
@@ -97,7 +97,9 @@ class AttachHello(_message.Message):
     input_credit: _builtins.int
     """Input credit is how many inputs of a call the node may send ahead. Absent means 16; at most 1,024."""
     max_calls: _builtins.int
-    """Max calls is how many calls the agent works on at a time; the node holds back more than that. Absent means 1,000."""
+    """Max calls is how many calls the agent works on at a time; the node holds back more than that, and refuses what is beyond
+    ten times as many. Absent means 1,000; at most 100,000.
+    """
     @_builtins.property
     def agent(self) -> _agent_pb2.AgentDescriptor:
         """Agent is the agent to register. Required."""
@@ -174,7 +176,9 @@ class AttachResponse(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """Call id says which call the frame is about; absent for `welcome`, `ping` and `draining`."""
+    """Call id says which call the frame is about; absent for `welcome`, `ping` and `draining`. It is the call's identity in the
+    mesh, a UUID; no two calls of a stream have the same at a time.
+    """
     credit: _builtins.int
     """Credit allows the agent to send this many more outputs of the call."""
     ping: _builtins.int
@@ -286,7 +290,7 @@ class AttachStart(_message.Message):
 
     @_builtins.property
     def time_left(self) -> _duration_pb2.Duration:
-        """Time left is how long the caller still waits."""
+        """Time left is how long the caller still waits, from when the frame was sent."""
 
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

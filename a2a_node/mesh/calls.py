@@ -1,0 +1,153 @@
+"""The calls of this node: those that run, to cancel or to continue, and those that ended lately."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import monotonic
+
+from a2a_node.model.call import Call, CallRecord, CallStatus, Proceed
+from a2a_node.model.envelope import Envelope
+from a2a_node.model.errors import (
+    CallCancelled,
+    CallIdTaken,
+    CallNotFound,
+    CallTokenInvalid,
+    DeadlineExceeded,
+    InternalError,
+    MeshError,
+)
+
+CANCEL_SECONDS = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A call under way: its task, and why somebody cancelled it."""
+
+    call: Call
+    task: asyncio.Task[object]
+    created_at: datetime
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    why: str | None = None
+
+
+class Calls:
+    """Running calls by id, and at most `remembered` ended ones, the oldest forgotten first."""
+
+    def __init__(self, remembered: int = 10_000) -> None:
+        self._running: dict[str, _Running] = {}
+        self._ended: OrderedDict[str, CallRecord] = OrderedDict()
+        self._remembered = remembered
+        self._secret = secrets.token_bytes(32)
+
+    async def track(self, call: Call, proceed: Proceed) -> None:
+        """The layer: a call is known from here to its end; CallIdTaken for an id that is known already."""
+        running = self._entered(call)
+        call.token = self._token(call)
+        try:
+            await proceed(call)
+        except asyncio.CancelledError:
+            failure = self._cancelled(running)
+            if failure is None:
+                raise
+            raise failure from None
+        except MeshError as error:
+            self._left(running, CallStatus.FAILED, error)
+            raise
+        except Exception:
+            self._left(running, CallStatus.FAILED, InternalError())
+            raise
+        self._left(running, CallStatus.SUCCEEDED, None)
+
+    def parent_of(self, token: str) -> Envelope:
+        """The envelope of the running call that a token was given with; CallTokenInvalid when there is none."""
+        running = self._running.get(token.partition(".")[0])
+        if running is None or not hmac.compare_digest(running.call.token.encode(), token.encode()):
+            raise CallTokenInvalid
+        envelope = running.call.envelope
+        if envelope is None:
+            raise CallTokenInvalid
+        return envelope
+
+    def get(self, call_id: str) -> CallRecord:
+        """What is known of a call; CallNotFound."""
+        running = self._running.get(call_id)
+        if running is not None:
+            return _record(running, CallStatus.RUNNING)
+        try:
+            return self._ended[call_id]
+        except KeyError:
+            raise CallNotFound(call_id) from None
+
+    async def cancel(self, call_id: str, why: str) -> CallRecord:
+        """End a running call and wait until it has ended; one that ended before stays as it is. CallNotFound."""
+        running = self._running.get(call_id)
+        if running is not None:
+            running.why = why
+            running.task.cancel()
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await running.ended.wait()
+        return self.get(call_id)
+
+    def running(self) -> int:
+        """How many calls are under way."""
+        return len(self._running)
+
+    async def idle(self) -> None:
+        """Wait until no call is under way."""
+        while self._running:
+            await next(iter(self._running.values())).ended.wait()
+
+    def _entered(self, call: Call) -> _Running:
+        if call.id in self._running or call.id in self._ended:
+            raise CallIdTaken(call.id)
+        task = asyncio.current_task()
+        if task is None:
+            raise InternalError
+        running = self._running[call.id] = _Running(call, task, datetime.now(UTC))
+        return running
+
+    def _cancelled(self, running: _Running) -> MeshError | None:
+        """Who cancelled: CancelCall (then the task goes on with an error), the deadline, or the client."""
+        if running.why is not None:
+            running.task.uncancel()
+            failure = CallCancelled(running.call.id, running.why)
+            self._left(running, CallStatus.CANCELLED, failure)
+            return failure
+        envelope = running.call.envelope
+        if envelope is not None and not envelope.time_left(monotonic()):
+            self._left(running, CallStatus.FAILED, DeadlineExceeded(envelope.allowance))
+        else:
+            self._left(running, CallStatus.CANCELLED, CallCancelled(running.call.id, "its client went away"))
+        return None
+
+    def _left(self, running: _Running, status: CallStatus, error: MeshError | None) -> None:
+        call_id = running.call.id
+        del self._running[call_id]
+        self._ended[call_id] = replace(_record(running, status), finished_at=datetime.now(UTC), error=error)
+        if len(self._ended) > self._remembered:
+            self._ended.popitem(last=False)
+        running.ended.set()
+
+    def _token(self, call: Call) -> str:
+        mac = hmac.digest(self._secret, f"{call.id} {call.agent}".encode(), "sha256")
+        return f"{call.id}.{mac.hex()}"
+
+
+def _record(running: _Running, status: CallStatus) -> CallRecord:
+    call, envelope = running.call, running.call.envelope
+    return CallRecord(
+        id=call.id,
+        agent=call.agent,
+        capability=call.capability,
+        status=status,
+        path=envelope.path if envelope else (),
+        parent=envelope.parent if envelope else "",
+        root=envelope.root if envelope else call.id,
+        created_at=running.created_at,
+    )

@@ -1,0 +1,143 @@
+"""Work that is done once: calls with an idempotency key, and capabilities that are answered from the shared cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from time import monotonic
+
+from prometheus_client import Counter
+
+from a2a_node.model.call import Call, Layer, Proceed
+from a2a_node.model.errors import IdempotencyKeyReused, MeshError, StoreUnavailable
+from a2a_node.model.payload import Payload
+from a2a_node.model.ports import Claim, Outcomes
+from a2a_node.model.state import Outcome
+
+RETENTION = 3600.0  # seconds that an outcome is kept under an idempotency key
+LOOKUPS = Counter(
+    "a2a_cache_lookups_total", "Calls of cached capabilities, by whether an agent had to work", ["result"]
+)
+HIT, MISS = LOOKUPS.labels("hit"), LOOKUPS.labels("miss")
+
+
+def idempotent(outcomes: Outcomes) -> Layer:
+    """The layer for calls with an idempotency key: the first outcome answers them all.
+
+    IdempotencyKeyReused when the key comes again with another request.
+
+    Without the store the promise cannot be kept, so that such a call is refused with StoreUnavailable.
+    """
+
+    async def layer(call: Call, proceed: Proceed) -> None:
+        if not call.idempotency_key:
+            await proceed(call)
+            return
+        payload = await _only(call)
+        key = f"key:{call.principal}:{_hashed(call.agent, call.capability, call.idempotency_key)}"
+        try:
+            async with outcomes.claim(key, _digest(payload), _patience(call)) as claim:
+                await _answer(call, proceed, claim, RETENTION, keeps=_final)
+        except IdempotencyKeyReused:
+            raise IdempotencyKeyReused(call.idempotency_key) from None
+
+    return layer
+
+
+def cached(outcomes: Outcomes) -> Layer:
+    """The layer for capabilities with a cache time: equal input is answered by one agent call, mesh-wide.
+
+    Without the store every call goes to an agent.
+    """
+
+    async def layer(call: Call, proceed: Proceed) -> None:
+        offered = call.offered
+        if offered is None or not offered.cache_ttl or not call.unary:
+            await proceed(call)
+            return
+        payload = await _only(call)
+        digest = _digest(payload)
+        key = f"cache:{_hashed(call.agent, call.version, call.capability, digest)}"
+        entered = False
+        try:
+            async with outcomes.claim(key, digest, _patience(call), exclusive=False) as claim:
+                entered = True
+                (MISS if claim.outcome is None else HIT).inc()
+                await _answer(call, proceed, claim, offered.cache_ttl, keeps=lambda _: False)
+        except StoreUnavailable:
+            if entered:
+                raise
+            MISS.inc()
+            await proceed(call)
+
+    return layer
+
+
+async def _answer(
+    call: Call, proceed: Proceed, claim: Claim, ttl: float, *, keeps: Callable[[MeshError], bool]
+) -> None:
+    """Answer from what was kept, or work and keep what comes of it."""
+    if claim.outcome is not None:
+        await _replay(call, claim.outcome)
+        return
+    said: list[Payload] = []
+    reply = call.reply
+
+    async def keeping(payload: Payload) -> None:
+        said.append(payload)
+        await reply(payload)
+
+    call.reply = keeping
+    try:
+        await proceed(call)
+    except MeshError as error:
+        if keeps(error):
+            await claim.settle(Outcome(error=error), ttl)
+        raise
+    if len(said) == 1:
+        await claim.settle(Outcome(output=said[0]), ttl)
+
+
+async def _replay(call: Call, outcome: Outcome) -> None:
+    call.replayed = True
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.output is not None:
+        await call.reply(outcome.output)
+
+
+async def _only(call: Call) -> Payload:
+    """The call's one input, which is still there for whoever reads it next."""
+    payload = await anext(call.requests)
+
+    async def again() -> AsyncIterator[Payload]:
+        yield payload
+
+    call.requests = again()
+    return payload
+
+
+def _final(error: MeshError) -> bool:
+    """Whether another try would end the same way."""
+    return not error.retryable and error.code not in ("CANCELLED", "DEADLINE_EXCEEDED")
+
+
+def _patience(call: Call) -> float:
+    return call.envelope.time_left(monotonic()) if call.envelope else 0.0
+
+
+def _digest(payload: Payload) -> str:
+    """Equal for equal input: objects by their content, whatever the order of their keys."""
+    body = payload.body
+    if isinstance(body, bytes):
+        raw = b"bytes " + body
+    elif isinstance(body, str):
+        raw = b"text " + body.encode()
+    else:
+        raw = b"object " + json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(payload.media_type.encode() + b"\0" + raw).hexdigest()
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""gRPC's face: each method converts, calls, converts."""

@@ -1,0 +1,140 @@
+"""AgentService: calls to agents by name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+from a2a_node.mesh.calls import Calls
+from a2a_node.model.call import Call, Proceed
+from a2a_node.model.errors import AgentProtocol, InvalidInput
+from a2a_node.model.names import checked_name, checked_text, checked_uuid
+from a2a_node.model.payload import Payload
+from a2a_node.wire.calls import from_record
+from a2a_node.wire.payloads import check_size, from_payload, to_payload
+from a2amesh.v1 import agent_service_pb2 as pb
+from a2amesh.v1 import payload_pb2
+
+Opening = pb.InvokeRequest | pb.InvokeStreamRequest | pb.ConverseOpen
+DESCRIPTOR = pb.DESCRIPTOR.services_by_name["AgentService"]
+
+
+class AgentService:
+    """Takes invocations to the outgoing layers, and answers what is known of calls."""
+
+    descriptor = DESCRIPTOR
+
+    def __init__(self, outgoing: Proceed, calls: Calls, payload_limit: int) -> None:
+        self._outgoing = outgoing
+        self._calls = calls
+        self._limit = payload_limit
+
+    async def invoke(self, request: pb.InvokeRequest, call: Call) -> pb.InvokeResponse:
+        """One input, one output."""
+        answer = _Answer(call, self._limit)
+        call.requests, call.reply = one(to_payload(request.input, "input", self._limit)), answer.take
+        await self._outgoing(call)
+        return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed)
+
+    async def invoke_stream(
+        self, request: pb.InvokeStreamRequest, call: Call, write: Callable[[pb.InvokeStreamResponse], Awaitable[None]]
+    ) -> None:
+        """One input, any number of outputs, numbered from 1."""
+        sequence = 0
+
+        async def reply(payload: Payload) -> None:
+            nonlocal sequence
+            sequence += 1
+            await write(pb.InvokeStreamResponse(call_id=call.id, sequence=sequence, output=self._checked(payload)))
+
+        call.requests, call.reply = one(to_payload(request.input, "input", self._limit)), reply
+        await self._outgoing(call)
+
+    async def converse(
+        self,
+        requests: AsyncIterator[pb.ConverseRequest],
+        call: Call,
+        write: Callable[[pb.ConverseResponse], Awaitable[None]],
+    ) -> None:
+        """Any number of inputs and of outputs; the opening frame was read before."""
+        sequence = 0
+
+        async def reply(payload: Payload) -> None:
+            nonlocal sequence
+            sequence += 1
+            await write(pb.ConverseResponse(call_id=call.id, sequence=sequence, output=self._checked(payload)))
+
+        call.requests, call.reply = self._inputs(requests), reply
+        await self._outgoing(call)
+
+    async def cancel_call(self, request: pb.CancelCallRequest, _: Call) -> pb.CancelCallResponse:
+        """End a running call."""
+        call_id = checked_uuid("call_id", request.call_id)
+        record = await self._calls.cancel(call_id, checked_text("reason", request.reason, 500))
+        return pb.CancelCallResponse(call=from_record(record))
+
+    async def get_call(self, request: pb.GetCallRequest, _: Call) -> pb.GetCallResponse:
+        """How a call stands."""
+        return pb.GetCallResponse(call=from_record(self._calls.get(checked_uuid("call_id", request.call_id))))
+
+    def _checked(self, payload: Payload) -> payload_pb2.Payload:
+        message = from_payload(payload)
+        check_size(message, self._limit)
+        return message
+
+    async def _inputs(self, requests: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[Payload]:
+        async for request in requests:
+            if request.WhichOneof("frame") != "input":
+                raise InvalidInput("open", "is the first frame and never a later one")
+            yield to_payload(request.input, "input", self._limit)
+
+
+class _Answer:
+    """The one output of a unary call."""
+
+    def __init__(self, call: Call, limit: int) -> None:
+        self._call = call
+        self._limit = limit
+        self._message: payload_pb2.Payload | None = None
+
+    async def take(self, payload: Payload) -> None:
+        """Keep the output; a second one breaks the protocol."""
+        if self._message is not None:
+            raise AgentProtocol(self._call.agent, "it answered a unary call twice")
+        message = from_payload(payload)
+        check_size(message, self._limit)
+        self._message = message
+
+    def output(self) -> payload_pb2.Payload:
+        """The output; AgentProtocol when there was none."""
+        if self._message is None:
+            raise AgentProtocol(self._call.agent, "it ended a unary call without an output")
+        return self._message
+
+
+async def one(payload: Payload) -> AsyncIterator[Payload]:
+    """A stream of one."""
+    yield payload
+
+
+def _asked(request: Opening, call: Call) -> None:
+    """Tell the layers what is asked, before any of them runs."""
+    call.agent = checked_name("agent", request.agent)
+    call.capability = checked_name("capability", request.capability) if request.capability else ""
+    call.id = checked_uuid("call_id", request.call_id) if request.call_id else str(uuid4())
+    call.unary = isinstance(request, pb.InvokeRequest)
+    if isinstance(request, pb.InvokeRequest) and request.idempotency_key:
+        call.idempotency_key = checked_text("idempotency_key", request.idempotency_key, 255)
+
+
+def _asked_to_converse(request: pb.ConverseRequest, call: Call) -> None:
+    if request.WhichOneof("frame") != "open":
+        raise InvalidInput("open", "is required as the first frame")
+    _asked(request.open, call)
+
+
+QUESTIONS = {
+    f"/{DESCRIPTOR.full_name}/Invoke": _asked,
+    f"/{DESCRIPTOR.full_name}/InvokeStream": _asked,
+    f"/{DESCRIPTOR.full_name}/Converse": _asked_to_converse,
+}

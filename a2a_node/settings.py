@@ -1,0 +1,60 @@
+"""Every setting of a node: an `A2A_*` variable and an option of `serve` and `up`. Only `node` and `cli` read this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from a2a_node.model.errors import SettingInvalid
+from a2a_node.model.names import NAME
+from a2a_node.model.places import default_data_dir
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseSettings):
+    """A node's settings; spans are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="A2A_", extra="ignore", frozen=True)
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; loopback alone until TLS and identity are configured."
+    )
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 picks a free one.")
+    peer_port: int = Field(50052, ge=0, le=65535, description="Port where other nodes are listened for.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Directory of the key and the embedded stores."
+    )
+    node_id: str = Field("", description="The node's name in the mesh; absent means one that is made once and kept.")
+    region: str = Field("", description="Where the node runs, for example eu-west-1.")
+    zone: str = Field("", description="Where in its region the node runs.")
+    agent: tuple[str, ...] = Field((), description="Agents to host, each as `package.module:name`.")
+    postgres_url: SecretStr = Field(SecretStr(""), description="Postgres of the mesh; `up` brings its own.")
+    redis_url: SecretStr = Field(SecretStr(""), description="Redis of the mesh; `up` brings its own.")
+    payload_limit: int = Field(16 * 1024 * 1024, ge=1024, le=1 << 30, description="Bytes of a payload at most.")
+    default_deadline: float = Field(30.0, gt=0, description="Seconds for a call that asks for no deadline.")
+    max_deadline: float = Field(3600.0, gt=0, description="Seconds for any call at most.")
+    max_hops: int = Field(8, ge=1, le=64, description="Agents on the path of a call at most.")
+    lease: float = Field(15.0, ge=1, description="Seconds that the node is believed to live without a renewal.")
+    drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
+    batch_scheduling: bool = Field(default=True, description="Run under SCHED_BATCH on Linux: 1.35 times the calls per second.")
+    json_logs: bool = Field(default=False, description="Log JSON lines rather than text for people.")
+
+    @field_validator("node_id")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if name and not NAME.fullmatch(name):
+            raise ValueError("must be 1 to 63 lower-case letters, digits, '-', '_' or '.', beginning with a letter")
+        return name
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.host not in LOOPBACK:
+            raise SettingInvalid(
+                "host", f"{self.host!r} is no loopback address, and this node has neither TLS nor identity"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""HTTP's face: health and metrics."""

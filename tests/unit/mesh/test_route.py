@@ -1,0 +1,119 @@
+"""From a name to an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
+from a2a_node.model.call import Call
+from a2a_node.model.errors import AgentDisabled, AgentNotFound, CapabilityNotFound, InvalidInput, NoInstance
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SAY, COUNT = AgentCapability("say"), AgentCapability("count", streams_output=True)
+
+
+@dataclass
+class Known:
+    """One agent with its instances."""
+
+    agent: RegisteredAgent
+    instances: Sequence[Instance] = ()
+
+
+@dataclass
+class Directory:
+    """A directory of one agent."""
+
+    known: Known
+
+    def find(self, agent: str) -> Known:
+        """That agent."""
+        if agent != self.known.agent.name:
+            raise AgentNotFound(agent)
+        return self.known
+
+
+@dataclass
+class Busy:
+    """A carrier that knows how busy each instance is; those it does not know are out of reach."""
+
+    calls: dict[str, int]
+    carried: list[str] = field(default_factory=list)
+
+    def reaches(self, instance: Instance) -> bool:
+        """Whether it is known."""
+        return instance.id in self.calls
+
+    def in_flight(self, instance: Instance) -> int:
+        """As told."""
+        return self.calls[instance.id]
+
+    async def carry(self, _: Call, instance: Instance) -> None:
+        """Remember where the call went."""
+        self.carried.append(instance.id)
+
+
+def directory(*instances: Instance, enabled: bool = True) -> Directory:
+    """A directory that knows echo."""
+    descriptor = AgentDescriptor("echo", capabilities=(SAY, COUNT))
+    return Directory(Known(RegisteredAgent(descriptor, "id", "dev", enabled, NOW, NOW, NOW, 1), instances))
+
+
+def instance(name: str, node: str = "n1") -> Instance:
+    """An attached instance."""
+    return Instance(name, "echo", node, InstanceKind.ATTACHED)
+
+
+def call(agent: str = "echo", capability: str = "say", *, unary: bool = True) -> Call:
+    """A call as the outgoing layers see it."""
+    return Call(method="/m", rest=done, agent=agent, capability=capability, unary=unary)
+
+
+async def done(_: Call) -> None:
+    """Nothing more to do."""
+
+
+async def test_a_name_becomes_what_the_directory_says() -> None:
+    """The capability's schemas and settings are known to the layers below."""
+    seen = call()
+    await resolve(directory())(seen, done)
+    assert seen.offered is SAY
+
+
+async def test_what_cannot_be_called_is_refused_with_its_reason() -> None:
+    """Unknown, disabled, without such a capability, or of another shape."""
+    for asked, known, refusal in (
+        (call("nobody"), directory(), AgentNotFound),
+        (call(), directory(enabled=False), AgentDisabled),
+        (call(capability="sing"), directory(), CapabilityNotFound),
+        (call(capability=""), directory(), CapabilityNotFound),
+        (call(capability="count"), directory(), InvalidInput),
+    ):
+        with pytest.raises(refusal):
+            await resolve(known)(asked, done)
+
+
+async def test_the_less_busy_of_two_is_picked() -> None:
+    """Always, when there are just two."""
+    carrier = Busy({"one": 5, "two": 1})
+    known = directory(instance("one"), instance("two"))
+    for _ in range(10):
+        seen = call()
+        await balance(known, {InstanceKind.ATTACHED: carrier}, "n1")(seen, carry({InstanceKind.ATTACHED: carrier}))
+    assert carrier.carried == ["two"] * 10
+
+
+async def test_an_instance_out_of_reach_is_never_picked() -> None:
+    """Nor one of another node; the refusal names where it runs."""
+    carriers = {InstanceKind.ATTACHED: Busy({"one": 0})}
+    seen = call()
+    await balance(directory(instance("one"), instance("gone")), carriers, "n1")(seen, done)
+    assert seen.instance is not None
+    assert seen.instance.id == "one"
+    with pytest.raises(NoInstance, match="n2"):
+        await balance(directory(instance("one", "n2")), carriers, "n1")(call(), done)
