@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import secrets
+import os
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 
 from a2a_node.model.call import Call, CallRecord, CallStatus, Proceed
 from a2a_node.model.envelope import Envelope
@@ -31,9 +31,13 @@ class _Running:
 
     call: Call
     task: asyncio.Task[object]
-    created_at: datetime
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    created_at: float  # seconds since the epoch
     why: str | None = None
+    ended: asyncio.Event | None = None  # made for the first who waits
+
+
+# what is remembered of an ended call, as small as it can be: when it began and ended, how, and its envelope
+_Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | None]
 
 
 class Calls:
@@ -41,14 +45,13 @@ class Calls:
 
     def __init__(self, remembered: int = 10_000) -> None:
         self._running: dict[str, _Running] = {}
-        self._ended: OrderedDict[str, CallRecord] = OrderedDict()
+        self._ended: OrderedDict[str, _Ended] = OrderedDict()
         self._remembered = remembered
-        self._secret = secrets.token_bytes(32)
 
     async def track(self, call: Call, proceed: Proceed) -> None:
         """The layer: a call is known from here to its end; CallIdTaken for an id that is known already."""
         running = self._entered(call)
-        call.token = self._token(call)
+        call.token = f"{call.id}.{os.urandom(16).hex()}"
         try:
             await proceed(call)
         except asyncio.CancelledError:
@@ -78,9 +81,9 @@ class Calls:
         """What is known of a call; CallNotFound."""
         running = self._running.get(call_id)
         if running is not None:
-            return _record(running, CallStatus.RUNNING)
+            return _running_record(running)
         try:
-            return self._ended[call_id]
+            return _ended_record(call_id, self._ended[call_id])
         except KeyError:
             raise CallNotFound(call_id) from None
 
@@ -91,7 +94,7 @@ class Calls:
             running.why = why
             running.task.cancel()
             async with asyncio.timeout(CANCEL_SECONDS):
-                await running.ended.wait()
+                await _end_of(running)
         return self.get(call_id)
 
     def running(self) -> int:
@@ -101,7 +104,7 @@ class Calls:
     async def idle(self) -> None:
         """Wait until no call is under way."""
         while self._running:
-            await next(iter(self._running.values())).ended.wait()
+            await _end_of(next(iter(self._running.values())))
 
     def _entered(self, call: Call) -> _Running:
         if call.id in self._running or call.id in self._ended:
@@ -109,7 +112,7 @@ class Calls:
         task = asyncio.current_task()
         if task is None:
             raise InternalError
-        running = self._running[call.id] = _Running(call, task, datetime.now(UTC))
+        running = self._running[call.id] = _Running(call, task, time())
         return running
 
     def _cancelled(self, running: _Running) -> MeshError | None:
@@ -127,27 +130,38 @@ class Calls:
         return None
 
     def _left(self, running: _Running, status: CallStatus, error: MeshError | None) -> None:
-        call_id = running.call.id
-        del self._running[call_id]
-        self._ended[call_id] = replace(_record(running, status), finished_at=datetime.now(UTC), error=error)
+        call = running.call
+        del self._running[call.id]
+        self._ended[call.id] = (running.created_at, time(), status, error, call.agent, call.capability, call.envelope)
         if len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
-        running.ended.set()
-
-    def _token(self, call: Call) -> str:
-        mac = hmac.digest(self._secret, f"{call.id} {call.agent}".encode(), "sha256")
-        return f"{call.id}.{mac.hex()}"
+        if running.ended is not None:
+            running.ended.set()
 
 
-def _record(running: _Running, status: CallStatus) -> CallRecord:
-    call, envelope = running.call, running.call.envelope
+async def _end_of(running: _Running) -> None:
+    if running.ended is None:
+        running.ended = asyncio.Event()
+    await running.ended.wait()
+
+
+def _running_record(running: _Running) -> CallRecord:
+    call = running.call
+    begun = (running.created_at, 0.0, CallStatus.RUNNING, None, call.agent, call.capability, call.envelope)
+    return _ended_record(call.id, begun)
+
+
+def _ended_record(call_id: str, ended: _Ended) -> CallRecord:
+    created_at, finished_at, status, error, agent, capability, envelope = ended
     return CallRecord(
-        id=call.id,
-        agent=call.agent,
-        capability=call.capability,
+        id=call_id,
+        agent=agent,
+        capability=capability,
         status=status,
         path=envelope.path if envelope else (),
         parent=envelope.parent if envelope else "",
-        root=envelope.root if envelope else call.id,
-        created_at=running.created_at,
+        root=envelope.root if envelope else call_id,
+        created_at=datetime.fromtimestamp(created_at, UTC),
+        finished_at=datetime.fromtimestamp(finished_at, UTC) if finished_at else None,
+        error=error,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from uuid import uuid4
 
-from a2a_node.model.call import Call, Proceed, Reply
+from a2a_node.model.call import Call, Once, Proceed, Reply
 from a2a_node.model.errors import AgentProtocol, NodeDraining
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import Principal
 from a2a_node.wire.calls import CALL_TOKEN
@@ -80,15 +80,11 @@ class Inside:
                 peer="inside",
                 time_left=time_left,
                 unary=rpc == "Invoke",
-                id=str(uuid4()),
+                id=fresh_uuid(),
                 agent=agent,
                 capability=capability,
                 principal=self._principal,
-                requests=_one(payload),
+                requests=Once(payload),
                 reply=reply,
             )
         )
-
-
-async def _one(payload: Payload) -> AsyncIterator[Payload]:
-    yield payload

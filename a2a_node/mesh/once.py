@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from time import monotonic
 
 from prometheus_client import Counter
 
-from a2a_node.model.call import Call, Layer, Proceed
+from a2a_node.model.call import Call, Layer, Once, Proceed
 from a2a_node.model.errors import IdempotencyKeyReused, MeshError, StoreUnavailable
 from a2a_node.model.payload import Payload
 from a2a_node.model.ports import Claim, Outcomes
@@ -110,11 +110,7 @@ async def _replay(call: Call, outcome: Outcome) -> None:
 async def _only(call: Call) -> Payload:
     """The call's one input, which is still there for whoever reads it next."""
     payload = await anext(call.requests)
-
-    async def again() -> AsyncIterator[Payload]:
-        yield payload
-
-    call.requests = again()
+    call.requests = Once(payload)
     return payload
 
 

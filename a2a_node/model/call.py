@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from a2a_node.model.agents import AgentCapability, Instance
 from a2a_node.model.envelope import Envelope
@@ -16,11 +17,26 @@ from a2a_node.model.principal import NOBODY, Principal
 Reply = Callable[[Payload], Awaitable[None]]
 
 
-async def nothing() -> AsyncIterator[Payload]:
-    """No requests at all."""
-    none: tuple[Payload, ...] = ()
-    for payload in none:
-        yield payload
+class Once:
+    """A stream of one payload, or of none.
+
+    Not an async generator: the event loop keeps books on each of those, and a reader that takes the one payload and
+    leaves would have it closed by a task of its own.
+    """
+
+    __slots__ = ("_payload",)
+
+    def __init__(self, payload: Payload | None = None) -> None:
+        self._payload = payload
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Payload:
+        payload, self._payload = self._payload, None
+        if payload is None:
+            raise StopAsyncIteration
+        return payload
 
 
 async def unheard(payload: Payload) -> None:
@@ -41,6 +57,7 @@ class Call:
     id: str = ""
     agent: str = ""
     capability: str = ""
+    version: str = ""  # of the agent, as the directory has it
     idempotency_key: str = ""
     principal: Principal = NOBODY
     envelope: Envelope | None = None
@@ -48,7 +65,7 @@ class Call:
     instance: Instance | None = None  # who serves it
     token: str = ""  # what its agent sends back with child calls
     replayed: bool = False  # answered without an agent's work
-    requests: AsyncIterator[Payload] = field(default_factory=nothing)
+    requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard
 
 

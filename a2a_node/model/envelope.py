@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from a2a_node.model.errors import CallLoop, TooManyHops
 from a2a_node.model.principal import Principal
@@ -24,11 +24,12 @@ class Envelope:
         """Seconds until the deadline, never negative."""
         return max(0.0, self.deadline - now)
 
-    def entering(self, agent: str, max_hops: int, max_revisits: int) -> Envelope:
-        """The envelope inside `agent`; TooManyHops or CallLoop when it must not go there."""
-        path = (*self.path, agent)
-        if len(path) > max_hops:
-            raise TooManyHops(path, max_hops)
-        if self.path.count(agent) > max_revisits:
-            raise CallLoop(agent, path)
-        return replace(self, path=path)
+
+def entered(path: tuple[str, ...], agent: str, max_hops: int, max_revisits: int) -> tuple[str, ...]:
+    """The path with `agent` at its end; TooManyHops or CallLoop when the call must not go there."""
+    longer = (*path, agent)
+    if len(longer) > max_hops:
+        raise TooManyHops(longer, max_hops)
+    if path.count(agent) > max_revisits:
+        raise CallLoop(agent, longer)
+    return longer

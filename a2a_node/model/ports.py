@@ -5,16 +5,19 @@ Every method of a store raises StoreUnavailable, within about a second, when the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, TypeAlias
 
 from a2a_node.model.agents import AgentDescriptor, Instance, RegisteredAgent
 from a2a_node.model.call import Call
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.payload import Payload
-from a2a_node.model.state import CachedValue, Message, Outcome, Session, Trimmed
+from a2a_node.model.state import CachedValue, Counter, Message, NewSession, Outcome, Session, TopicEvent
+
+SessionPlace: TypeAlias = tuple[datetime, str]  # where a session stands in a list: when it was made, and its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class Changes:
     removed_nodes: Sequence[str] = ()
 
 
+UPDATABLE = ("enabled", "config", "description", "category", "tags", "max_revisits")
+NODE_MEMORY = 86_400.0  # seconds after the end of its lease until a node is forgotten
+
+
 class Registry(Protocol):
     """The truth about agents, instances and nodes. Every change gets a revision; revisions grow in commit order."""
 
@@ -46,18 +53,23 @@ class Registry(Protocol):
         """Enter or re-enter a node, its lease in seconds; its hosted and attached instances of before are removed."""
 
     async def renew_node(self, node_id: str, lease: float) -> bool:
-        """Keep a node's lease; False when it is not registered any more (join again). Makes no revision."""
+        """Keep a node's lease; False when it is unknown or gone (join again).
+
+        Makes no revision, unless the node was suspect: then it is alive again.
+        """
 
     async def set_status(self, node_id: str, status: NodeStatus) -> int:
         """Change how a node stands; NodeNotFound."""
 
     async def leave(self, node_id: str) -> int:
-        """Remove a node's hosted and attached instances and mark it gone."""
+        """Remove a node's hosted and attached instances and mark it gone; an unknown one changes nothing."""
 
     async def register(
         self, agent: AgentDescriptor, owner: str, instance: Instance, lease: float = 0.0
     ) -> tuple[Instance, int]:
-        """Register or update the agent and add the instance; AgentOwned. `lease` is its own in seconds, or 0.
+        """Register or update the agent and add the instance; AgentOwned, NodeNotFound. `lease`: its own, seconds or 0.
+
+        The instance's id is a fresh UUID; registering the same one again replaces it, so that a repeat does no harm.
 
         The newest registration decides version, description, category, tags, capabilities and max_revisits; `enabled`
         and `config` are kept from what is there.
@@ -73,47 +85,62 @@ class Registry(Protocol):
         """Remove an agent and its instances; how many instances, and the revision. AgentNotFound."""
 
     async def update(self, name: str, changes: Mapping[str, object]) -> int:
-        """Change `enabled`, `config`, `description`, `category`, `tags` or `max_revisits`; AgentNotFound."""
+        """Change fields of an agent that are UPDATABLE; AgentNotFound, InvalidInput for other fields."""
 
     async def sweep(self) -> int:
-        """Remove endpoint instances whose lease is over by the store's clock; how many."""
+        """Tidy up after leases that are over by the store's clock; how many instances were removed.
+
+        Endpoint instances are removed, nodes that were alive become suspect, and nodes are forgotten, with all that is
+        left of them, NODE_MEMORY after their lease. Costs one small read when there is nothing to do.
+        """
 
     async def snapshot(self) -> Snapshot:
         """Everything, as of one revision."""
 
     async def changes(self, after: int) -> Changes | None:
-        """What changed after that revision; None when this is no longer kept (take a snapshot)."""
+        """What changed after that revision; None when this is not kept, or is so much that a snapshot costs less."""
 
     def revisions(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
-        """Hear of new revisions as they are committed; the iterator raises StoreUnavailable when it is cut off."""
+        """Hear of revisions that are committed after the block began, of the latest only when several wait.
+
+        The iterator raises StoreUnavailable, within seconds, when it is cut off.
+        """
 
 
 class Sessions(Protocol):
-    """Sessions with sliding expiry. Every read and change moves `expires_at` to now + ttl."""
+    """Sessions with sliding expiry: every read and change moves `expires_at` to now + ttl, by the store's clock."""
 
-    async def create(self, session: Session) -> Session:
-        """Keep a new session; SessionExists."""
+    async def create(self, new: NewSession) -> Session:
+        """Keep a new session at version 1; SessionExists, PayloadTooLarge."""
 
-    async def get(self, session_id: str) -> Session:
-        """Read and keep alive; SessionNotFound."""
+    async def get(self, session_id: str, *, peek: bool = False) -> Session:
+        """Read and keep alive, or only `peek`; SessionNotFound."""
 
     async def update(
         self, session_id: str, data: Mapping[str, object], *, expected: int | None, merge: bool
     ) -> Session:
-        """Replace the data, or merge its keys (None deletes one); VersionConflict unless `expected` fits or is None."""
+        """Replace the data, or merge its top-level keys (None removes one).
 
-    async def touch(self, session_id: str, ttl: float | None) -> Session:
-        """Keep alive, with another ttl when one is given; SessionNotFound."""
+        VersionConflict unless `expected` fits or is None; SessionNotFound, PayloadTooLarge.
+        """
+
+    async def touch(self, session_id: str, ttl: float | None = None) -> Session:
+        """Keep alive, with another ttl when one is given, without reading the data; SessionNotFound."""
 
     async def delete(self, session_id: str) -> bool:
         """Forget; False when there was none."""
 
-    async def list(self, *, user_id: str, agent_id: str, after: str, limit: int) -> Sequence[Session]:
-        """Live sessions by id, after an id; empty filters mean all. Does not keep them alive."""
+    async def list(
+        self, *, user_id: str = "", agent_id: str = "", after: SessionPlace | None = None, limit: int
+    ) -> Sequence[Session]:
+        """Live sessions without their data, the newest first, after a place; empty filters mean all.
+
+        Does not keep them alive.
+        """
 
 
 class Values(Protocol):
-    """Cached values with a time to live, by namespace and key."""
+    """Cached values with a time to live in seconds, by namespace and key."""
 
     async def get(self, namespace: str, key: str) -> CachedValue | None:
         """The value, or None when there is none, or when the store is away: reads miss."""
@@ -124,43 +151,48 @@ class Values(Protocol):
     async def delete(self, namespace: str, key: str) -> bool:
         """Forget a value; False when there was none."""
 
-    async def increment(self, namespace: str, key: str, delta: int, ttl: float) -> CachedValue:
-        """Add to a whole number; an absent one starts at 0 with that ttl. ValueNotNumber."""
+    async def increment(self, namespace: str, key: str, delta: int, ttl: float) -> Counter:
+        """Add to a whole number of 64 bits; an absent one starts at 0 with that ttl. ValueNotNumber."""
 
 
 class Topics(Protocol):
-    """Messages to whoever listens, the last thousand of a topic kept for an hour."""
+    """Messages to whoever listens, the last thousand of a topic kept until an hour after the last one."""
 
-    async def publish(self, topic: str, payload: Payload) -> str:
-        """Send; the id of the message."""
+    async def publish(self, namespace: str, topic: str, payload: Payload) -> Message:
+        """Append a message and hand it to every subscriber."""
 
-    def subscribe(self, topic: str, after: str | None) -> AsyncIterator[Message | Trimmed]:
-        """Hear what follows the id `after`, or what comes from now on when None; Trimmed first when some were lost."""
+    def subscribe(self, namespace: str, topic: str, after: int | None = None) -> AsyncGenerator[TopicEvent, None]:
+        """`Started`, then every message after the id `after` once and in order: 0 from the oldest, None from now on.
+
+        A `Gap` stands for messages that are no longer kept, another `Started` for a topic that began again.
+        TooManySubscribers. Whoever stops before the end closes the generator.
+        """
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What became of asking for the right to work: `won`, or the outcome of whoever did it before."""
+class Claim(Protocol):
+    """The right to work under a key, or the outcome of whoever did the work before."""
 
-    won: bool
-    outcome: Outcome | None = None
+    @property
+    def outcome(self) -> Outcome | None:
+        """What was kept; None when the work is this caller's."""
+
+    async def settle(self, outcome: Outcome, ttl: float) -> None:
+        """Keep the outcome for `ttl` seconds and wake whoever waits; nothing when the right was lost meanwhile."""
 
 
 class Outcomes(Protocol):
     """Outcomes that are kept under a key, with at most one worker for each key at a time, mesh-wide."""
 
-    async def claim(self, key: str, digest: str, wait: float) -> Claim:
+    def claim(
+        self, key: str, digest: str, wait: float, *, exclusive: bool = True
+    ) -> AbstractAsyncContextManager[Claim]:
         """Win the right to work, or wait up to `wait` seconds for the outcome of who has it.
 
-        IdempotencyKeyReused when the key is kept with another digest; DeadlineExceeded when the wait was too short. A
-        worker that dies loses its right when its claim's own lease (30 s, renewed while it works) is over.
+        IdempotencyKeyReused when the key is kept with another digest; DeadlineExceeded when the wait was too short.
+        Leaving the block without settling gives the right back. A worker that dies loses it when its lease (30 s,
+        renewed inside the block) is over. An exclusive worker whose lease could not be renewed is stopped with
+        StoreUnavailable before another may win; one that is not exclusive works on.
         """
-
-    async def settle(self, key: str, outcome: Outcome, ttl: float) -> None:
-        """Keep the outcome for `ttl` seconds and wake whoever waits."""
-
-    async def release(self, key: str) -> None:
-        """Give the right back without an outcome, so that another try may win it."""
 
 
 class Carrier(Protocol):

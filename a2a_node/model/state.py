@@ -11,6 +11,17 @@ from a2a_node.model.payload import Payload
 
 
 @dataclass(frozen=True, slots=True)
+class NewSession:
+    """What a session starts with; an empty id lets the store make one that cannot be guessed."""
+
+    ttl: float  # seconds
+    id: str = ""
+    agent_id: str = ""
+    user_id: str = ""
+    data: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A conversation's state; every change makes its version one greater."""
 
@@ -34,19 +45,38 @@ class CachedValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """Something published on a topic; ids grow within the topic."""
+class Counter:
+    """A cached whole number and how many seconds it still lives."""
 
-    id: str
+    value: int
+    ttl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something published on a topic; ids count from 1 within the topic, without holes."""
+
+    id: int
     payload: Payload
     published_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Trimmed:
-    """Said instead of messages that are no longer kept."""
+class Started:
+    """A subscription continues after this id; a lower one than before says that the topic began again."""
 
-    first_kept: str
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that are no longer kept, from the first to the last of them."""
+
+    first: int
+    last: int
+
+
+TopicEvent = Started | Message | Gap
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from a2a_node.model.call import Call, Layer, Proceed
-from a2a_node.model.envelope import Envelope
+from a2a_node.model.envelope import Envelope, entered
 from a2a_node.model.errors import DeadlineExceeded
 from a2a_node.wire.calls import CALL_TOKEN
 
@@ -32,8 +32,10 @@ def envelope(
         parent = parent_of(token) if token else None
         now = monotonic()
         allowance = allowed(rules, call, parent, now)
-        opened = begun(call, parent, now, allowance)
-        call.envelope = opened.entering(call.agent, rules.max_hops, revisits_of(call.agent)) if call.agent else opened
+        path = parent.path if parent else ()
+        if call.agent:
+            path = entered(path, call.agent, rules.max_hops, revisits_of(call.agent))
+        call.envelope = begun(call, parent, path, (now + allowance, allowance))
         if call.endless and call.time_left is None:
             await proceed(call)
         else:
@@ -51,11 +53,11 @@ def allowed(rules: EnvelopeRules, call: Call, parent: Envelope | None, now: floa
     return min(asked, rules.max_deadline)
 
 
-def begun(call: Call, parent: Envelope | None, now: float, allowance: float) -> Envelope:
-    """The envelope of a new tree, or the parent's continued."""
+def begun(call: Call, parent: Envelope | None, path: tuple[str, ...], span: tuple[float, float]) -> Envelope:
+    """The envelope of a new tree, or the parent's continued; `span` is the deadline and the seconds until then."""
     if parent is None:
-        return Envelope(deadline=now + allowance, allowance=allowance, root=call.id, id=call.id)
-    return Envelope(now + allowance, allowance, parent.path, parent.id, parent.root, parent.authority, call.id)
+        return Envelope(*span, path, "", call.id, (), call.id)
+    return Envelope(*span, path, parent.id, parent.root, parent.authority, call.id)
 
 
 async def _in_time(call: Call, proceed: Proceed, allowance: float) -> None:

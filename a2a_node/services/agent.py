@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from uuid import uuid4
 
 from a2a_node.mesh.calls import Calls
-from a2a_node.model.call import Call, Proceed
-from a2a_node.model.errors import AgentProtocol, InvalidInput
-from a2a_node.model.names import checked_name, checked_text, checked_uuid
+from a2a_node.model.call import Call, Once, Proceed
+from a2a_node.model.errors import AgentProtocol, InvalidInput, StreamNotFound
+from a2a_node.model.names import checked_name, checked_text, checked_uuid, fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.wire.calls import from_record
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
@@ -32,7 +31,7 @@ class AgentService:
     async def invoke(self, request: pb.InvokeRequest, call: Call) -> pb.InvokeResponse:
         """One input, one output."""
         answer = _Answer(call, self._limit)
-        call.requests, call.reply = one(to_payload(request.input, "input", self._limit)), answer.take
+        call.requests, call.reply = Once(to_payload(request.input, "input", self._limit)), answer.take
         await self._outgoing(call)
         return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed)
 
@@ -47,7 +46,7 @@ class AgentService:
             sequence += 1
             await write(pb.InvokeStreamResponse(call_id=call.id, sequence=sequence, output=self._checked(payload)))
 
-        call.requests, call.reply = one(to_payload(request.input, "input", self._limit)), reply
+        call.requests, call.reply = Once(to_payload(request.input, "input", self._limit)), reply
         await self._outgoing(call)
 
     async def converse(
@@ -112,19 +111,27 @@ class _Answer:
         return self._message
 
 
-async def one(payload: Payload) -> AsyncIterator[Payload]:
-    """A stream of one."""
-    yield payload
-
-
 def _asked(request: Opening, call: Call) -> None:
     """Tell the layers what is asked, before any of them runs."""
+    _refuse_unserved(request)
     call.agent = checked_name("agent", request.agent)
     call.capability = checked_name("capability", request.capability) if request.capability else ""
-    call.id = checked_uuid("call_id", request.call_id) if request.call_id else str(uuid4())
+    call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh_uuid()
     call.unary = isinstance(request, pb.InvokeRequest)
     if isinstance(request, pb.InvokeRequest) and request.idempotency_key:
         call.idempotency_key = checked_text("idempotency_key", request.idempotency_key, 255)
+
+
+def _refuse_unserved(request: Opening) -> None:
+    """What the contract has and this node does not serve is refused, never ignored."""
+    if request.budget:
+        raise InvalidInput("budget", "is not served by this node; leave it out")
+    if not isinstance(request, pb.InvokeStreamRequest):
+        return
+    if request.HasField("resume"):
+        raise StreamNotFound(request.resume.call_id)
+    if request.idempotency_key:
+        raise InvalidInput("idempotency_key", "is served for Invoke alone; leave it out")
 
 
 def _asked_to_converse(request: pb.ConverseRequest, call: Call) -> None:

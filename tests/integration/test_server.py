@@ -370,3 +370,20 @@ async def test_the_standard_services_answer_without_a_key() -> None:
         with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
             await servers(b"")
         assert await servers(b"", metadata=KEY)
+
+
+async def test_what_is_not_served_yet_is_refused_and_never_ignored() -> None:
+    """Budgets, keys on streams, and streams to resume."""
+    call_id = "0b0f9a44-6f5b-4a64-9c94-b2c1f3a2d001"
+    async with house() as here:
+        here.script.act = answer
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await here.invoke(pb.InvokeRequest(agent="echo", budget={"calls": 1}))
+        assert refusal(refused.value).violations[0][0] == "budget"
+        for request, reason in (
+            (pb.InvokeStreamRequest(agent="echo", idempotency_key="k"), "INVALID_INPUT"),
+            (pb.InvokeStreamRequest(resume=pb.StreamPosition(call_id=call_id)), "STREAM_NOT_FOUND"),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await here.stream(request).read()
+            assert refusal(refused.value).reason == reason

@@ -12,7 +12,7 @@ MeshError                    anything below
 │                            CallIdTaken, IdempotencyKeyReused, StreamNotFound
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
-└── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed
+└── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
 
 A class carries its gRPC code, its reason (`ErrorReason` of the contract) and whether a retry can help; its message says
 what to do; the variables of the message are kept beside it and travel as the metadata of `google.rpc.ErrorInfo`.
@@ -58,7 +58,7 @@ from a2a_node.model.errors.requests import (
     RpcNotServed,
     Unauthenticated,
 )
-from a2a_node.model.errors.start import DataDirectoryBusy, SettingInvalid, StoreStartFailed
+from a2a_node.model.errors.start import DataDirectoryBusy, SchemaUnknown, SettingInvalid, StoreStartFailed
 from a2a_node.model.errors.state import (
     SessionExists,
     SessionNotFound,
@@ -97,6 +97,7 @@ __all__ = [
     "PageTokenInvalid",
     "PayloadTooLarge",
     "RpcNotServed",
+    "SchemaUnknown",
     "SessionExists",
     "SessionNotFound",
     "SettingInvalid",

@@ -93,6 +93,4 @@ class StreamNotFound(MeshError):
     code, reason = "NOT_FOUND", "STREAM_NOT_FOUND"
 
     def __init__(self, call: str) -> None:
-        super().__init__(
-            f"no events of call {call!r} are kept; they are kept for an hour, unless resumable was false", call=call
-        )
+        super().__init__(f"no events of call {call!r} are kept by this node; begin the call again", call=call)

@@ -38,3 +38,16 @@ class StoreStartFailed(MeshError):
             store=store,
             problem=problem,
         )
+
+
+class SchemaUnknown(MeshError):
+    """The database has been migrated by newer software."""
+
+    code, reason = "FAILED_PRECONDITION", "SCHEMA_UNKNOWN"
+
+    def __init__(self, found: str, newest: str) -> None:
+        super().__init__(
+            f"the database's schema {found!r} is newer than {newest!r}, the newest known here; upgrade a2a-node",
+            found=found,
+            newest=newest,
+        )

@@ -1,0 +1,30 @@
+"""The baseline: a bare grpc.aio echo of bytes on uvloop, under the scheduling policy of the node."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import grpc
+import uvloop
+
+
+async def main(port: int) -> None:
+    """Serve until killed; prints `ready`."""
+
+    async def echo(request: bytes, _: object) -> bytes:
+        return request
+
+    handler = grpc.unary_unary_rpc_method_handler(echo)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare.Echo", {"Say": handler}),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    print("ready", flush=True)  # noqa: T201 - the parent waits for it
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    if hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    uvloop.run(main(int(sys.argv[1])))
