@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from a2a_node.model.errors import SettingInvalid
 from a2a_node.model.names import NAME
@@ -18,7 +18,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Settings(BaseSettings):
     """A node's settings; spans are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="A2A_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="A2A_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = Field(
         "127.0.0.1", description="Address to listen on; loopback alone until TLS and identity are configured."
@@ -32,7 +32,10 @@ class Settings(BaseSettings):
     node_id: str = Field("", description="The node's name in the mesh; absent means one that is made once and kept.")
     region: str = Field("", description="Where the node runs, for example eu-west-1.")
     zone: str = Field("", description="Where in its region the node runs.")
-    agent: tuple[str, ...] = Field((), description="Agents to host, each as `package.module:name`.")
+    agent: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Agents to host, each as `package.module:name`; commas between them in the variable."
+    )
+    echo: bool = Field(default=True, description="Host the small agent `echo`, to try the node with.")
     postgres_url: SecretStr = Field(SecretStr(""), description="Postgres of the mesh; `up` brings its own.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis of the mesh; `up` brings its own.")
     payload_limit: int = Field(16 * 1024 * 1024, ge=1024, le=1 << 30, description="Bytes of a payload at most.")
@@ -43,6 +46,11 @@ class Settings(BaseSettings):
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
     batch_scheduling: bool = Field(default=True, description="Run under SCHED_BATCH on Linux: 1.35 times the calls per second.")
     json_logs: bool = Field(default=False, description="Log JSON lines rather than text for people.")
+
+    @field_validator("agent", mode="before")
+    @classmethod
+    def _listed(cls, agents: object) -> object:
+        return agents.split(",") if isinstance(agents, str) else agents
 
     @field_validator("node_id")
     @classmethod

@@ -10,11 +10,12 @@ from a2a_node.model.errors import NodeDraining
 
 
 class Draining:
-    """Whether the node is about to stop."""
+    """Whether the node is about to stop, and how long running calls still get."""
 
-    def __init__(self, node_id: str, calls: Calls) -> None:
+    def __init__(self, node_id: str, calls: Calls, patience: float) -> None:
         self._node_id = node_id
         self._calls = calls
+        self._patience = patience
         self._begun = asyncio.Event()
 
     @property
@@ -22,8 +23,10 @@ class Draining:
         """Whether it takes no new calls."""
         return self._begun.is_set()
 
-    def begin(self) -> None:
-        """Take no new calls from now on."""
+    def begin(self, patience: float | None = None) -> None:
+        """Take no new calls from now on; those under way get `patience` seconds, or the node's setting."""
+        if patience is not None:
+            self._patience = patience
         self._begun.set()
 
     async def asked(self) -> None:
@@ -36,10 +39,10 @@ class Draining:
             raise NodeDraining(self._node_id)
         await proceed(call)
 
-    async def finished(self, seconds: float) -> int:
-        """Wait until no call runs, `seconds` at most; how many still do."""
+    async def finished(self) -> int:
+        """Wait until no call runs, as long as there is patience; how many still do."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._patience):
                 await self._calls.idle()
         except TimeoutError:
             return self._calls.running()

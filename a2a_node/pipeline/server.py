@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 Work = Callable[..., Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Question = Callable[[Any, Call], None]
+Question = Callable[..., None]
 OPENING_SECONDS = 10.0
 ENVELOPE_BYTES = 64 * 1024
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call, Once, Proceed
@@ -140,7 +140,7 @@ def _asked_to_converse(request: pb.ConverseRequest, call: Call) -> None:
     _asked(request.open, call)
 
 
-QUESTIONS = {
+QUESTIONS: Mapping[str, Callable[..., None]] = {
     f"/{DESCRIPTOR.full_name}/Invoke": _asked,
     f"/{DESCRIPTOR.full_name}/InvokeStream": _asked,
     f"/{DESCRIPTOR.full_name}/Converse": _asked_to_converse,

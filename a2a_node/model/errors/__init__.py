@@ -7,7 +7,7 @@ MeshError                    anything below
 ├── PayloadTooLarge, RpcNotServed
 ├── Unauthenticated          who is calling is not known
 ├── agents                   AgentNotFound, AgentDisabled, CapabilityNotFound, NoInstance, AgentLost, AgentFailed,
-│                            AgentRefused, AgentOwned, AgentOverloaded, AgentProtocol
+│                            AgentRefused, AgentOwned, AgentHeld, AgentOverloaded, AgentProtocol
 ├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
 │                            CallIdTaken, IdempotencyKeyReused, StreamNotFound
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
@@ -21,6 +21,7 @@ what to do; the variables of the message are kept beside it and travel as the me
 from a2a_node.model.errors.agents import (
     AgentDisabled,
     AgentFailed,
+    AgentHeld,
     AgentLost,
     AgentNotFound,
     AgentOverloaded,
@@ -70,6 +71,7 @@ from a2a_node.model.errors.state import (
 __all__ = [
     "AgentDisabled",
     "AgentFailed",
+    "AgentHeld",
     "AgentLost",
     "AgentNotFound",
     "AgentOverloaded",

@@ -93,6 +93,20 @@ class AgentOwned(MeshError):
         super().__init__(f"the name {agent!r} belongs to {owner!r}; choose another name", agent=agent, owner=owner)
 
 
+class AgentHeld(MeshError):
+    """The agent is hosted or attached, so that it cannot be deregistered."""
+
+    code, reason = "FAILED_PRECONDITION", "AGENT_HELD"
+
+    def __init__(self, agent: str, nodes: Sequence[str]) -> None:
+        where = ", ".join(nodes[:5])
+        super().__init__(
+            f"agent {agent!r} is hosted or attached on {where}; stop it there first, then deregister it",
+            agent=agent,
+            nodes=where,
+        )
+
+
 class AgentOverloaded(MeshError):
     """The agent works on as many calls as it takes, and as many wait."""
 

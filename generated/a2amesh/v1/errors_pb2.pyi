@@ -68,6 +68,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_AGENT_OVERLOADED: the agent's queue of waiting calls is full. RESOURCE_EXHAUSTED."""
     ERROR_REASON_AGENT_PROTOCOL: _ErrorReason.ValueType  # 29
     """ERROR_REASON_AGENT_PROTOCOL: the agent broke the rules of its stream, for example by answering twice. INTERNAL."""
+    ERROR_REASON_AGENT_HELD: _ErrorReason.ValueType  # 30
+    """ERROR_REASON_AGENT_HELD: the agent is hosted or attached and cannot be deregistered. FAILED_PRECONDITION.
+    Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 40
     """ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED."""
     ERROR_REASON_CALL_CANCELLED: _ErrorReason.ValueType  # 41
@@ -146,6 +150,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_DATA_DIRECTORY_BUSY: another node runs on this data directory. FAILED_PRECONDITION."""
     ERROR_REASON_STORE_START_FAILED: _ErrorReason.ValueType  # 102
     """ERROR_REASON_STORE_START_FAILED: the embedded Postgres or Valkey did not start. INTERNAL."""
+    ERROR_REASON_SCHEMA_UNKNOWN: _ErrorReason.ValueType  # 103
+    """ERROR_REASON_SCHEMA_UNKNOWN: the database has been migrated by newer software. FAILED_PRECONDITION.
+    Example: {"reason": "SCHEMA_UNKNOWN", "metadata": {"found": "0007", "newest": "0003"}}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why a call failed, more exactly than its gRPC code.
@@ -201,6 +209,10 @@ ERROR_REASON_AGENT_OVERLOADED: ErrorReason.ValueType  # 28
 """ERROR_REASON_AGENT_OVERLOADED: the agent's queue of waiting calls is full. RESOURCE_EXHAUSTED."""
 ERROR_REASON_AGENT_PROTOCOL: ErrorReason.ValueType  # 29
 """ERROR_REASON_AGENT_PROTOCOL: the agent broke the rules of its stream, for example by answering twice. INTERNAL."""
+ERROR_REASON_AGENT_HELD: ErrorReason.ValueType  # 30
+"""ERROR_REASON_AGENT_HELD: the agent is hosted or attached and cannot be deregistered. FAILED_PRECONDITION.
+Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
+"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 40
 """ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED."""
 ERROR_REASON_CALL_CANCELLED: ErrorReason.ValueType  # 41
@@ -279,4 +291,8 @@ ERROR_REASON_DATA_DIRECTORY_BUSY: ErrorReason.ValueType  # 101
 """ERROR_REASON_DATA_DIRECTORY_BUSY: another node runs on this data directory. FAILED_PRECONDITION."""
 ERROR_REASON_STORE_START_FAILED: ErrorReason.ValueType  # 102
 """ERROR_REASON_STORE_START_FAILED: the embedded Postgres or Valkey did not start. INTERNAL."""
+ERROR_REASON_SCHEMA_UNKNOWN: ErrorReason.ValueType  # 103
+"""ERROR_REASON_SCHEMA_UNKNOWN: the database has been migrated by newer software. FAILED_PRECONDITION.
+Example: {"reason": "SCHEMA_UNKNOWN", "metadata": {"found": "0007", "newest": "0003"}}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

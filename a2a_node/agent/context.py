@@ -1,0 +1,86 @@
+"""What an agent knows of the call that it works on, and how it calls others from there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from concurrent.futures import Executor
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import orjson
+from pydantic_core import to_jsonable_python
+
+from a2a_node.model.errors import NoInstance
+from a2a_node.model.payload import JSON, Payload
+from a2a_node.model.ports import Caller
+
+
+@dataclass(slots=True, eq=False)
+class Context:
+    """One call as its agent sees it. A child call made through it carries on the call's path, token and deadline."""
+
+    call_id: str
+    agent: str
+    path: tuple[str, ...] = ()  # names of the agents on the way here, the root's first, this one last
+    deadline: float = float("inf")  # on the monotonic clock of this process, seconds
+    token: str = ""
+    config: Mapping[str, object] = field(default_factory=dict)
+    mesh: Caller | None = None
+    threads: Executor | None = None  # where plain functions run; None means the loop's own
+    _cancelled: threading.Event | None = field(default=None, init=False, repr=False)
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set once nobody waits for the call any more; for plain functions, which cannot be interrupted."""
+        if self._cancelled is None:
+            self._cancelled = threading.Event()
+        return self._cancelled
+
+    def time_left(self) -> float:
+        """Seconds until the deadline, never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    async def call(self, agent: str, capability: str = "", input: Mapping[str, object] | None = None) -> object:  # noqa: A002 - the contract's word
+        """The one output of another agent's capability, as `decoded` reads it; any MeshError."""
+        mesh, left = self._mesh(agent), self.time_left()
+        return decoded(await mesh.call(agent, capability, encoded(input), token=self.token, time_left=left))
+
+    async def stream(
+        self,
+        agent: str,
+        capability: str = "",
+        input: Mapping[str, object] | None = None,  # noqa: A002 - the contract's word
+    ) -> AsyncIterator[object]:
+        """The outputs of another agent's capability, each as `decoded` reads it; any MeshError."""
+        mesh, left = self._mesh(agent), self.time_left()
+        outputs = mesh.stream(agent, capability, encoded(input), token=self.token, time_left=left)
+        try:
+            async for output in outputs:
+                yield decoded(output)
+        finally:
+            if isinstance(outputs, AsyncGenerator):
+                await outputs.aclose()
+
+    def _mesh(self, agent: str) -> Caller:
+        if self.mesh is None:
+            raise NoInstance(agent)
+        return self.mesh
+
+
+current: ContextVar[Context] = ContextVar("a2a_agent_context")
+"""The context of the call that the running code works on; unset outside of agents."""
+
+
+def encoded(said: Mapping[str, object] | None) -> Payload:
+    """JSON bytes of an input object, in which pydantic models may stand; TypeError for what JSON cannot say."""
+    return Payload(orjson.dumps(dict(said or {}), default=to_jsonable_python))
+
+
+def decoded(payload: Payload) -> object:
+    """The Python value of a payload: the object of a struct or of JSON bytes, else the text or the bytes themselves."""
+    if isinstance(payload.body, bytes) and payload.media_type == JSON:
+        value: object = orjson.loads(payload.body)
+        return value
+    return payload.body

@@ -1,0 +1,42 @@
+"""Where the database of a node is: the one that was named, the one that its running node keeps, or one started for now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from a2a_node.model.errors import DataDirectoryBusy, SettingInvalid
+from a2a_node.settings import Settings
+from a2a_node.store.embedded import DataDirectory, embedded, held
+from a2a_node.store.embedded.access import kept_access
+from a2a_node.store.embedded.postgres import Postgres
+
+
+@asynccontextmanager
+async def database_url(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the database while the block lasts; SettingInvalid where there is none."""
+    if named := settings.postgres_url.get_secret_value():
+        yield named
+        return
+    if not kept_database(settings.data_dir):
+        raise SettingInvalid(
+            "data_dir", f"{settings.data_dir} has no database; `a2a-node up` makes one, A2A_POSTGRES_URL names another"
+        )
+    async with AsyncExitStack() as house:
+        try:
+            directory = house.enter_context(held(settings.data_dir))
+        except DataDirectoryBusy:
+            yield kept_database(settings.data_dir)
+        else:
+            yield (await house.enter_async_context(embedded(directory))).postgres_url
+
+
+def kept_database(data_dir: Path) -> str:
+    """Where the embedded Postgres of a data directory answers while it runs; empty where there is none."""
+    directory = DataDirectory(data_dir.expanduser().resolve(), None)
+    try:
+        access = kept_access(directory.file(Postgres.name, "secret"))
+    except OSError as error:
+        raise SettingInvalid("data_dir", f"{data_dir} cannot be read: {error.strerror}") from None
+    return Postgres(directory).url(access) if access else ""

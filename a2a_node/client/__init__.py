@@ -1,0 +1,20 @@
+"""What a Python program calls the mesh with."""
+
+from a2a_node.client.agents import AgentChange, AgentEntry
+from a2a_node.client.cache import Missed, Published, Started, Value
+from a2a_node.client.connection import Connection
+from a2a_node.client.mesh import CallOptions, MeshClient
+from a2a_node.client.nodes import NodeEntry
+
+__all__ = [
+    "AgentChange",
+    "AgentEntry",
+    "CallOptions",
+    "Connection",
+    "MeshClient",
+    "Missed",
+    "NodeEntry",
+    "Published",
+    "Started",
+    "Value",
+]

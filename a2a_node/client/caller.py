@@ -1,0 +1,36 @@
+"""The port `Caller` over a connection: payloads as they are, and the token and deadline that the agent names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from a2a_node.client.connection import Connection, Rpc, Terms
+from a2a_node.model.payload import Payload
+from a2a_node.wire.payloads import from_payload, to_payload
+from a2amesh.v1 import agent_service_pb2 as pb
+
+INVOKE = Rpc("AgentService/Invoke", pb.InvokeRequest, pb.InvokeResponse)
+INVOKE_STREAM = Rpc("AgentService/InvokeStream", pb.InvokeStreamRequest, pb.InvokeStreamResponse)
+
+
+class MeshCaller:
+    """Calls agents through a node on behalf of an agent at work; see `model.ports.Caller`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def call(
+        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
+    ) -> Payload:
+        """The one output of a capability; any MeshError."""
+        request = pb.InvokeRequest(agent=agent, capability=capability, input=from_payload(payload))
+        response = await self._connection.ask(INVOKE, request, Terms(token, time_left))
+        return to_payload(response.output, "output")
+
+    async def stream(
+        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
+    ) -> AsyncIterator[Payload]:
+        """The outputs of a capability; any MeshError."""
+        request = pb.InvokeStreamRequest(agent=agent, capability=capability, input=from_payload(payload))
+        async for event in self._connection.listen(INVOKE_STREAM, request, Terms(token, time_left)):
+            yield to_payload(event.output, "output")

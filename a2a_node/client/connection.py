@@ -1,0 +1,151 @@
+"""One channel to a node: here every RPC gets its key, call token and deadline, and its failure gets its name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Generic, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from a2a_node.agent import current
+from a2a_node.client.sending import sending
+from a2a_node.model.errors import DeadlineExceeded, MeshError, NodeUnreachable
+from a2a_node.model.places import client_key
+from a2a_node.wire.calls import AUTHORIZATION, CALL_TOKEN
+from a2a_node.wire.errors import DETAILS_KEY, from_status
+
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
+
+MAX_MESSAGE = 16 * 1024 * 1024 + 64 * 1024  # bytes: a payload of the default limit and what stands around it
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Generic[Q, R]):
+    """One RPC of the contract: `Service/Method` and its messages."""
+
+    name: str
+    request: type[Q]
+    response: type[R]
+
+    @property
+    def path(self) -> str:
+        """Its full name on the wire."""
+        return f"/a2amesh.v1.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an RPC goes with: the call token of the work that it is part of, and the seconds that it may take."""
+
+    token: str = ""
+    time_left: float | None = None
+
+
+def terms(timeout: float | None = None) -> Terms:
+    """The terms of an RPC made here: inside an agent's work its token, and a deadline never later than its own."""
+    work = current.get(None)
+    if work is None:
+        return Terms("", timeout)
+    left = work.time_left()
+    return Terms(work.token, left if timeout is None else min(timeout, left))
+
+
+class Connection:
+    """A channel to one node, dialled when it is first used; `close` ends it with everything that runs on it."""
+
+    def __init__(self, address: str, key: str | None = None, max_message: int = MAX_MESSAGE) -> None:
+        self.address = address
+        self._max_message = max_message
+        found = client_key(address) if key is None else key
+        self._credentials = ((AUTHORIZATION, f"Bearer {found}"),) if found else ()
+        self._unary: dict[str, object] = {}
+
+    async def ask(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> R:
+        """One request, one response; any MeshError."""
+        method = cast("grpc.aio.UnaryUnaryMultiCallable[Q, R]", self._unary.get(rpc.name) or self._made(rpc))
+        try:
+            return await method(request, timeout=_seconds(within), metadata=self._metadata(within))
+        except grpc.aio.AioRpcError as failure:
+            raise self.named(failure, within) from None
+
+    async def listen(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> AsyncIterator[R]:
+        """One request, any number of responses; closing the iterator cancels the RPC. Any MeshError."""
+        method = self._channel.unary_stream(rpc.path, rpc.request.SerializeToString, rpc.response.FromString)
+        call = method(request, timeout=_seconds(within), metadata=self._metadata(within))
+        try:
+            async for response in call:
+                yield response
+        except grpc.aio.AioRpcError as failure:
+            raise self.named(failure, within) from None
+        finally:
+            call.cancel()
+
+    async def converse(self, rpc: Rpc[Q, R], requests: AsyncGenerator[Q, None], within: Terms) -> AsyncIterator[R]:
+        """Requests and responses side by side; what `requests` raises ends the RPC and is raised. Any MeshError."""
+        call = self.dial(rpc, within)
+        try:
+            async with sending(call, requests):
+                async for response in call:
+                    yield response
+        except grpc.aio.AioRpcError as failure:
+            raise self.named(failure, within) from None
+        finally:
+            call.cancel()
+
+    def dial(self, rpc: Rpc[Q, R], within: Terms) -> grpc.aio.StreamStreamCall[Q, R]:
+        """Open a stream both ways, as gRPC has it; `named` tells what its failures mean."""
+        method: grpc.aio.StreamStreamMultiCallable[Q, R] = self._channel.stream_stream(
+            rpc.path, rpc.request.SerializeToString, rpc.response.FromString
+        )
+        return method(timeout=_seconds(within), metadata=self._metadata(within))
+
+    def named(self, failure: grpc.aio.AioRpcError, within: Terms) -> MeshError:
+        """The error of a status; one that no node has given means that none was reached, or not in time."""
+        trailing = failure.trailing_metadata()
+        details = cast("bytes | None", trailing.get(DETAILS_KEY)) if trailing else None
+        error = from_status(failure.code().name, failure.details() or "", details)
+        if details is None and error.code == "UNAVAILABLE":
+            return NodeUnreachable(self.address)
+        if details is None and error.code == "DEADLINE_EXCEEDED":
+            return DeadlineExceeded(within.time_left or 0.0)
+        return error
+
+    async def close(self) -> None:
+        """End the channel and what still runs on it."""
+        if "_channel" in self.__dict__:
+            await self._channel.close()
+
+    @cached_property
+    def _channel(self) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(
+            self.address,
+            [
+                ("grpc.max_receive_message_length", self._max_message),
+                ("grpc.max_send_message_length", self._max_message),
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 1000),  # a node that starts again is soon found
+            ],
+        )
+
+    def _made(self, rpc: Rpc[Q, R]) -> object:
+        """The callable of a unary RPC, made once."""
+        made = self._channel.unary_unary(rpc.path, rpc.request.SerializeToString, rpc.response.FromString)
+        self._unary[rpc.name] = made
+        return made
+
+    def _metadata(self, within: Terms) -> tuple[tuple[str, str], ...]:
+        return (*self._credentials, (CALL_TOKEN, within.token)) if within.token else self._credentials
+
+
+def _seconds(within: Terms) -> float | None:
+    left = within.time_left
+    if left is None or left == inf:
+        return None
+    if left <= 0:
+        raise DeadlineExceeded(0.0)
+    return left

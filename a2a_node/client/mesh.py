@@ -1,0 +1,125 @@
+"""MeshClient: calls agents by name through one node, and reaches the mesh's registry, sessions and cache."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import Self, TypedDict, Unpack
+
+from a2a_node.client.agents import Agents
+from a2a_node.client.cache import Cache
+from a2a_node.client.caller import INVOKE, INVOKE_STREAM, MeshCaller
+from a2a_node.client.connection import MAX_MESSAGE, Connection, Rpc, terms
+from a2a_node.client.nodes import Nodes
+from a2a_node.client.records import to_record
+from a2a_node.client.sessions import Sessions
+from a2a_node.client.values import decoded, encoded
+from a2a_node.model.call import CallRecord
+from a2a_node.model.places import node_address
+from a2a_node.wire.payloads import from_payload, to_payload
+from a2amesh.v1 import agent_service_pb2 as pb
+
+_CONVERSE = Rpc("AgentService/Converse", pb.ConverseRequest, pb.ConverseResponse)
+_CANCEL = Rpc("AgentService/CancelCall", pb.CancelCallRequest, pb.CancelCallResponse)
+_GET = Rpc("AgentService/GetCall", pb.GetCallRequest, pb.GetCallResponse)
+
+
+class CallOptions(TypedDict, total=False):
+    """What a call may be given besides its input."""
+
+    timeout: float  # seconds; absent means what the node gives, or inside an agent's work what that has left
+    idempotency_key: str  # makes a unary call safe to repeat: the first outcome is given again
+    call_id: str  # a UUID of one's own, to cancel the call or ask for it elsewhere
+
+
+class MeshClient:
+    """Calls agents by name, and reaches the mesh's registry, sessions and cache; every method raises MeshErrors.
+
+        async with MeshClient() as mesh:
+            answer = await mesh.call("echo", "say", {"text": "hello"})
+
+    Inputs are anything that JSON can say, text, bytes, or a `Payload`; outputs come back the same way. Inside an
+    agent's work a call continues the one that the agent works on: its path, and a deadline never later than its own.
+    """
+
+    def __init__(self, address: str | None = None, key: str | None = None, *, max_message: int = MAX_MESSAGE) -> None:
+        """An absent address is A2A_ADDRESS or 127.0.0.1:50051; an absent key A2A_KEY or this machine's own."""
+        self._connection = Connection(address or node_address(), key, max_message)
+        self.agents = Agents(self._connection)
+        self.nodes = Nodes(self._connection)
+        self.sessions = Sessions(self._connection)
+        self.cache = Cache(self._connection)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection and what still runs on it."""
+        await self._connection.close()
+
+    async def call(
+        self,
+        agent: str,
+        capability: str = "",
+        input: object = None,  # noqa: A002 - the contract's own word
+        **options: Unpack[CallOptions],
+    ) -> object:
+        """The one output of a capability; an absent capability means the agent's only one."""
+        request = pb.InvokeRequest(
+            agent=agent,
+            capability=capability,
+            input=from_payload(encoded(input)),
+            idempotency_key=options.get("idempotency_key", ""),
+            call_id=options.get("call_id", ""),
+        )
+        response = await self._connection.ask(INVOKE, request, terms(options.get("timeout")))
+        return decoded(to_payload(response.output))
+
+    async def stream(
+        self,
+        agent: str,
+        capability: str = "",
+        input: object = None,  # noqa: A002 - the contract's own word
+        **options: Unpack[CallOptions],
+    ) -> AsyncIterator[object]:
+        """The outputs of a capability, as they come; closing the iterator cancels the call."""
+        request = pb.InvokeStreamRequest(
+            agent=agent,
+            capability=capability,
+            input=from_payload(encoded(input)),
+            idempotency_key=options.get("idempotency_key", ""),
+            call_id=options.get("call_id", ""),
+        )
+        async for event in self._connection.listen(INVOKE_STREAM, request, terms(options.get("timeout"))):
+            yield decoded(to_payload(event.output))
+
+    async def converse(
+        self, agent: str, capability: str, inputs: AsyncIterable[object], **options: Unpack[CallOptions]
+    ) -> AsyncIterator[object]:
+        """The outputs of a capability that takes many inputs; what `inputs` raises ends the call and is raised here."""
+        opening = pb.ConverseOpen(agent=agent, capability=capability, call_id=options.get("call_id", ""))
+        frames = _frames(opening, inputs)
+        async for response in self._connection.converse(_CONVERSE, frames, terms(options.get("timeout"))):
+            yield decoded(to_payload(response.output))
+
+    async def cancel(self, call_id: str, reason: str = "") -> CallRecord:
+        """End a running call and say how it stands; one that has ended stays as it is. CallNotFound."""
+        request = pb.CancelCallRequest(call_id=call_id, reason=reason)
+        return to_record((await self._connection.ask(_CANCEL, request, terms())).call)
+
+    async def get_call(self, call_id: str) -> CallRecord:
+        """How a call stands; CallNotFound."""
+        request = pb.GetCallRequest(call_id=call_id)
+        return to_record((await self._connection.ask(_GET, request, terms())).call)
+
+    def caller(self) -> MeshCaller:
+        """The same connection as the `Caller` that agents at work are given."""
+        return MeshCaller(self._connection)
+
+
+async def _frames(opening: pb.ConverseOpen, inputs: AsyncIterable[object]) -> AsyncGenerator[pb.ConverseRequest, None]:
+    yield pb.ConverseRequest(open=opening)
+    async for value in inputs:
+        yield pb.ConverseRequest(input=from_payload(encoded(value)))

@@ -1,0 +1,56 @@
+"""The nodes of the mesh."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.records import to_node
+from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.wire.agents import duration
+from a2amesh.v1 import registry_service_pb2 as pb
+
+_LIST = Rpc("RegistryService/ListNodes", pb.ListNodesRequest, pb.ListNodesResponse)
+_GET = Rpc("RegistryService/GetNode", pb.GetNodeRequest, pb.GetNodeResponse)
+_DRAIN = Rpc("RegistryService/DrainNode", pb.DrainNodeRequest, pb.DrainNodeResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """A node, and how many instances are reached through it."""
+
+    node: Node
+    instance_count: int
+
+
+class Nodes:
+    """The nodes of the mesh."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list(self, *, status: NodeStatus | None = None, region: str = "") -> AsyncIterator[NodeEntry]:
+        """The nodes by id, fetched page by page."""
+        number = pb.NODE_STATUS_UNSPECIFIED if status is None else pb.NodeStatus.Value(f"NODE_STATUS_{status.name}")
+        request = pb.ListNodesRequest(status=number, region=region)
+        while True:
+            page = await self._connection.ask(_LIST, request, terms())
+            for message in page.nodes:
+                yield _entry(message)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def get(self, node_id: str = "") -> NodeEntry:
+        """All that is known of a node, of the one that is asked when no id is given; NodeNotFound."""
+        return _entry((await self._connection.ask(_GET, pb.GetNodeRequest(node_id=node_id), terms())).node)
+
+    async def drain(self, node_id: str = "", timeout: float | None = None) -> NodeEntry:  # noqa: ASYNC109 - the node's time
+        """Tell a node to take no new work; running calls get `timeout` seconds. NodeNotFound."""
+        request = pb.DrainNodeRequest(node_id=node_id, timeout=None if timeout is None else duration(timeout))
+        return _entry((await self._connection.ask(_DRAIN, request, terms())).node)
+
+
+def _entry(message: pb.Node) -> NodeEntry:
+    return NodeEntry(to_node(message), message.instance_count)

@@ -1,0 +1,243 @@
+"""The stream of one attached agent: takes calls to it, and ends them all when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+import structlog
+
+from a2a_node.mesh.background import background
+from a2a_node.mesh.flight import Flight
+from a2a_node.mesh.pulse import Pulse, Sign
+from a2a_node.mesh.slots import Slots
+from a2a_node.model.agents import AgentDescriptor, Instance
+from a2a_node.model.call import Call
+from a2a_node.model.errors import AgentLost, AgentProtocol, CallIdTaken, InvalidInput, NoInstance
+from a2a_node.model.payload import EMPTY, Payload
+from a2a_node.wire.agents import duration
+from a2a_node.wire.outbox import Outbox, first
+from a2a_node.wire.payloads import from_payload, to_payload
+from a2amesh.v1 import agent_host_service_pb2 as pb
+from a2amesh.v1 import payload_pb2
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+OF_CALLS = ("end", "output", "fail", "credit")
+CANCELLED_KEPT = 1024  # ids of cancelled calls whose last frames may still be on their way
+OUTGOING = 64  # frames that wait to be written
+Write = Callable[[pb.AttachResponse], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How streams are kept; spans in seconds."""
+
+    payload_limit: int = 16 * 1024 * 1024  # bytes
+    output_credit: int = 16  # outputs of a call that an agent may send ahead
+    silence: float = 10.0  # without a frame until the agent is asked whether it lives, and again until it is lost
+    streams: int = 10_000  # agents attached at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who is attached, and what it asked for."""
+
+    agent: AgentDescriptor
+    owner: str
+    instance: Instance
+    input_credit: int
+    max_calls: int
+
+
+class AttachStream:
+    """Carries calls from `open` on, until the agent leaves or is lost; `run` reads and writes the frames."""
+
+    def __init__(self, guest: Guest, rules: Rules, on_leave: Callable[[], None]) -> None:
+        self.guest = guest
+        self._rules = rules
+        self._on_leave = on_leave
+        self._flights: dict[str, Flight] = {}
+        self._cancelled: dict[str, None] = {}  # ids, the oldest first
+        self._slots = Slots(guest.agent.name, guest.max_calls)
+        self._out: Outbox[pb.AttachResponse] = Outbox(OUTGOING)
+        self._pulse = Pulse(rules.silence, monotonic())
+        self._strays = 0
+        self._leaving = False
+        self.open = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way or wait for their turn."""
+        return self._slots.taken + self._slots.waiting
+
+    def welcome(self, welcome: pb.AttachWelcome) -> None:
+        """Tell the agent that it is registered; calls may come from now on."""
+        self._out.push(pb.AttachResponse(welcome=welcome))
+        self.open = True
+
+    def drain(self) -> None:
+        """Tell the agent that the node is about to stop."""
+        self._out.push(pb.AttachResponse(draining=pb.AttachDraining()))
+
+    def lose(self) -> None:
+        """The stream is over: every call fails at once, and nothing is written any more."""
+        self._close()
+        guest, flights = self.guest, [*self._flights.values()]
+        for flight in flights:
+            flight.abort(AgentLost(guest.agent.name, guest.instance.id))
+        self._out.close()
+
+    async def run(self, requests: AsyncIterator[pb.AttachRequest], write: Write) -> None:
+        """Read and write until the agent has left or closed the stream; InvalidInput for frames that make no sense.
+
+        AgentLost when the agent no longer answers.
+        """
+        await first(self._read(requests), self._out.run(partial(self._write, write)), self._watch())
+
+    async def carry(self, call: Call) -> None:
+        """Take a call to the agent and its outputs back; AgentOverloaded, AgentLost, AgentProtocol, PayloadTooLarge."""
+        await self._slots.take()
+        try:
+            flight = self._begun(call)
+            try:
+                await self._fly(call, flight)
+            finally:
+                self._ended(call, flight)
+        finally:
+            self._slots.give()
+
+    async def _fly(self, call: Call, flight: Flight) -> None:
+        if call.offered is not None and call.offered.streams_input:
+            await self._out.put(started(call, None))
+            async with background(partial(self._feed, call, flight)):
+                await self._receive(call, flight)
+        else:
+            await self._out.put(started(call, await anext(call.requests, EMPTY)))
+            await self._receive(call, flight)
+
+    async def _feed(self, call: Call, flight: Flight) -> None:
+        async for payload in call.requests:
+            await flight.allowed()
+            await self._out.put(pb.AttachResponse(call_id=call.id, input=from_payload(payload)))
+        await self._out.put(pb.AttachResponse(call_id=call.id, input_end=pb.AttachInputEnd()))
+
+    async def _receive(self, call: Call, flight: Flight) -> None:
+        while (output := await flight.next()) is not None:
+            await call.reply(self._payload(output))
+            if more := flight.taken():
+                await self._out.put(pb.AttachResponse(call_id=call.id, credit=more))
+
+    def _payload(self, output: payload_pb2.Payload) -> Payload:
+        try:
+            return to_payload(output, "output", self._rules.payload_limit)
+        except InvalidInput as fault:
+            raise AgentProtocol(self.guest.agent.name, str(fault)) from None
+
+    def _begun(self, call: Call) -> Flight:
+        if call.id in self._flights or call.id in self._cancelled:
+            raise CallIdTaken(call.id)
+        streams = call.offered is not None and call.offered.streams_output
+        ahead, inputs = self._rules.output_credit, self.guest.input_credit
+        flight = Flight(self.guest.agent.name, streams=streams, ahead=ahead, inputs=inputs)
+        self._flights[call.id] = flight
+        return flight
+
+    def _ended(self, call: Call, flight: Flight) -> None:
+        del self._flights[call.id]
+        if not flight.finished:
+            self._cancel(call)
+        if self._leaving and not self._flights:
+            self._out.close()
+
+    def _cancel(self, call: Call) -> None:
+        """Tell the agent to stop, and remember that it was told: what it sends meanwhile is no fault."""
+        late = call.envelope is not None and not call.envelope.time_left(monotonic())
+        reason = "its deadline has passed" if late else "nobody waits for it any more"
+        self._out.push(pb.AttachResponse(call_id=call.id, cancel=pb.AttachCancel(reason=reason)))
+        self._cancelled[call.id] = None
+        if len(self._cancelled) > CANCELLED_KEPT:
+            del self._cancelled[next(iter(self._cancelled))]
+
+    async def _read(self, requests: AsyncIterator[pb.AttachRequest]) -> None:
+        async for frame in requests:
+            self._pulse.heard(monotonic())
+            kind = frame.WhichOneof("frame")
+            if kind in OF_CALLS:
+                flight = self._flights.get(frame.call_id)
+                if flight is not None:
+                    flight.hear(kind, frame)
+                else:
+                    self._stray(frame.call_id, kind)
+            else:
+                self._hear(kind)
+
+    def _hear(self, kind: str | None) -> None:
+        if kind == "leave":
+            self._leave()
+        elif kind == "hello":
+            raise InvalidInput("hello", "is the first frame and never a later one")
+        elif kind != "pong":
+            raise InvalidInput("frame", "is empty, or of a kind that this node does not know")
+
+    def _stray(self, call_id: str, kind: str) -> None:
+        """Let a frame pass whose call is not under way; it may have crossed a `cancel`, or be a fault of the agent."""
+        if call_id in self._cancelled:
+            if kind in ("end", "fail"):
+                del self._cancelled[call_id]
+            return
+        self._strays += 1
+        if self._strays == 1:  # once for each stream: an agent may do it with every call
+            log.warning(
+                "agent sends frames of a call that has ended or never was; they mean nothing",
+                agent=self.guest.agent.name,
+                instance=self.guest.instance.id,
+                call=call_id[:80],
+                frame=kind,
+            )
+
+    def _leave(self) -> None:
+        if not self._leaving:
+            self._leaving = True
+            self._close()
+            self._on_leave()
+            if not self._flights:
+                self._out.close()
+
+    def _close(self) -> None:
+        self.open = False
+        self._slots.close(lambda: NoInstance(self.guest.agent.name))
+
+    async def _write(self, write: Write, frame: pb.AttachResponse) -> None:
+        await write(frame)
+        self._pulse.written(monotonic(), ping=frame.HasField("ping"))
+
+    async def _watch(self) -> None:
+        number = 0
+        while True:
+            await asyncio.sleep(self._rules.silence / 4)
+            sign = self._pulse.look(monotonic(), len(self._out))
+            if sign is Sign.LOST:
+                raise AgentLost(self.guest.agent.name, self.guest.instance.id)
+            if sign is Sign.PING:
+                number += 1
+                self._out.push(pb.AttachResponse(ping=number))
+
+
+def started(call: Call, payload: Payload | None) -> pb.AttachResponse:
+    """The frame that begins a call, with its input unless the inputs follow."""
+    envelope = call.envelope
+    return pb.AttachResponse(
+        call_id=call.id,
+        start=pb.AttachStart(
+            capability=call.capability,
+            input=None if payload is None else from_payload(payload),
+            time_left=None if envelope is None else duration(envelope.time_left(monotonic())),
+            call_token=call.token,
+            path=() if envelope is None else envelope.path,
+            traceparent=call.metadata.get("traceparent", ""),
+        ),
+    )

@@ -1,0 +1,145 @@
+"""The carrier to attached agents: those that have no port of their own and dialled this node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol, Self
+from uuid import uuid4
+
+from a2a_node.mesh.attach_stream import AttachStream, Guest, Rules, Write
+from a2a_node.mesh.background import background
+from a2a_node.mesh.departures import Departures
+from a2a_node.mesh.route import Finds
+from a2a_node.model.agents import Instance, InstanceKind
+from a2a_node.model.call import Call
+from a2a_node.model.errors import InvalidInput, NodeDraining, NoInstance, TooManySubscribers
+from a2a_node.model.ports import Registry
+from a2a_node.wire.agents import to_descriptor
+from a2a_node.wire.payloads import from_mapping
+from a2amesh.v1 import agent_host_service_pb2 as pb
+
+INPUT_CREDIT, MOST_INPUT_CREDIT = 16, 1024
+MAX_CALLS, MOST_CALLS = 1000, 100_000
+DEFAULT = Rules()
+
+
+class Knows(Finds, Protocol):
+    """The directory, as far as it is needed here."""
+
+    async def reached(self, revision: int) -> None:
+        """Wait until what was written as that revision can be read; StoreUnavailable."""
+
+
+class Attached:
+    """Knows the streams of attached agents by their instances; made by `carrying`."""
+
+    def __init__(self, node_id: str, registry: Registry, directory: Knows, rules: Rules) -> None:
+        self._node_id = node_id
+        self._registry = registry
+        self._directory = directory
+        self._rules = rules
+        self._departures = Departures(registry)
+        self._streams: dict[str, AttachStream] = {}
+        self._draining = False
+
+    @classmethod
+    @asynccontextmanager
+    async def carrying(
+        cls, node_id: str, registry: Registry, directory: Knows, rules: Rules = DEFAULT
+    ) -> AsyncIterator[Self]:
+        """Carry calls until the block ends."""
+        attached = cls(node_id, registry, directory, rules)
+        async with background(attached._departures.tell):
+            yield attached
+
+    def reaches(self, instance: Instance) -> bool:
+        """Whether its agent is attached here and takes calls."""
+        stream = self._streams.get(instance.id)
+        return stream is not None and stream.open
+
+    def in_flight(self, instance: Instance) -> int:
+        """How many calls it has, those that wait for their turn included."""
+        stream = self._streams.get(instance.id)
+        return stream.in_flight if stream is not None else 0
+
+    async def carry(self, call: Call, instance: Instance) -> None:
+        """Take the call there; NoInstance when it is not attached any more, AgentLost when it is lost on the way."""
+        stream = self._streams.get(instance.id)
+        if stream is None or not stream.open:
+            raise NoInstance(instance.agent)
+        await stream.carry(call)
+
+    async def serve(
+        self, hello: pb.AttachHello, owner: str, requests: AsyncIterator[pb.AttachRequest], write: Write
+    ) -> None:
+        """Register an agent that has dialled and carry calls to it until it leaves or is lost.
+
+        AgentOwned, InvalidInput, NodeDraining, StoreUnavailable and TooManySubscribers refuse it.
+        """
+        stream = self._admitted(hello, owner)
+        guest = stream.guest
+        try:
+            _, revision = await self._registry.register(guest.agent, owner, guest.instance)
+            await self._directory.reached(revision)
+            stream.welcome(self._welcome(guest))
+            if self._draining:
+                stream.drain()
+            await stream.run(requests, write)
+        finally:
+            del self._streams[guest.instance.id]
+            stream.lose()
+            self._departures.add(guest.instance.id)
+
+    def drain(self) -> None:
+        """Take no more agents, and tell those attached that this node is about to stop."""
+        self._draining = True
+        for stream in self._streams.values():
+            if stream.open:
+                stream.drain()
+
+    async def reannounce(self) -> None:
+        """Register again all that is attached, after the registry has forgotten it; StoreUnavailable."""
+        for stream in [known for known in self._streams.values() if known.open]:
+            guest = stream.guest
+            await self._registry.register(guest.agent, guest.owner, guest.instance)
+            if not stream.open:  # it has left meanwhile, perhaps before it was registered
+                self._departures.add(guest.instance.id)
+
+    def _admitted(self, hello: pb.AttachHello, owner: str) -> AttachStream:
+        if self._draining:
+            raise NodeDraining(self._node_id)
+        if len(self._streams) >= self._rules.streams:
+            raise TooManySubscribers("Attach", self._rules.streams)
+        guest = guest_of(hello, owner, self._node_id)
+        instance_id = guest.instance.id
+        stream = AttachStream(guest, self._rules, lambda: self._departures.add(instance_id))
+        self._streams[instance_id] = stream
+        return stream
+
+    def _welcome(self, guest: Guest) -> pb.AttachWelcome:
+        return pb.AttachWelcome(
+            instance_id=guest.instance.id,
+            node_id=self._node_id,
+            output_credit=self._rules.output_credit,
+            agent_config=from_mapping(self._directory.find(guest.agent.name).agent.descriptor.config),
+        )
+
+
+def guest_of(hello: pb.AttachHello, owner: str, node_id: str) -> Guest:
+    """Who has said hello, as a fresh instance of its agent; InvalidInput names the field at fault."""
+    agent = to_descriptor(hello.agent)
+    instance = Instance(str(uuid4()), agent.name, node_id, InstanceKind.ATTACHED, version=agent.version)
+    return Guest(
+        agent,
+        owner,
+        instance,
+        input_credit=_within("input_credit", hello.input_credit, INPUT_CREDIT, MOST_INPUT_CREDIT),
+        max_calls=_within("max_calls", hello.max_calls, MAX_CALLS, MOST_CALLS),
+    )
+
+
+def _within(field: str, asked: int, usual: int, most: int) -> int:
+    if asked > most:
+        raise InvalidInput(f"hello.{field}", f"{asked} is too many, the limit is {most}")
+    return asked or usual

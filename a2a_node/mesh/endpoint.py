@@ -1,0 +1,172 @@
+"""The carrier to endpoints: agents that serve AgentService on an address of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from time import monotonic
+from typing import Self
+
+import grpc
+from google.protobuf.message import Message
+
+from a2a_node.mesh.background import background
+from a2a_node.mesh.faults import fault, status_of
+from a2a_node.mesh.lines import Bounds, Clock, Line, Lines
+from a2a_node.model.agents import Instance
+from a2a_node.model.call import Call
+from a2a_node.model.errors import AgentLost, AgentProtocol, MeshError
+from a2a_node.model.payload import EMPTY
+from a2a_node.wire.calls import CALL_ID, CALL_TOKEN, PATH
+from a2a_node.wire.payloads import from_payload, to_payload
+from a2amesh.v1 import agent_service_pb2 as pb
+
+TIDY = 5.0  # seconds between looks for lines that nobody needs
+Conversation = grpc.aio.StreamStreamCall[Message, pb.ConverseResponse]
+
+
+class Endpoints:
+    """Takes calls to endpoints over one line for each address; made by `reaching`."""
+
+    def __init__(self, bounds: Bounds, clock: Clock = monotonic) -> None:
+        self._bounds = bounds
+        self._lines = Lines(bounds, clock)
+        self._calls: Counter[str] = Counter()
+
+    @classmethod
+    @asynccontextmanager
+    async def reaching(cls, serves: Callable[[str], bool], bounds: Bounds, tidy: float = TIDY) -> AsyncIterator[Self]:
+        """Carry calls until the block ends; `serves` says whether any instance still has an address."""
+        endpoints = cls(bounds)
+        try:
+            async with background(partial(endpoints.tend, serves, tidy)):
+                yield endpoints
+        finally:
+            await endpoints.close()
+
+    def reaches(self, instance: Instance) -> bool:
+        """Whether a call could begin now; not for a short while after its address was out of reach."""
+        return self._lines.free(instance.address)
+
+    def in_flight(self, instance: Instance) -> int:
+        """How many calls it has from here."""
+        return self._calls[instance.id]
+
+    async def carry(self, call: Call, instance: Instance) -> None:
+        """Take the call there; AgentLost when the connection fails, any other failure as the agent named it."""
+        with self._counted(instance):
+            async with self._lines.taken(instance.address, call.agent) as line:
+                try:
+                    await self._talk(line, call)
+                except grpc.aio.AioRpcError as failure:
+                    error = fault(status_of(failure), call, instance)
+                    line.fared(lost=_lost(error, instance))
+                    raise error from None
+                line.fared(lost=False)
+
+    async def tend(self, serves: Callable[[str], bool], every: float) -> None:
+        """Close lines that nobody needs, for ever."""
+        while True:
+            await asyncio.sleep(every)
+            await self._lines.tidy(serves)
+
+    async def close(self) -> None:
+        """Close all lines; calls over them are cancelled."""
+        await self._lines.close()
+
+    @contextmanager
+    def _counted(self, instance: Instance) -> Iterator[None]:
+        self._calls[instance.id] += 1
+        try:
+            yield
+        finally:
+            self._calls[instance.id] -= 1
+            if not self._calls[instance.id]:
+                del self._calls[instance.id]
+
+    async def _talk(self, line: Line, call: Call) -> None:
+        if call.offered is not None and call.offered.streams_input:
+            await self._converse(line, call)
+        elif call.offered is not None and call.offered.streams_output:
+            await self._stream(line, call)
+        else:
+            await self._invoke(line, call)
+
+    async def _invoke(self, line: Line, call: Call) -> None:
+        request = pb.InvokeRequest(
+            agent=call.agent,
+            capability=call.capability,
+            input=from_payload(await anext(call.requests, EMPTY)),
+            idempotency_key=call.idempotency_key,
+            call_id=call.id,
+        )
+        response = await line.invoke(request, timeout=_time_left(call), metadata=_metadata(call))
+        await call.reply(to_payload(response.output, "output", self._bounds.payload))
+
+    async def _stream(self, line: Line, call: Call) -> None:
+        request = pb.InvokeStreamRequest(
+            agent=call.agent,
+            capability=call.capability,
+            input=from_payload(await anext(call.requests, EMPTY)),
+            call_id=call.id,
+            resumable=False,
+        )
+        rpc = line.stream(request, timeout=_time_left(call), metadata=_metadata(call))
+        try:
+            async for response in rpc:
+                if response.WhichOneof("event") == "gap":
+                    raise AgentProtocol(call.agent, "it left a gap in a stream that was not resumed")
+                await call.reply(to_payload(response.output, "output", self._bounds.payload))
+        finally:
+            rpc.cancel()
+
+    async def _converse(self, line: Line, call: Call) -> None:
+        rpc = line.converse(timeout=_time_left(call), metadata=_metadata(call))
+        try:
+            async with background(partial(_say, rpc, call)):
+                async for response in rpc:
+                    await call.reply(to_payload(response.output, "output", self._bounds.payload))
+        finally:
+            rpc.cancel()
+
+
+async def _say(rpc: Conversation, call: Call) -> None:
+    """Send the opening and the inputs, as long as anybody listens."""
+    async for frame in _frames(call):
+        if not await _heard(rpc, frame):
+            return
+    await rpc.done_writing()
+
+
+async def _frames(call: Call) -> AsyncIterator[pb.ConverseRequest]:
+    opening = pb.ConverseOpen(agent=call.agent, capability=call.capability, call_id=call.id)
+    yield pb.ConverseRequest(open=opening)
+    async for payload in call.requests:
+        yield pb.ConverseRequest(input=from_payload(payload))
+
+
+async def _heard(rpc: Conversation, frame: pb.ConverseRequest) -> bool:
+    """Send a frame; False when the conversation is over, and whoever reads it hears why."""
+    try:
+        await rpc.write(frame)
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return False
+    return True
+
+
+def _lost(error: MeshError, instance: Instance) -> bool:
+    """Whether the instance itself was lost, not one that its agent asked."""
+    return isinstance(error, AgentLost) and error.variables.get("instance") == instance.id
+
+
+def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
+    path = ",".join(call.envelope.path) if call.envelope else ""
+    entries = ((CALL_TOKEN, call.token), (CALL_ID, call.id), (PATH, path))
+    return tuple(entry for entry in entries if entry[1])
+
+
+def _time_left(call: Call) -> float | None:
+    return None if call.envelope is None else call.envelope.time_left(monotonic())

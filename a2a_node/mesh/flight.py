@@ -1,0 +1,105 @@
+"""One call at an attached agent: what the agent says of it, checked against the rules of the stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from a2a_node.model.errors import AgentProtocol, MeshError
+from a2a_node.wire.errors import from_call_error
+from a2amesh.v1 import agent_host_service_pb2 as pb
+from a2amesh.v1 import payload_pb2
+
+
+class Flight:
+    """Fed by the stream's reader, drained by the call's own task; at most `ahead` outputs wait in between."""
+
+    __slots__ = (
+        *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
+        *("_news", "_outputs", "_over", "_streams", "_taken", "finished"),
+    )
+
+    def __init__(self, agent: str, *, streams: bool, ahead: int, inputs: int) -> None:
+        """`streams`: any number of outputs, rather than one; `inputs`: how many the agent takes ahead."""
+        self._agent, self._streams, self._ahead = agent, streams, ahead
+        self._credit = ahead if streams else 1
+        self._taken = 0  # outputs since credit was last given
+        self._inputs = inputs
+        self._outputs: deque[payload_pb2.Payload] = deque()
+        self._over = False
+        self._failure: MeshError | None = None
+        self._news, self._allowed = asyncio.Event(), asyncio.Event()
+        self.finished = False  # by the agent's own word, so that it need not be told to stop
+
+    def hear(self, kind: str, frame: pb.AttachRequest) -> None:
+        """Take in a frame of the agent; one that breaks the rules ends the call with AgentProtocol."""
+        if self._over:
+            return
+        if kind == "end":
+            self._end(frame.end)
+        elif kind == "output":
+            self._add(frame.output)
+        elif kind == "fail":
+            self._finish(from_call_error(frame.fail))
+        else:
+            self._inputs += frame.credit
+            self._allowed.set()
+
+    def abort(self, failure: MeshError) -> None:
+        """End the call at once, whatever the agent has said and nobody has taken."""
+        if not self._over:
+            self._outputs.clear()
+            self._over, self._failure = True, failure
+            self._news.set()
+
+    async def next(self) -> payload_pb2.Payload | None:
+        """The next output, None after the last one; raises what the call failed with."""
+        while not self._outputs:
+            if self._failure is not None:
+                raise self._failure
+            if self._over:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        return self._outputs.popleft()
+
+    def taken(self) -> int:
+        """Note that an output has reached the caller; how much credit to give the agent now, mostly none."""
+        self._taken += 1
+        if self._over or not self._streams or 2 * self._taken < self._ahead:
+            return 0
+        more, self._taken = self._taken, 0
+        self._credit += more
+        return more
+
+    async def allowed(self) -> None:
+        """Wait until one more input may be sent."""
+        while not self._inputs:
+            self._allowed.clear()
+            await self._allowed.wait()
+        self._inputs -= 1
+
+    def _add(self, output: payload_pb2.Payload) -> None:
+        if not self._credit:
+            beyond = f"an output beyond its credit of {self._ahead}" if self._streams else "two outputs to a unary call"
+            self.abort(AgentProtocol(self._agent, f"it gave {beyond}"))
+            return
+        self._credit -= 1
+        self._outputs.append(output)
+        self._news.set()
+
+    def _end(self, end: pb.AttachEnd) -> None:
+        if end.HasField("output"):
+            if self._streams:
+                self._credit += 1  # an end needs none
+            self._add(end.output)
+        if not self._streams and self._credit:
+            self._finish(AgentProtocol(self._agent, "it ended a unary call without an output"))
+        else:
+            self._finish(None)
+
+    def _finish(self, failure: MeshError | None) -> None:
+        self.finished = True
+        if not self._over:
+            self._over, self._failure = True, failure
+            self._news.set()

@@ -1,0 +1,134 @@
+"""Lines to addresses: one gRPC channel for each, bounded in number, closed when nobody needs it any more."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from a2a_node.model.errors import NoInstance
+from a2amesh.v1 import agent_service_pb2 as pb
+
+SERVICE = pb.DESCRIPTOR.services_by_name["AgentService"].full_name
+ENVELOPE_BYTES = 64 * 1024  # of a message around its payload
+Clock = Callable[[], float]
+Options = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many lines there are, how long they stay, and what goes over them."""
+
+    payload: int = 16 * 1024 * 1024  # bytes
+    lines: int = 1000
+    idle: float = 300.0  # seconds without a call until a line is closed
+    first_rest: float = 1.0  # seconds without a call after a failure to connect; doubled by each further one
+    longest_rest: float = 10.0
+
+    def options(self) -> Options:
+        """The channel's own settings."""
+        return (
+            ("grpc.max_receive_message_length", self.payload + ENVELOPE_BYTES),
+            ("grpc.max_send_message_length", self.payload + ENVELOPE_BYTES),
+            ("grpc.enable_http_proxy", 0),  # an endpoint is reached as registered, whatever the environment says
+            ("grpc.enable_retries", 0),  # the layers above retry, within a budget
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.initial_reconnect_backoff_ms", 500),  # below our own rest, so that a call after it really tries
+            ("grpc.min_reconnect_backoff_ms", 3000),  # this is how long one try to connect may take
+            ("grpc.max_reconnect_backoff_ms", 5000),
+        )
+
+
+class Line:
+    """One channel, with the ways of calling over it, how busy it is and how it fared."""
+
+    def __init__(self, address: str, bounds: Bounds, clock: Clock) -> None:
+        self.channel = grpc.aio.insecure_channel(address, options=bounds.options())
+        self.invoke = self.channel.unary_unary(
+            f"/{SERVICE}/Invoke", pb.InvokeRequest.SerializeToString, pb.InvokeResponse.FromString
+        )
+        self.stream = self.channel.unary_stream(
+            f"/{SERVICE}/InvokeStream", pb.InvokeStreamRequest.SerializeToString, pb.InvokeStreamResponse.FromString
+        )
+        self.converse = self.channel.stream_stream(
+            f"/{SERVICE}/Converse", pb.ConverseRequest.SerializeToString, pb.ConverseResponse.FromString
+        )
+        self.calls = 0
+        self.used_at = clock()
+        self._bounds = bounds
+        self._clock = clock
+        self._failures = 0
+        self._rests_until = 0.0
+
+    @property
+    def rests(self) -> bool:
+        """Whether it failed to connect so lately that nobody should try."""
+        return self._clock() < self._rests_until
+
+    def fared(self, *, lost: bool) -> None:
+        """How a call ended: after a lost connection the line rests, longer each time, until a call gets through."""
+        if not lost:
+            self._failures, self._rests_until = 0, 0.0
+        elif not self.rests:  # many calls lost at once are one failure
+            rest = min(self._bounds.first_rest * 2**self._failures, self._bounds.longest_rest)
+            self._failures, self._rests_until = min(self._failures + 1, 16), self._clock() + rest
+
+
+class Lines:
+    """The lines by address, the one longest unused first."""
+
+    def __init__(self, bounds: Bounds, clock: Clock) -> None:
+        self._bounds = bounds
+        self._clock = clock
+        self._lines: OrderedDict[str, Line] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def free(self, address: str) -> bool:
+        """Whether a call to the address could begin now."""
+        line = self._lines.get(address)
+        if line is not None:
+            return not line.rests
+        return len(self._lines) < self._bounds.lines or self._unused() is not None
+
+    @asynccontextmanager
+    async def taken(self, address: str, agent: str) -> AsyncIterator[Line]:
+        """The line to an address, for one call; NoInstance when all lines are busy with others."""
+        while address not in self._lines and len(self._lines) >= self._bounds.lines:
+            unused = self._unused()
+            if unused is None:
+                raise NoInstance(agent)
+            await self._close(unused)
+        line = self._lines.get(address) or Line(address, self._bounds, self._clock)
+        self._lines[address] = line
+        self._lines.move_to_end(address)
+        line.calls += 1
+        try:
+            yield line
+        finally:
+            line.calls -= 1
+            line.used_at = self._clock()
+
+    async def tidy(self, serves: Callable[[str], bool]) -> None:
+        """Close lines without a call that were idle for long, or whose address serves nobody any more."""
+        latest = self._clock() - self._bounds.idle
+        for address, line in [*self._lines.items()]:
+            if not line.calls and (line.used_at <= latest or not serves(address)):
+                await self._close(address)
+
+    async def close(self) -> None:
+        """Close every line."""
+        for address in [*self._lines]:
+            await self._close(address)
+
+    def _unused(self) -> str | None:
+        return next((address for address, line in self._lines.items() if not line.calls), None)
+
+    async def _close(self, address: str) -> None:
+        line = self._lines.pop(address, None)
+        if line is not None:
+            await line.channel.close()

@@ -1,0 +1,131 @@
+"""Membership: this node is in the mesh from the beginning of a block to its end, and keeps its lease meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from a2a_node.mesh.background import background
+from a2a_node.mesh.directory import Directory
+from a2a_node.model.errors import NodeNotFound, StoreUnavailable
+from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.ports import Registry
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What the node does when the mesh says so."""
+
+    reannounce: Callable[[], Awaitable[None]]
+    """Register again what is hosted and attached, after the lease was lost; StoreUnavailable is tried again."""
+    drain: Callable[[float | None], None]
+    """Take no new work; running calls get that many seconds, or the node's own setting. Called once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a node keeps its lease; spans in seconds."""
+
+    lease: float = 15.0
+    renewal: float = 5.0
+    farewell: float = 2.0  # for leaving, at most
+
+
+DEFAULT = Rhythm()
+
+
+@asynccontextmanager
+async def membership(
+    registry: Registry, directory: Directory, node: Node, duties: Duties, rhythm: Rhythm = DEFAULT
+) -> AsyncIterator[Membership]:
+    """Join, keep the lease until the block ends, then leave; StoreUnavailable when the node cannot join."""
+    member = Membership(registry, directory, node, duties, rhythm)
+    await member.join()
+    try:
+        async with background(member.keep, member.obey):
+            yield member
+    finally:
+        await member.leave()
+
+
+class Membership:
+    """The node's place in the mesh; made by `membership`."""
+
+    def __init__(
+        self, registry: Registry, directory: Directory, node: Node, duties: Duties, rhythm: Rhythm = DEFAULT
+    ) -> None:
+        self._registry = registry
+        self._directory = directory
+        self._node = node
+        self._duties = duties
+        self._rhythm = rhythm
+        self._announced = True
+        self._patience: float | None = None
+        self._away = False
+
+    async def drain(self, timeout: float | None) -> None:  # noqa: ASYNC109 - a span for running calls, not for this one
+        """Tell the mesh that this node takes no new work; running calls get `timeout` seconds or the node's setting."""
+        self._patience = timeout
+        revision = await self._registry.set_status(self._node.id, NodeStatus.DRAINING)
+        await self._directory.reached(revision)
+
+    async def join(self) -> None:
+        """Enter or re-enter the mesh, and see that it is so."""
+        await self._directory.reached(await self._registry.join(self._node, self._rhythm.lease))
+
+    async def keep(self) -> None:
+        """Keep the lease, and tidy up after those of others that are over, for ever."""
+        while True:
+            await asyncio.sleep(self._rhythm.renewal)
+            with self._patient():
+                await self._renew()
+                await self._registry.sweep()
+
+    async def obey(self) -> None:
+        """Drain once the mesh says that this node drains, whoever said so."""
+        while not self._told_to_drain():
+            await self._directory.changed()
+        self._node = replace(self._node, status=NodeStatus.DRAINING)
+        self._duties.drain(self._patience)
+
+    async def leave(self) -> None:
+        """Leave the mesh; when the store is away, the lease ends by itself."""
+        try:
+            async with asyncio.timeout(self._rhythm.farewell):
+                await self._registry.leave(self._node.id)
+        except (StoreUnavailable, TimeoutError):
+            log.warning("left without a word: the registry is away", node=self._node.id)
+
+    async def _renew(self) -> None:
+        if not await self._registry.renew_node(self._node.id, self._rhythm.lease):
+            self._announced = False
+            await self.join()
+            log.warning("joined again: the lease was lost", node=self._node.id)
+        if not self._announced:
+            await self._duties.reannounce()
+            self._announced = True
+
+    def _told_to_drain(self) -> bool:
+        with suppress(NodeNotFound):
+            return self._directory.node(self._node.id).status is NodeStatus.DRAINING
+        return False
+
+    @contextmanager
+    def _patient(self) -> Iterator[None]:
+        """Say once that the store is away, and once that it is back."""
+        try:
+            yield
+        except StoreUnavailable:
+            if not self._away:
+                log.warning("the lease cannot be renewed: the registry is away", node=self._node.id)
+            self._away = True
+        else:
+            if self._away:
+                log.info("the lease is renewed again", node=self._node.id)
+            self._away = False

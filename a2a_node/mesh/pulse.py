@@ -1,0 +1,48 @@
+"""Whether the other end of a stream still lives, from when it was last heard and when it last took in a frame."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class Sign(Enum):
+    """What is to be done about a stream."""
+
+    WELL = auto()
+    PING = auto()
+    LOST = auto()
+
+
+class Pulse:
+    """Judges one stream; every time is on one clock, in seconds, and comes from outside.
+
+    After `silence` without a frame in either direction a ping is due. The other end is lost when it says nothing for
+    another `silence` after a ping was written, or when it has let frames wait for three of them.
+    """
+
+    def __init__(self, silence: float, now: float) -> None:
+        self._silence = silence
+        self._heard = self._written = now
+        self._asked: float | None = None  # when an unanswered ping was written
+        self._due = False  # a ping is on its way out
+
+    def heard(self, now: float) -> None:
+        """A frame came in; whatever it says, it says that the other end lives."""
+        self._heard, self._asked = now, None
+
+    def written(self, now: float, *, ping: bool = False) -> None:
+        """A frame went out."""
+        self._written = now
+        if ping:
+            self._asked, self._due = now, False
+
+    def look(self, now: float, waiting: int) -> Sign:
+        """How it stands, with so many frames waiting to be written; a ping that is asked for is taken as sent soon."""
+        unanswered = self._asked is not None and now - self._asked >= self._silence
+        unread = waiting > 0 and now - self._written >= 3 * self._silence
+        if unanswered or unread:
+            return Sign.LOST
+        if self._due or self._asked is not None or now - min(self._heard, self._written) < self._silence:
+            return Sign.WELL
+        self._due = True
+        return Sign.PING

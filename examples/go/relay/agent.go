@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	pb "github.com/a2amesh/a2a-node/clients/go/a2amesh/v1"
+	"github.com/a2amesh/a2a-node/examples/go/mesh"
+)
+
+const name = "relay-go"
+
+// describe is what the mesh is told of the agent.
+func describe() *pb.AgentDescriptor {
+	agent := &pb.AgentDescriptor{}
+	if err := protojson.Unmarshal([]byte(`{
+		"name": "`+name+`", "version": "1.0.0", "category": "example", "tags": ["go"],
+		"description": "Hands a text along a route of agents.",
+		"capabilities": [{
+			"name": "relay",
+			"description": "Hands the text to the next agent on the route and answers with everybody's stop.",
+			"inputSchema": {
+				"type": "object", "required": ["route", "text"],
+				"properties": {"route": {"type": "array", "items": {"type": "string"}}, "text": {"type": "string"}}
+			}
+		}]
+	}`), agent); err != nil {
+		panic(err)
+	}
+	return agent
+}
+
+type asked struct {
+	Route []string `json:"route"`
+	Text  string   `json:"text"`
+}
+
+type stop struct {
+	Agent       string   `json:"agent"`
+	Language    string   `json:"language"`
+	Path        []string `json:"path"`
+	SecondsLeft float64  `json:"seconds_left"`
+}
+
+type passed struct {
+	Text  string `json:"text"`
+	Stops []stop `json:"stops"`
+}
+
+type agent struct {
+	mesh pb.AgentServiceClient
+}
+
+// relay hands the text on and puts its own stop before those that come back.
+func (a *agent) relay(ctx context.Context, start *pb.AttachStart) (*pb.Payload, error) {
+	var input asked
+	if err := mesh.Object(start.Input, &input); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	deadline, _ := ctx.Deadline()
+	here := stop{name, "go", start.Path, time.Until(deadline).Seconds()}
+	answer := passed{Text: input.Text}
+	if len(input.Route) > 0 {
+		if err := a.pass(ctx, start, input, &answer); err != nil {
+			return nil, err
+		}
+	}
+	answer.Stops = append([]stop{here}, answer.Stops...)
+	return mesh.Payload(answer, start.Input)
+}
+
+// pass calls the next agent with what is left of the time, and with the token that continues this call.
+func (a *agent) pass(ctx context.Context, start *pb.AttachStart, input asked, answer *passed) error {
+	payload, err := mesh.Payload(asked{input.Route[1:], input.Text}, start.Input)
+	if err != nil {
+		return err
+	}
+	response, err := a.mesh.Invoke(
+		metadata.AppendToOutgoingContext(ctx, "a2a-call-token", start.CallToken),
+		&pb.InvokeRequest{Agent: input.Route[0], Capability: "relay", Input: payload},
+	)
+	if err != nil {
+		return err
+	}
+	return mesh.Object(response.Output, answer)
+}

@@ -1,0 +1,76 @@
+"""Fixtures of all tests: one embedded Postgres and Valkey for the session, and clean corners of them for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from redis import Redis
+
+from a2a_node.store.embedded import StoreAddresses, embedded, held
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that the stores' own user may enter, which pytest's are not when root runs it."""
+    folder = Path(tempfile.mkdtemp(prefix="a2a-node-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_dir(open_folder: Path) -> Path:
+    """The path of a data directory that does not exist yet."""
+    return open_folder / uuid.uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def stores(open_folder: Path) -> Iterator[StoreAddresses]:
+    """A Postgres and a Valkey that all tests of the session share."""
+    with asyncio.Runner() as runner, held(open_folder / "stores") as directory:
+        house = AsyncExitStack()
+        try:
+            yield runner.run(house.enter_async_context(embedded(directory)))
+        finally:
+            runner.run(house.aclose())
+
+
+@pytest.fixture(scope="session")
+def administer(stores: StoreAddresses) -> Iterator[Callable[[str], None]]:
+    """Run a statement on the shared Postgres, outside of every test's event loop and database."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(stores.postgres_url, ssl=False))
+        yield lambda statement: runner.run(connection.execute(statement))
+        runner.run(connection.close())
+
+
+@pytest.fixture(scope="session")
+def migrated_template() -> str:
+    """The database that the tests' own are copied from."""
+    return "template0"
+
+
+@pytest.fixture
+def postgres_url(stores: StoreAddresses, administer: Callable[[str], None], migrated_template: str) -> Iterator[str]:
+    """A database of the test's own, dropped after it, whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    administer(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield urlsplit(stores.postgres_url)._replace(path=f"/{name}").geturl()
+    administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def redis_url(stores: StoreAddresses) -> str:
+    """The shared Valkey, empty."""
+    with Redis.from_url(stores.redis_url) as client:
+        client.flushall()
+    return stores.redis_url

@@ -1,0 +1,43 @@
+"""Fixtures of the end-to-end tests: one node for the session, and the real clients of other languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import tools
+from tests.e2e.nodes import RunningNode, running_node
+
+
+@pytest.fixture(scope="session")
+def node(open_folder: Path) -> Iterator[RunningNode]:
+    """A node that all tests of the session share; it also hosts the Python example."""
+    examples = {"PYTHONPATH": str(tools.ROOT / "examples" / "python")}
+    with running_node(open_folder / "node", "--agent", "hosted:agent", environ=examples) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def grpcurl() -> Path:
+    """The real grpcurl."""
+    return tools.go_tool(*tools.GRPCURL)
+
+
+@pytest.fixture(scope="session")
+def health_probe() -> Path:
+    """The real grpc-health-probe."""
+    return tools.go_tool(*tools.HEALTH_PROBE)
+
+
+@pytest.fixture(scope="session")
+def go_examples() -> Path:
+    """The folder of the Go examples, built."""
+    return tools.go_examples()
+
+
+@pytest.fixture(scope="session")
+def typescript_examples() -> Path:
+    """The folder of the TypeScript examples, built."""
+    return tools.typescript_examples()

@@ -1,0 +1,46 @@
+"""Real nodes: `a2a-node up` in a process of its own, on free ports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.processes import Program
+
+A2A_NODE = Path(sys.executable).with_name("a2a-node")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node that takes calls."""
+
+    address: str
+    http: str
+    key: str
+    data_dir: Path
+    program: Program
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.program.pid
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a client's environment needs to find it."""
+        return {"A2A_ADDRESS": self.address, "A2A_KEY": self.key}
+
+
+@contextmanager
+def running_node(
+    data_dir: Path, *options: str, grpc_port: int = 0, environ: Mapping[str, str] | None = None
+) -> Iterator[RunningNode]:
+    """A node on this data directory, which is asked to end with the block."""
+    ports = ("--grpc-port", str(grpc_port), "--peer-port", "0", "--http-port", "0")
+    with Program((A2A_NODE, "up", *ports, "--data-dir", data_dir, *options), environ) as program:
+        ready = program.line(r"ready grpc=(\S+) http=(\S+)")
+        key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
+        yield RunningNode(ready[1], ready[2], key, data_dir, program)

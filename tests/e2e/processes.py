@@ -1,0 +1,100 @@
+"""Programs that a test starts: their output line by line, and their end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from tests.e2e.tools import ROOT
+
+
+class Program:
+    """A running program, ended with the block: asked first, then killed."""
+
+    def __init__(self, command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=os.environ | (environ or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._lines: deque[str] = deque(maxlen=10_000)
+        self._news = threading.Condition()
+        self._silent = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """All that it has said so far."""
+        with self._news:
+            return "".join(self._lines)
+
+    def line(self, pattern: str, timeout: float = 60.0) -> re.Match[str]:
+        """The first line, said before or from now on, in which the pattern is found; AssertionError when none comes."""
+        until = monotonic() + timeout
+        with self._news:
+            while (found := self._found(pattern)) is None:
+                heard = not self._silent and self._news.wait(until - monotonic())
+                assert heard, f"no line with {pattern!r}; it said:\n{''.join(self._lines)}"
+        return found
+
+    def forget(self) -> None:
+        """Look no more at what it has said so far."""
+        with self._news:
+            self._lines.clear()
+
+    def end(self, sign: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
+        """Ask it to end, kill it when it does not in time, and answer its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(sign)
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self._reader.join(timeout)
+            if self._process.stdout is not None and self._silent:
+                self._process.stdout.close()
+
+    def _found(self, pattern: str) -> re.Match[str] | None:
+        matches = (re.search(pattern, line) for line in self._lines)
+        return next((match for match in matches if match is not None), None)
+
+    def _read(self) -> None:
+        if self._process.stdout is not None:
+            for line in self._process.stdout:
+                self._heard(line)
+        with self._news:
+            self._silent = True
+            self._news.notify_all()
+
+    def _heard(self, line: str) -> None:
+        with self._news:
+            self._lines.append(line)
+            self._news.notify_all()
