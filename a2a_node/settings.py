@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     def _listed(cls, agents: object) -> object:
         return agents.split(",") if isinstance(agents, str) else agents
 
+    @field_validator("data_dir")
+    @classmethod
+    def _anchored(cls, directory: Path) -> Path:
+        return directory.expanduser().absolute()
+
     @field_validator("node_id")
     @classmethod
     def _named(cls, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class Context:
         agent: str,
         capability: str = "",
         input: Mapping[str, object] | None = None,  # noqa: A002 - the contract's word
-    ) -> AsyncIterator[object]:
+    ) -> AsyncGenerator[object, None]:
         """The outputs of another agent's capability, each as `decoded` reads it; any MeshError."""
         mesh, left = self._mesh(agent), self.time_left()
         outputs = mesh.stream(agent, capability, encoded(input), token=self.token, time_left=left)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +17,7 @@ from pydantic_core import PydanticSerializationError
 from a2a_node.agent.schemas import adapter_of, is_object, model_of, only_text, schema_of
 from a2a_node.model.payload import TEXT, Payload
 
+T = TypeVar("T")
 RESULT = "result"
 BYTES = "application/octet-stream"
 
@@ -32,9 +33,9 @@ class Writer:
 def writer(place: str, kind: object) -> Writer:
     """Writes results of a type: `Payload` and `bytes` as they are, all others as JSON; InvalidInput."""
     if kind is Payload:
-        return Writer({}, lambda value, _: cast("Payload", value))
+        return Writer({}, lambda value, _: _exactly(Payload, value))
     if kind is bytes:
-        return Writer({}, lambda value, _: Payload(cast("bytes", value), BYTES))
+        return Writer({}, lambda value, _: Payload(_exactly(bytes, value), BYTES))
     adapter = adapter_of(place, kind)
     schema = schema_of(place, adapter, "serialization")
     if is_object(schema):
@@ -43,6 +44,12 @@ def writer(place: str, kind: object) -> Writer:
         return Writer({"type": "object"}, _Json(adapter, RESULT, _wrapped_unless_object))
     whole: TypeAdapter[object] = TypeAdapter(model_of(place, {RESULT: (kind, ...)}))
     return Writer(schema_of(place, whole, "serialization"), _Json(adapter, RESULT, _wrapped))
+
+
+def _exactly(kind: type[T], value: object) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"returned {type(value).__name__} instead of {kind.__name__}")
+    return value
 
 
 def _bare(data: bytes) -> bytes:

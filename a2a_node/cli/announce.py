@@ -15,7 +15,8 @@ import typer
 from a2a_node.model.places import DEFAULT_ADDRESS, default_data_dir
 
 HELLO = '{"text": "hello"}'
-CALL = f'{{"agent": "echo", "capability": "say", "input": {{"struct": {HELLO}}}}}'
+TYPED = f"""-d '{{"agent": "echo", "capability": "say", "input": {{"struct": {HELLO}}}}}'"""
+INVOKE = "a2amesh.v1.AgentService/Invoke"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,13 @@ def announce(arrival: Arrival) -> None:
 def commands(arrival: Arrival, name: str) -> Sequence[str]:
     """Three lines to paste into a shell; the key stays in its file."""
     key = shlex.quote(str(arrival.key_file))
-    away = arrival.key_file.parent != default_data_dir()
+    away = arrival.key_file.parent != default_data_dir({**os.environ, "A2A_DATA_DIR": ""})  # another terminal's
     place = f"A2A_DATA_DIR={shlex.quote(str(arrival.key_file.parent))} " if away else ""
     address = "" if arrival.grpc_address == DEFAULT_ADDRESS else f" --address {arrival.grpc_address}"
     return (
         f"{place}{name} call echo say '{HELLO}'{address}",
         f"{place}{name} agents{address}",
-        f'grpcurl -plaintext -H "authorization: Bearer $(cat {key})" -d \'{CALL}\' '
-        f"{arrival.grpc_address} a2amesh.v1.AgentService/Invoke",
+        f'grpcurl -plaintext -H "authorization: Bearer $(cat {key})" {TYPED} {arrival.grpc_address} {INVOKE}',
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -34,15 +34,20 @@ for name, group in (("agents", agents), ("nodes", nodes), ("sessions", sessions)
     app.add_typer(group, name=name)
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks take the value so
+    if wanted:
+        typer.echo(f"a2a-node {metadata.version('a2a-node')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     *,
-    version_wanted: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """The mesh node you run next to your agents: any agent calls any other by name, over gRPC."""
-    if version_wanted:
-        typer.echo(f"a2a-node {version('a2a-node')}")
-        raise typer.Exit
 
 
 def main() -> None:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 Asking = Callable[..., Coroutine[object, object, None]]
 
-ADDRESS = option(
-    "address", str, default="", help="The node to ask.", show_default="A2A_ADDRESS, else 127.0.0.1:50051"
-)
+ADDRESS = option("address", str, default="", help="The node to ask.", show_default="A2A_ADDRESS, else 127.0.0.1:50051")
 
 
 @dataclass(frozen=True, slots=True)

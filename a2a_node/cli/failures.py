@@ -25,8 +25,8 @@ def failures(*, as_json: bool = False) -> Iterator[None]:
 
 
 def _sentence(error: MeshError) -> str:
-    first, *more = (f"{field}: {problem}" for field, problem in error.violations or (("", ""),))
-    return "\n".join([f"error: {error.message} [{error.reason}]", *(f"  {line}" for line in more)])
+    more = [f"  {field}: {problem}" for field, problem in error.violations[1:]]  # the message has the first one
+    return "\n".join([f"error: {error.message} [{error.reason}]", *more])
 
 
 def _document(error: MeshError) -> str:

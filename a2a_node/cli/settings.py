@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from pathlib import Path
-from types import NoneType
 from typing import get_origin
 
 from pydantic import SecretStr, ValidationError
@@ -44,7 +43,7 @@ def setting_options(names: Sequence[str] = ()) -> list[Parameter]:
 def settings_of(given: Mapping[str, object]) -> Settings:
     """The settings: what was given, else `A2A_*` variables, else defaults; SettingInvalid names the first wrong one."""
     try:
-        return Settings(**{name: value for name, value in given.items() if value not in (None, [])})
+        return Settings.model_validate({name: value for name, value in given.items() if value not in (None, [])})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         problem = first["msg"].removeprefix("Value error, ")
@@ -60,20 +59,20 @@ def variable(name: str) -> str:
 
 
 def _option(name: str, field: FieldInfo) -> Parameter:
-    flag = f"--{name.replace('_', '-')}"
-    about = f"{field.description} `{variable(name)}`"
+    flag, about = f"--{name.replace('_', '-')}", f"{field.description} {_otherwise(name, field)}"
     if field.annotation is bool:
-        return option(name, bool | None, f"{flag}/--no-{flag[2:]}", help=about, show_default=_default(field))
+        return option(name, bool | None, f"{flag}/--no-{flag[2:]}", help=about)
     if get_origin(field.annotation) is tuple:
-        return option(name, list[str] | None, flag, help=f"{about}; several times for several.", metavar="TEXT")
+        return option(name, list[str] | None, flag, help=about, metavar="TEXT ...")
     if field.annotation is Path:
-        return option(name, Path | None, flag, help=about, show_default=_default(field))
+        return option(name, Path | None, flag, help=about)
+    return option(name, str | None, flag, help=about, metavar=_METAVARS.get(field.annotation, "TEXT"))
+
+
+def _otherwise(name: str, field: FieldInfo) -> str:
+    """Where the value comes from when the option is not given."""
     if field.annotation is SecretStr:
-        about += ", which is better: others can read command lines."
-    metavar = _METAVARS.get(field.annotation, "TEXT")
-    return option(name, str | None, flag, help=about, metavar=metavar, show_default=_default(field))
-
-
-def _default(field: FieldInfo) -> str:
+        return f"Better as {variable(name)}: others can read command lines."
     default = field.get_default(call_default_factory=True)
-    return "none" if isinstance(default, NoneType) or str(default) == "" else str(default).lower()
+    shown = str(default).lower() if isinstance(default, bool) else default
+    return f"({variable(name)}, else {shown})" if shown not in ("", ()) else f"({variable(name)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from a2a_node.model.errors import SettingInvalid
 if TYPE_CHECKING:
     from a2a_node.settings import Settings
 
+logger = logging.getLogger(__name__)
 Running = Callable[[Stopping], Awaitable[None]]
 
 
@@ -61,7 +63,7 @@ async def _serve(settings: Settings, postgres_url: str, redis_url: str, stopping
         announce(Arrival(node.id, node.grpc_address, node.http_address, node.key_file))
         await stopping.wished(node.asked_to_drain)
         if left := await node.drained():
-            log.warning("calls were cut off", calls=left)
+            logger.warning("%d calls were cut off: they did not end within the time to drain", left)
 
 
 def _run(settings: Settings, work: Running) -> None:

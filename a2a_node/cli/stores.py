@@ -1,4 +1,4 @@
-"""Where the database of a node is: the one that was named, the one that its running node keeps, or one started for now."""
+"""Where the database of a node is: as it was named, or where its running node keeps it, or one started for now."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ async def database_url(settings: Settings) -> AsyncIterator[str]:
             yield kept_database(settings.data_dir)
         else:
             yield (await house.enter_async_context(embedded(directory))).postgres_url
+
+
+def running_database(settings: Settings) -> str:
+    """Where the database should answer now, named or embedded; empty where none should."""
+    if named := settings.postgres_url.get_secret_value():
+        return named
+    if not settings.data_dir.exists():
+        return ""
+    try:
+        with held(settings.data_dir):
+            return ""
+    except DataDirectoryBusy:
+        return kept_database(settings.data_dir)
 
 
 def kept_database(data_dir: Path) -> str:

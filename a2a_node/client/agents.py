@@ -37,7 +37,7 @@ class AgentEntry:
 class AgentChange:
     """What a watch tells.
 
-    `agent` came or changed; `removed` is gone; `reset` forgets all that was told; `current` ends what was there already.
+    `agent` came or changed; `removed` is gone; `reset` forgets all that was told; `current` ends what was there.
     """
 
     revision: int  # continue a watch after it

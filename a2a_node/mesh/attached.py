@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
-from uuid import uuid4
 
 from a2a_node.mesh.attach_stream import AttachStream, Guest, Rules, Write
 from a2a_node.mesh.background import background
@@ -14,6 +13,7 @@ from a2a_node.mesh.route import Finds
 from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, NodeDraining, NoInstance, TooManySubscribers
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.ports import Registry
 from a2a_node.wire.agents import to_descriptor
 from a2a_node.wire.payloads import from_mapping
@@ -129,7 +129,7 @@ class Attached:
 def guest_of(hello: pb.AttachHello, owner: str, node_id: str) -> Guest:
     """Who has said hello, as a fresh instance of its agent; InvalidInput names the field at fault."""
     agent = to_descriptor(hello.agent)
-    instance = Instance(str(uuid4()), agent.name, node_id, InstanceKind.ATTACHED, version=agent.version)
+    instance = Instance(fresh_uuid(), agent.name, node_id, InstanceKind.ATTACHED, version=agent.version)
     return Guest(
         agent,
         owner,

@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import structlog
+
+from a2a_node.agent import running
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 REPEAT_SECONDS = 60.0
@@ -81,6 +84,19 @@ def watching(
         thread.join()
 
 
+def standing(frame: FrameType) -> str:
+    """Where a frame stands: the line of the agent's own function first, where there is one, then the innermost line."""
+    own: FrameType | None = frame
+    while own is not None and (own.f_back is None or own.f_back.f_code.co_filename != running.__file__):
+        own = own.f_back
+    lines = [_line(each) for each in (own, frame) if each is not None]
+    return " > ".join(dict.fromkeys(lines))
+
+
+def _line(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
 class _Watch:
     def __init__(self, loop: asyncio.AbstractEventLoop, at_work: AtWork, warn: Warn, pace: Pace) -> None:
         self._loop, self._at_work, self._warn, self._pace = loop, at_work, warn, pace
@@ -113,4 +129,4 @@ class _Watch:
         work = self._at_work.get(task)
         frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - the only way to see where another thread stands
         if work is not None and frame is not None and self._said.due(work, time.monotonic()):
-            self._warn(work, f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}")
+            self._warn(work, standing(frame))

@@ -69,9 +69,9 @@ class Membership:
         self._patience: float | None = None
         self._away = False
 
-    async def drain(self, timeout: float | None) -> None:  # noqa: ASYNC109 - a span for running calls, not for this one
-        """Tell the mesh that this node takes no new work; running calls get `timeout` seconds or the node's setting."""
-        self._patience = timeout
+    async def drain(self, seconds: float | None) -> None:
+        """Tell the mesh that this node takes no new work; running calls get that many seconds or the node's setting."""
+        self._patience = seconds
         revision = await self._registry.set_status(self._node.id, NodeStatus.DRAINING)
         await self._directory.reached(revision)
 

@@ -97,11 +97,11 @@ class Registrar:
         await self._directory.reached(await self._registry.update(name, changes))
         return self._directory.find(name)
 
-    async def drain(self, node_id: str, timeout: float | None) -> Node:  # noqa: ASYNC109 - for running calls, not this
-        """Tell a node to take no new work; only this node itself takes a timeout. NodeNotFound, InvalidInput."""
+    async def drain(self, node_id: str, seconds: float | None) -> Node:
+        """Tell a node to take no new work; this node alone takes seconds for it. NodeNotFound, InvalidInput."""
         if node_id == self._node_id:
-            await self._drain(timeout)
-        elif timeout is not None:
+            await self._drain(seconds)
+        elif seconds is not None:
             raise InvalidInput("timeout", f"is for the node that is asked alone; ask node {node_id!r} itself")
         else:
             await self._directory.reached(await self._registry.set_status(node_id, NodeStatus.DRAINING))

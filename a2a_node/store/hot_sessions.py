@@ -1,6 +1,6 @@
-"""The copies of sessions in Redis, which every request reads and changes. Redis's clock is the clock of sessions.
+"""The copies of sessions in Redis, which every request reads and changes. Their clock is the one of Redis.
 
-Sessions are spread over a few kin groups. All keys of a group share a hash tag, so that one script changes a session and
+Sessions are spread over a few groups. All keys of a group share a hash tag, so that one script changes a session and
 notes in the same step that Postgres does not have it so yet.
 """
 
@@ -47,7 +47,7 @@ class HotSessions:
         self._redis = redis
 
     async def create(self, new: NewSession, *, sure: bool) -> Record:
-        """Make a session; unless it is `sure` that Postgres has none, NotHot where Redis does not know. SessionExists."""
+        """Make a session; SessionExists, NotHot where Redis has none and it is not `sure` that Postgres has none."""
         data, life = data_text(new.data or {}), milliseconds(new.ttl)
         said, *more = await self._run(CREATE, new.id, int(sure), new.agent_id, new.user_id, data, life)
         if said == b"live":
@@ -105,7 +105,7 @@ class HotSessions:
         return None if values[0] is None else _record(session_id, cast("Sequence[bytes]", values))
 
     async def unpersisted(self, limit: int, age: float = 0.0) -> Sequence[str]:
-        """Ids of sessions that Postgres has not as they are for `age` seconds, at most `limit` of each group, in order."""
+        """Ids of sessions that Postgres has not had as they are for `age` seconds, at most `limit` of each group."""
         oldest = microseconds(await self.now() - timedelta(seconds=age))
         queries = [("ZRANGEBYSCORE", _pending(group), "-inf", oldest, "LIMIT", 0, limit) for group in range(GROUPS)]
         found = cast("Sequence[Sequence[bytes]]", await self._redis.ask_all(queries))

@@ -19,7 +19,6 @@ from a2a_node.store.driver import Dial, translated
 
 POOL_SIZE = 5
 PATIENCE = 1.0  # seconds
-FAREWELL = 2.0  # seconds that closing the pool may take
 
 Parameters = Mapping[str, object]
 
@@ -48,12 +47,15 @@ class Patience:
 
     def begin(self) -> None:
         """Something is asked now."""
-        if not self._limit.expired():
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        self._end_at(asyncio.get_running_loop().time() + self._seconds)
 
     def pause(self) -> None:
         """It has been answered."""
-        self._limit.reschedule(None)
+        self._end_at(None)
+
+    def _end_at(self, time: float | None) -> None:
+        if not self._limit.expired():  # what has ended cannot be moved
+            self._limit.reschedule(time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +121,4 @@ async def connected(url: str, *, pool_size: int = POOL_SIZE, patience: float = P
     try:
         yield Postgres(engine, dial, patience)
     finally:
-        async with asyncio.timeout(FAREWELL):
-            await engine.dispose()
+        await engine.dispose()

@@ -98,16 +98,12 @@ def _upsert(record: Record) -> Executable:
 def _follows(record: Record) -> ColumnElement[bool]:
     """Whether the session comes after its row.
 
-    The same version may come again, when the session was only read since; but one that was written later than the row was
-    last accessed is another's: Redis had lost a version that Postgres has.
+    The same version may come again, when the session was only read since; but one that was written later than the row
+    was last accessed is another's: Redis had lost a version that Postgres has.
     """
     session, row = record.session, sessions.c
-    same = and_(
-        row.created_at == session.created_at,
-        or_(
-            row.version < session.version, and_(row.version == session.version, row.last_accessed >= record.written_at)
-        ),
-    )
+    only_read = and_(row.version == session.version, row.last_accessed >= record.written_at)
+    same = and_(row.created_at == session.created_at, or_(row.version < session.version, only_read))
     next_one = and_(row.created_at < session.created_at, row.expires_at < session.created_at)
     return and_(row.last_accessed < session.last_accessed, or_(same, next_one))
 

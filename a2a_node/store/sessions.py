@@ -1,12 +1,12 @@
 """Sessions: Redis serves them, Postgres keeps them.
 
-Every change happens in Redis, in one step, and is written through to Postgres before it is acknowledged; reads and touches
-follow in batches. While Postgres is away, Redis remembers which sessions it has not, and a task of every node persists
-those once it is back. A session that Redis does not have is taken from Postgres, unless it ended meanwhile.
+Every change happens in Redis, in one step, and is written through to Postgres before it is acknowledged; reads and
+touches follow in batches. While Postgres is away, Redis remembers which sessions it has not, and a task of every node
+persists those once it is back. A session that Redis does not have is taken from Postgres, unless it ended meanwhile.
 
 An acknowledged change is never undone unseen, even by a Redis that lost its last writes: Postgres refuses what does not
-follow on its own copy, which then takes the place of the one in Redis, and the writer hears VersionConflict. After Redis
-was emptied a session may end early, by as much as the batches lag.
+follow on its own copy, which then replaces the one in Redis, and the writer hears VersionConflict. After Redis was
+emptied a session may end early, by as much as the batches lag.
 """
 
 from __future__ import annotations
@@ -112,19 +112,19 @@ class RedisSessions:
             return await self._hot.create(new, sure=True)
 
     async def _merged(self, session_id: str, data: Mapping[str, object], expected: int | None) -> Record:
-        for rival in range(RIVALS):
+        rivals = RIVALS if expected is None else 0
+        while True:
             seen = await self._warm(session_id, lambda: self._hot.read(session_id, peek=True))
-            if expected not in (None, seen.session.version):
-                raise VersionConflict(cast("int", expected), seen.session.version)
+            version = seen.session.version
+            if expected is not None and expected != version:
+                raise VersionConflict(expected, version)
             text = data_text(merged(seen.session.data, data))
             try:
-                return await self._warm(
-                    session_id, partial(self._hot.write, session_id, text, seen.session.version, seen)
-                )
+                return await self._warm(session_id, partial(self._hot.write, session_id, text, version, seen))
             except VersionConflict:
-                if expected is not None or rival == RIVALS - 1:
+                if not rivals:
                     raise
-        raise AssertionError
+                rivals -= 1
 
     async def _warm(self, session_id: str, attempt: Callable[[], Awaitable[Record]]) -> Record:
         """What the attempt finds in Redis, perhaps after Redis was given what Postgres has; SessionNotFound."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from a2a_node.model.errors import StoreUnavailable
+from a2a_node.store.background import beside
 
 log = structlog.get_logger()
 Ping = Callable[[], Awaitable[None]]
@@ -30,10 +31,8 @@ async def watching(pings: Mapping[str, Ping], told: Told, every: float = 2.0) ->
                 known = now
                 await told(known)
 
-    async with asyncio.TaskGroup() as tasks:
-        watcher = tasks.create_task(watch(away))
+    async with beside(watch(away)):
         yield
-        watcher.cancel()
 
 
 async def _away(pings: Mapping[str, Ping]) -> frozenset[str]:

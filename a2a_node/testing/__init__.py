@@ -2,6 +2,20 @@
 
 from a2a_node.testing.clock import Clock
 from a2a_node.testing.line import Line, line_to
+from a2a_node.testing.outcomes import MemoryOutcomes
 from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
+from a2a_node.testing.sessions import MemorySessions
+from a2a_node.testing.topics import MemoryTopics
+from a2a_node.testing.values import MemoryValues
 
-__all__ = ["Clock", "Line", "MemoryRegistry", "MemoryRevisions", "line_to"]
+__all__ = [
+    "Clock",
+    "Line",
+    "MemoryOutcomes",
+    "MemoryRegistry",
+    "MemoryRevisions",
+    "MemorySessions",
+    "MemoryTopics",
+    "MemoryValues",
+    "line_to",
+]

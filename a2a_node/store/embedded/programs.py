@@ -10,7 +10,7 @@ from typing import Final
 from a2a_node.model.errors import StoreStartFailed
 from a2a_node.store.embedded.directory import DataDirectory
 from a2a_node.store.embedded.files import make_folder, may, reaches
-from a2a_node.store.embedded.system import SERVE_INSTEAD, ServerUser
+from a2a_node.store.embedded.system import SET_INSTEAD, ServerUser
 
 UNUSED: Final = shutil.ignore_patterns("include", "*.py", "__pycache__")
 
@@ -20,7 +20,7 @@ def program(wheel: str, pattern: str, directory: DataDirectory) -> Path:
     try:
         installed = metadata.distribution(wheel)
     except metadata.PackageNotFoundError:
-        raise StoreStartFailed(wheel, f"its wheel is not installed here; install it, or {SERVE_INSTEAD}") from None
+        raise StoreStartFailed(wheel, f"its wheel is not installed; install it, or {SET_INSTEAD}") from None
     found = _found(wheel, Path(str(installed.locate_file(""))), pattern)
     if directory.user is None or _can_run(directory.user, found):
         return found
@@ -33,7 +33,7 @@ def program(wheel: str, pattern: str, directory: DataDirectory) -> Path:
 def _found(wheel: str, root: Path, pattern: str) -> Path:
     found = next(root.resolve().glob(pattern), None)
     if found is None:
-        raise StoreStartFailed(wheel, f"its wheel has no {pattern} for this machine; {SERVE_INSTEAD}")
+        raise StoreStartFailed(wheel, f"its wheel has no {pattern} for this machine; {SET_INSTEAD}")
     return found
 
 

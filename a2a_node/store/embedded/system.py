@@ -10,7 +10,7 @@ from typing import Final
 
 from a2a_node.model.errors import StoreStartFailed
 
-SERVE_INSTEAD: Final = "set A2A_POSTGRES_URL and A2A_REDIS_URL and start `a2a-node serve` instead"
+SET_INSTEAD: Final = "set A2A_POSTGRES_URL and A2A_REDIS_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ if sys.platform == "win32":
 
     def lock(descriptor: int) -> bool:  # noqa: ARG001
         """Refuse: neither store has a wheel for Windows."""
-        raise StoreStartFailed("Postgres", f"there is no wheel of it for Windows; {SERVE_INSTEAD}")
+        raise StoreStartFailed("Postgres", f"there is no wheel of it for Windows; {SET_INSTEAD}")
 
     def server_user(room: Path) -> ServerUser | None:  # noqa: ARG001
         """Nobody in particular."""

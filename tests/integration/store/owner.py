@@ -1,10 +1,15 @@
-"""Holds the data directory named on the command line, prints where its stores answer, and waits to be ended."""
+"""Holds the data directory named on the command line, prints where its stores answer, and waits to be ended.
+
+It runs on uvloop, as a node does.
+"""
 
 import asyncio
 import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+
+import uvloop
 
 from a2a_node.store.embedded import embedded, held
 
@@ -17,4 +22,4 @@ async def main() -> None:
             await asyncio.to_thread(sys.stdin.read)
 
 
-asyncio.run(main())
+uvloop.run(main())

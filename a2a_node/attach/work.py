@@ -1,0 +1,92 @@
+"""One call at work: its inputs as they come, its outputs as far as credit goes, and exactly one end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from a2a_node.agent import Agent, Context
+from a2a_node.model.agents import AgentCapability
+from a2a_node.model.call import Once
+from a2a_node.model.errors import AgentFailed, AgentProtocol, InvalidInput, MeshError
+from a2a_node.model.payload import Payload
+from a2a_node.wire.errors import to_call_error
+from a2a_node.wire.outbox import Outbox
+from a2a_node.wire.payloads import from_payload, to_payload
+from a2amesh.v1 import agent_host_service_pb2 as pb
+
+
+class Work:
+    """Runs a capability for one call; fed by the stream's reader, answers into the stream's outbox."""
+
+    def __init__(
+        self, context: Context, capability: AgentCapability, out: Outbox[pb.AttachRequest], credits_: tuple[int, int]
+    ) -> None:
+        """`credits_`: outputs that may be sent ahead, and inputs that may come ahead."""
+        outputs, inputs = credits_
+        self._context, self._capability, self._out = context, capability, out
+        self._credit = asyncio.Semaphore(outputs)
+        self._ahead = inputs
+        self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(inputs + 1)
+        self._output: Payload | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    def begin(self, agent: Agent, start: pb.AttachStart) -> asyncio.Task[None]:
+        """Begin; the task is whoever's calls this."""
+        requests = self._heard() if self._capability.streams_input else Once(to_payload(start.input))
+        self._task = asyncio.create_task(self._run(agent, requests))
+        return self._task
+
+    def stop(self) -> None:
+        """Nobody waits for the call any more: cancel it, without an answer."""
+        self._stopped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def hear(self, payload: Payload | None) -> None:
+        """Take in an input, or the end of the inputs; InvalidInput beyond what was allowed."""
+        try:
+            self._inputs.put_nowait(payload)
+        except asyncio.QueueFull:
+            raise InvalidInput("input", f"the node sent more than {self._ahead} inputs ahead") from None
+
+    def allow(self, outputs: int) -> None:
+        """Take in credit for more outputs."""
+        for _ in range(outputs):
+            self._credit.release()
+
+    async def _run(self, agent: Agent, requests: AsyncIterator[Payload]) -> None:
+        call_id, name = self._context.call_id, self._capability.name
+        try:
+            await agent.serve(name, self._context, requests, self._reply)
+        except MeshError as failure:
+            await self._out.put(pb.AttachRequest(call_id=call_id, fail=to_call_error(failure)))
+        except asyncio.CancelledError:
+            if not self._stopped:  # the agent did that to itself, and its caller waits for an end
+                failed = to_call_error(AgentFailed(agent.name, name))
+                self._out.push(pb.AttachRequest(call_id=call_id, fail=failed))
+            raise
+        else:
+            output = None if self._output is None else from_payload(self._output)
+            await self._out.put(pb.AttachRequest(call_id=call_id, end=pb.AttachEnd(output=output)))
+
+    async def _reply(self, payload: Payload) -> None:
+        """Send an output; that of a unary capability waits for the end, to go in one frame with it."""
+        if self._capability.streams_output:
+            await self._credit.acquire()
+            await self._out.put(pb.AttachRequest(call_id=self._context.call_id, output=from_payload(payload)))
+        elif self._output is None:
+            self._output = payload
+        else:
+            raise AgentProtocol(self._context.agent, "it gave two outputs to a unary call")
+
+    async def _heard(self) -> AsyncGenerator[Payload, None]:
+        """The inputs as they come; once half of those allowed have been taken, as many more are."""
+        taken = 0
+        while (payload := await self._inputs.get()) is not None:
+            yield payload
+            taken += 1
+            if 2 * taken >= self._ahead:
+                await self._out.put(pb.AttachRequest(call_id=self._context.call_id, credit=taken))
+                taken = 0

@@ -1,0 +1,79 @@
+"""A node's server over real gRPC with all that carries calls to attached agents, on a registry in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from a2a_node.client import MeshClient
+from a2a_node.mesh.attach_stream import Rules
+from a2a_node.mesh.attached import Attached
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.directory import Directory, Habits
+from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.model.agents import InstanceKind
+from a2a_node.model.call import Call, folded
+from a2a_node.model.nodes import Node
+from a2a_node.model.principal import Principal
+from a2a_node.pipeline.auth import KnownKeys, auth
+from a2a_node.pipeline.envelope import EnvelopeRules, envelope
+from a2a_node.pipeline.server import Front, handlers_of, serving
+from a2a_node.services.agent import QUESTIONS, AgentService
+from a2a_node.services.agent_host import AgentHostService
+from a2a_node.testing import MemoryRegistry
+
+KEY, OTHER_KEY = "the-key", "another-key"
+NODE = "n1"
+LIMIT = 100_000
+RULES = Rules(payload_limit=LIMIT)
+
+
+@dataclass(frozen=True)
+class House:
+    """A node that runs, as far as attached agents need one."""
+
+    port: int
+    registry: MemoryRegistry
+    directory: Directory
+    attached: Attached
+    calls: Calls
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | None = None) -> AsyncIterator[House]:
+    """A node, until the block ends."""
+    registry, calls = registry or MemoryRegistry(), Calls()
+    await registry.join(Node(NODE, "127.0.0.1:1"), 60)
+    async with AsyncExitStack() as stack:
+        directory = await stack.enter_async_context(Directory.following(registry, Habits(first_wait=0.01)))
+        attached = await stack.enter_async_context(Attached.carrying(NODE, registry, directory, rules))
+        carriers = {InstanceKind.ATTACHED: attached}
+        outgoing = folded([resolve(directory), calls.track, balance(directory, carriers, NODE)], carry(carriers))
+        keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
+        front = Front(folded([envelope(EnvelopeRules(), calls.parent_of, lambda _: 0), auth(keys)], _rest), QUESTIONS)
+        services = [AgentService(outgoing, calls, LIMIT), AgentHostService(attached)]
+        handlers = handlers_of(services, front)
+        bound = await stack.enter_async_context(
+            serving(f"127.0.0.1:{port}", handlers, front, payload_limit=LIMIT, grace=0)
+        )
+        yield House(bound, registry, directory, attached, calls)
+
+
+def client(house: House) -> MeshClient:
+    """A client of the node."""
+    return MeshClient(house.address, KEY)
+
+
+def quick(rules: Rules, silence: float) -> Rules:
+    """The same rules with less patience."""
+    return replace(rules, silence=silence)
+
+
+async def _rest(call: Call) -> None:
+    await call.rest(call)
