@@ -1,0 +1,144 @@
+"""`make bench`: calls per second, added latency, start and memory, each as a ratio to a baseline of the same run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from a2amesh.v1 import agent_service_pb2, payload_pb2
+from tests.bench.load import Figures, Target, build
+from tests.bench.processes import ROOT, free_port, python, resident_mb, started
+from tests.bench.rows import Row, row, written
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+ROUNDS = 5
+STARTS = 5
+STEADY_RATE = 500.0  # calls per second at which added latency is measured
+INVOKE = "/a2amesh.v1.AgentService/Invoke"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What runs: the targets by name, and the processes to weigh."""
+
+    targets: Mapping[str, Target]
+    node_pid: int
+    bare_pid: int
+
+
+def main() -> None:
+    """Measure every row and write `build/bench.json`."""
+    build()
+    with bench() as running:
+        fast = rounds(running.targets, ("bare", "hosted", "attached", "endpoint"), rate=0)
+        memory = row("node_rss_mb", resident_mb(running.node_pid), "MB", resident_mb(running.bare_pid))
+        steady = rounds(running.targets, ("bare", "hosted"), rate=STEADY_RATE)
+    rows = [*(rate_row(fast, kind) for kind in ("hosted", "attached", "endpoint")), *latency_rows(steady), memory]
+    written([*rows, start_row()], ROOT / "build" / "bench.json")
+    sys.exit(1 if any(one.errors for one in rows) else 0)
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """A node with an agent of each kind, and a bare echo beside it."""
+    with ExitStack() as house:
+        home = house.enter_context(open_folder())
+        node_port, bare_port = free_port(), free_port()
+        address = f"127.0.0.1:{node_port}"
+        environ = {"A2A_DATA_DIR": str(home / "data")}
+        node_pid, _ = house.enter_context(started(*node("up", node_port, home), ready="ready grpc=", environ=environ))
+        bare_pid, _ = house.enter_context(started(*python("tests.bench.bare", str(bare_port)), ready="ready"))
+        for kind in ("attached", "endpoint"):
+            command = python("tests.bench.agents", kind, address)
+            house.enter_context(started(*command, ready="ready", environ=environ))
+        key_file = str(home / "data" / "dev.key")
+        agents = {"hosted": "echo", "attached": "bench-attached", "endpoint": "bench-endpoint"}
+        targets = {kind: Target(address, INVOKE, question(agent), key_file) for kind, agent in agents.items()}
+        targets["bare"] = Target(f"127.0.0.1:{bare_port}", "/bare.Echo/Say", question("echo"), key_file)
+        yield Bench(targets, node_pid, bare_pid)
+
+
+def question(agent: str) -> bytes:
+    """A call of `say` with JSON bytes, as SDKs send it."""
+    said = payload_pb2.Payload(data=b'{"text":"hello, hello, hello"}')
+    return agent_service_pb2.InvokeRequest(agent=agent, capability="say", input=said).SerializeToString()
+
+
+def rounds(targets: Mapping[str, Target], kinds: Sequence[str], rate: float) -> dict[str, list[Figures]]:
+    """Figures of each kind, in rounds that take turns, after one round that does not count."""
+    seen: dict[str, list[Figures]] = {kind: [] for kind in kinds}
+    for number in range(ROUNDS + 1):
+        for kind in kinds:
+            figures = targets[kind].loaded(SECONDS / ROUNDS if number else 0.5, rate=rate)
+            if number:
+                seen[kind].append(figures)
+    return seen
+
+
+def rate_row(seen: Mapping[str, Sequence[Figures]], kind: str) -> Row:
+    """Calls per second beside the bare echo's."""
+    value, baseline = (median(one.rate for one in seen[name]) for name in (kind, "bare"))
+    return row(f"{kind}_echo_rps", value, "calls/s", baseline, errors(seen, kind))
+
+
+def latency_rows(seen: Mapping[str, Sequence[Figures]]) -> list[Row]:
+    """What the node adds to the bare echo's latency at a steady rate."""
+    rows = []
+    for name in ("p50", "p99"):
+        value, baseline = (median(getattr(one, f"{name}_ms") for one in seen[kind]) for kind in ("hosted", "bare"))
+        added = row(f"hosted_echo_added_{name}_ms", value - baseline, "ms", baseline, errors(seen, "hosted"))
+        rows.append(added)
+    return rows
+
+
+def errors(seen: Mapping[str, Sequence[Figures]], kind: str) -> int:
+    """Errors of a kind and of its baseline, which would make the ratio worthless as well."""
+    return sum(one.errors for name in (kind, "bare") for one in seen[name])
+
+
+def start_row() -> Row:
+    """Milliseconds until `serve` is ready on stores that are there, beside a bare server's."""
+    nodes, bares = [], []
+    with open_folder() as home, stores(home) as environ:
+        for _ in range(STARTS + 1):
+            with started(*node("serve", free_port(), home), ready="ready grpc=", environ=environ) as (_, seconds):
+                nodes.append(seconds)
+            with started(*python("tests.bench.bare", str(free_port())), ready="ready") as (_, seconds):
+                bares.append(seconds)
+    return row("ready_ms", median(nodes[1:]) * 1000, "ms", median(bares[1:]) * 1000)
+
+
+@contextmanager
+def stores(home: Path) -> Iterator[Mapping[str, str]]:
+    """Stores that run before any node does; yields the environment that names them."""
+    with started(*python("tests.bench.stores", str(home / "stores"), str(home / "urls")), ready="ready"):
+        postgres_url, redis_url = (home / "urls").read_text().split()
+        yield {"A2A_POSTGRES_URL": postgres_url, "A2A_REDIS_URL": redis_url, "A2A_DATA_DIR": str(home / "data")}
+
+
+def node(command: str, port: int, home: Path) -> tuple[str, ...]:
+    """The command line of a node."""
+    options = {"grpc-port": port, "peer-port": free_port(), "http-port": free_port(), "data-dir": home / "data"}
+    return python("a2a_node", command, *(f"--{name}={value}" for name, value in options.items()))
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that the stores' own user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="a2a-bench-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
