@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from a2a_node.agent import Agent
 from a2a_node.mesh.announcing import announced
 from a2a_node.mesh.attach_stream import Rules
 from a2a_node.mesh.attached import Attached
@@ -29,32 +30,36 @@ from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, Proceed, folded
 from a2a_node.model.errors import AgentNotFound, SettingInvalid
 from a2a_node.model.nodes import Node as NodeRow
-from a2a_node.model.ports import Carrier, Outcomes
+from a2a_node.model.ports import Carrier, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.model.principal import Principal
 from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
 from a2a_node.pipeline.keys import development_key
-from a2a_node.pipeline.server import Front, Handler, Service, handlers_of, serving, standard_handlers
+from a2a_node.pipeline.server import Front, Service, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.agent_host import AgentHostService
+from a2a_node.services.cache import CacheService
 from a2a_node.services.registry import RegistryService
-from a2a_node.services.standard import Health, standard_services
+from a2a_node.services.session import SessionService
+from a2a_node.services.standard import standard_services
+from a2a_node.services.standing import Standing
 from a2a_node.settings import Settings
 from a2a_node.store import migrate, postgres, redis
 from a2a_node.store.identity import node_id
 from a2a_node.store.outcomes import RedisOutcomes
+from a2a_node.store.postgres import Postgres
+from a2a_node.store.redis import Redis
 from a2a_node.store.registry import PostgresRegistry
-from a2a_node.store.wakeups import Wakeups
+from a2a_node.store.sessions import keeping
+from a2a_node.store.topics import RedisTopics
+from a2a_node.store.values import RedisValues
+from a2a_node.store.wakeups import listening
 from a2a_node.store.watch import watching
 from a2a_node.web import app as web
 
 DEVELOPER = Principal("person", "dev")
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
-SUFFERING = {
-    "postgres": ("a2amesh.v1.RegistryService",),
-    "redis": ("a2amesh.v1.SessionService", "a2amesh.v1.CacheService"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Node:
     http_address: str
     key_file: Path
     draining: Draining
-    health: Health
+    standing: Standing
     attached: Attached
 
     async def asked_to_drain(self) -> None:
@@ -77,8 +82,54 @@ class Node:
         """Take no new calls and let those under way end, in the time that they get; how many did not."""
         self.draining.begin()
         self.attached.drain()
-        await self.health.report(serving=False)
+        await self.standing.report()
         return await self.draining.finished()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the node listens."""
+
+    grpc: int
+    http: int
+
+    def addresses(self, host: str) -> tuple[str, str]:
+        """Of gRPC and of HTTP."""
+        return f"{host}:{self.grpc}", f"{host}:{self.http}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept outside of the process."""
+
+    database: Postgres
+    shared: Redis
+    registry: Registry
+    outcomes: Outcomes
+    sessions: Sessions
+    values: Values
+    topics: Topics
+
+    def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """How to ask each store whether it is there."""
+        return {"postgres": self.database.ping, "redis": self.shared.ping}
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """What takes a call to an instance."""
+
+    hosted: Hosted
+    attached: Attached
+    endpoints: Endpoints
+
+    def by_kind(self) -> Mapping[InstanceKind, Carrier]:
+        """The carrier of each kind of instance."""
+        return {
+            InstanceKind.HOSTED: self.hosted,
+            InstanceKind.ATTACHED: self.attached,
+            InstanceKind.ENDPOINT: self.endpoints,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +142,7 @@ class Layers:
     draining: Draining
     keys: KnownKeys
     outcomes: Outcomes
-    carriers: Mapping[InstanceKind, Carrier]
+    carriers: Carriers
     node_id: str
 
     def incoming(self) -> Proceed:
@@ -108,15 +159,16 @@ class Layers:
 
     def outgoing(self) -> Proceed:
         """What every invocation passes on its way to an agent, outermost first."""
+        carriers = self.carriers.by_kind()
         return folded(
             [
                 resolve(self.directory),  # a name that nobody has costs nothing more
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
                 cached(self.outcomes),  # one agent call for many equal ones
-                balance(self.directory, self.carriers, self.node_id),  # picks the instance
+                balance(self.directory, carriers, self.node_id),  # picks the instance
             ],
-            carry(self.carriers),
+            carry(carriers),
         )
 
     def _revisits(self, agent: str) -> int:
@@ -133,79 +185,92 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         name = node_id(settings.data_dir, settings.node_id)
         key, key_file = development_key(settings.data_dir)
         agents = loaded(settings.agent, [echo] if settings.echo else [])
-        grpc_port = _port(settings.host, settings.grpc_port, "grpc_port")
-        http_port = _port(settings.host, settings.http_port, "http_port")
-        row = _row(settings, name, grpc_port)
+        ports = Ports(_port(settings, "grpc_port"), _port(settings, "http_port"))
 
-        await migrate.migrated(postgres_url)
-        database = await house.enter_async_context(postgres.connected(postgres_url))
-        shared = await house.enter_async_context(redis.connected(redis_url))
-        wakeups = Wakeups(shared)
-        house.push_async_callback(wakeups.close)
-        registry, outcomes = PostgresRegistry(database), RedisOutcomes(shared, wakeups)
-        directory = await house.enter_async_context(Directory.following(registry))
-
+        stores = await house.enter_async_context(_stores(postgres_url, redis_url))
+        directory = await house.enter_async_context(Directory.following(stores.registry))
         calls = Calls()
-        draining = Draining(name, calls, settings.drain)
-        inside = Inside(name)
-        hosted = Hosted(agents, inside, config_of=lambda agent: directory.find(agent).agent.descriptor.config)
-        house.enter_context(hosted.watching(asyncio.get_running_loop()))
-        endpoints = await house.enter_async_context(
-            Endpoints.reaching(directory.serves, Bounds(settings.payload_limit))
+        draining, inside = Draining(name, calls, settings.drain), Inside(name)
+        carriers = await house.enter_async_context(_carriers(settings, name, agents, (stores, directory, inside)))
+        layers = Layers(
+            settings, directory, calls, draining, KnownKeys({key: DEVELOPER}), stores.outcomes, carriers, name
         )
-        attached = await house.enter_async_context(
-            Attached.carrying(name, registry, directory, Rules(settings.payload_limit))
-        )
-        carriers: dict[InstanceKind, Carrier] = {
-            InstanceKind.HOSTED: hosted,
-            InstanceKind.ATTACHED: attached,
-            InstanceKind.ENDPOINT: endpoints,
-        }
-        layers = Layers(settings, directory, calls, draining, KnownKeys({key: DEVELOPER}), outcomes, carriers, name)
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
 
         async def announce() -> None:
-            await directory.reached(await announced(registry, name, agents))
-            await attached.reannounce()
+            await directory.reached(await announced(stores.registry, name, agents))
+            await carriers.attached.reannounce()
 
-        rhythm = Rhythm(settings.lease, settings.lease / 3)
-        member = await house.enter_async_context(
-            membership(registry, directory, row, Duties(announce, draining.begin), rhythm)
-        )
+        duties, rhythm = Duties(announce, draining.begin), Rhythm(settings.lease, settings.lease / 3)
+        row = _row(settings, name, ports)
+        member = await house.enter_async_context(membership(stores.registry, directory, row, duties, rhythm))
         await announce()
 
         services: list[Service] = [
             AgentService(outgoing, calls, settings.payload_limit),
-            AgentHostService(attached),
-            RegistryService(directory, Registrar(registry, directory, name, member.drain), name),
+            AgentHostService(carriers.attached),
+            RegistryService(directory, Registrar(stores.registry, directory, name, member.drain), name),
+            SessionService(stores.sessions),
+            CacheService(stores.values, stores.topics),
         ]
-        health = Health([service.descriptor.full_name for service in services])
-        away: set[str] = set()
+        standing = Standing([service.descriptor.full_name for service in services], draining, directory)
+        await house.enter_async_context(watching(stores.pings(), standing.told))
+        await house.enter_async_context(_doors(settings, ports, services, (incoming, standing)))
+        yield Node(name, *ports.addresses(settings.host), key_file, draining, standing, carriers.attached)
 
-        async def told(names: frozenset[str]) -> None:
-            away.clear()
-            away.update(names)
-            await health.report(serving=not draining.begun, away=_suffering(names))
 
-        def readiness() -> tuple[bool, Mapping[str, str]]:
-            stores = {store: "away" if store in away else "ok" for store in ("postgres", "redis")}
-            return not draining.begun, stores | {"directory": "behind" if directory.behind else "ok"}
-
-        await house.enter_async_context(watching({"postgres": database.ping, "redis": shared.ping}, told))
-        await house.enter_async_context(web.serving(settings.host, http_port, web.app(readiness)))
-        front = Front(incoming, QUESTIONS)
-        await house.enter_async_context(
-            serving(
-                f"{settings.host}:{grpc_port}",
-                _handlers(services, health, front),
-                front,
-                payload_limit=settings.payload_limit,
-                grace=GRACE,
-            )
+@asynccontextmanager
+async def _stores(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
+    """The stores behind their ports, the schema of Postgres up to date."""
+    async with AsyncExitStack() as house:
+        await migrate.migrated(postgres_url)
+        database = await house.enter_async_context(postgres.connected(postgres_url))
+        shared = await house.enter_async_context(redis.connected(redis_url))
+        wakeups = await house.enter_async_context(listening(shared))
+        sessions = await house.enter_async_context(keeping(shared, database))
+        yield Stores(
+            database,
+            shared,
+            PostgresRegistry(database),
+            RedisOutcomes(shared, wakeups),
+            sessions,
+            RedisValues(shared),
+            RedisTopics(shared, wakeups),
         )
-        addresses = (f"{settings.host}:{grpc_port}", f"{settings.host}:{http_port}")
-        yield Node(name, *addresses, key_file, draining, health, attached)
+
+
+@asynccontextmanager
+async def _carriers(
+    settings: Settings, name: str, agents: Mapping[str, Agent], rooms: tuple[Stores, Directory, Inside]
+) -> AsyncIterator[Carriers]:
+    """Whatever takes a call to an instance, by the kind of instance."""
+    stores, directory, inside = rooms
+    hosted = Hosted(agents, inside, config_of=lambda agent: directory.find(agent).agent.descriptor.config)
+    with hosted.watching(asyncio.get_running_loop()):
+        async with (
+            Endpoints.reaching(directory.serves, Bounds(settings.payload_limit)) as endpoints,
+            Attached.carrying(name, stores.registry, directory, Rules(settings.payload_limit)) as attached,
+        ):
+            yield Carriers(hosted, attached, endpoints)
+
+
+@asynccontextmanager
+async def _doors(
+    settings: Settings, ports: Ports, services: Sequence[Service], rooms: tuple[Proceed, Standing]
+) -> AsyncIterator[None]:
+    """HTTP first, so that whoever waits for gRPC finds both."""
+    incoming, standing = rooms
+    front = Front(incoming, QUESTIONS)
+    handlers = handlers_of(services, front)
+    for register in standard_services(standing.health, [service.descriptor.full_name for service in services]):
+        handlers |= standard_handlers(register, front)
+    address = f"{settings.host}:{ports.grpc}"
+    async with (
+        web.serving(settings.host, ports.http, web.app(standing.readiness)),
+        serving(address, handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
+    ):
+        yield
 
 
 async def _rest(call: Call) -> None:
@@ -213,37 +278,19 @@ async def _rest(call: Call) -> None:
     await call.rest(call)
 
 
-def _handlers(services: Sequence[Service], health: Health, front: Front) -> dict[str, Handler]:
-    """All that the server serves: our own services, those of the contract that are not built, and the standard ones."""
-    names = [service.descriptor.full_name for service in services]
-    handlers = handlers_of(services, front)
-    for register in standard_services(health, names):
-        handlers |= standard_handlers(register, front)
-    return handlers
-
-
-def _suffering(away: frozenset[str]) -> list[str]:
-    """The services that cannot do their work while those stores are away."""
-    return [name for store in away for name in SUFFERING[store]]
-
-
-def _row(settings: Settings, name: str, grpc_port: int) -> NodeRow:
+def _row(settings: Settings, name: str, ports: Ports) -> NodeRow:
     """The node as it enters the registry."""
-    return NodeRow(
-        id=name,
-        address=f"{settings.host}:{grpc_port}",
-        region=settings.region,
-        zone=settings.zone,
-        version=version("a2a-node"),
-    )
+    address, _ = ports.addresses(settings.host)
+    return NodeRow(name, address, region=settings.region, zone=settings.zone, version=version("a2a-node"))
 
 
-def _port(host: str, port: int, setting: str) -> int:
-    """The port, or a free one for 0; SettingInvalid when somebody listens on it."""
+def _port(settings: Settings, setting: str) -> int:
+    """The port that a setting names, or a free one for 0; SettingInvalid when somebody listens on it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((settings.host, getattr(settings, setting)))
         except OSError as error:
-            raise SettingInvalid(setting, f"{host}:{port} cannot be listened on: {error.strerror}") from None
+            place = f"{settings.host}:{getattr(settings, setting)}"
+            raise SettingInvalid(setting, f"{place} cannot be listened on: {error.strerror}") from None
         return int(probe.getsockname()[1])

@@ -50,6 +50,7 @@ class Host:
                 agent=from_descriptor(self.agent.descriptor),
                 input_credit=self.options.input_credit,
                 max_calls=self.options.max_calls,
+                reads_batches=True,
             )
         )
 

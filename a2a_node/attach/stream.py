@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TypeAlias
 
@@ -39,7 +39,7 @@ class Stream:
         """Serve until the node has closed the stream; AioRpcError is its status, NodeUnreachable means its silence."""
         self._out.push(self._host.hello())
         try:
-            await first(self._read(), self._out.run(self._write), self._watch())
+            await first(self._read(), self._out.run(self._write, _packed), self._watch())
         finally:
             self._out.close()
             self._wire.cancel()
@@ -62,17 +62,24 @@ class Stream:
     async def _read(self) -> None:
         async for frame in self._wire:
             self._heard = monotonic()
-            kind = frame.WhichOneof("frame")
-            if kind == "start":
-                self._start(frame.call_id, frame.start)
-            elif kind == "ping":
-                self._out.push(pb.AttachRequest(pong=frame.ping))
-            elif kind == "welcome":
-                self._welcome(frame.welcome)
-            elif kind == "draining":
-                self.leave()
-            elif (work := self._works.get(frame.call_id)) is not None:
-                _hear(work, frame)
+            if frame.HasField("batch"):
+                for one in frame.batch.frames:
+                    self._hear(one)
+            else:
+                self._hear(frame)
+
+    def _hear(self, frame: pb.AttachResponse) -> None:
+        kind = frame.WhichOneof("frame")
+        if kind == "start":
+            self._start(frame.call_id, frame.start)
+        elif kind == "ping":
+            self._out.push(pb.AttachRequest(pong=frame.ping))
+        elif kind == "welcome":
+            self._welcome(frame.welcome)
+        elif kind == "draining":
+            self.leave()
+        elif (work := self._works.get(frame.call_id)) is not None:
+            _tell(work, kind, frame)
 
     def _welcome(self, welcome: pb.AttachWelcome) -> None:
         self._placed = True
@@ -122,9 +129,12 @@ class Stream:
             await asyncio.sleep(left)
 
 
-def _hear(work: Work, frame: pb.AttachResponse) -> None:
-    """Take in a frame of a call that is under way."""
-    kind = frame.WhichOneof("frame")
+def _packed(frames: Sequence[pb.AttachRequest]) -> pb.AttachRequest:
+    return pb.AttachRequest(batch=pb.AttachRequestBatch(frames=frames))
+
+
+def _tell(work: Work, kind: str | None, frame: pb.AttachResponse) -> None:
+    """Hand a frame to the call that it is about."""
     if kind == "cancel":
         work.stop()
     elif kind == "credit":

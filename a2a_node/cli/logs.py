@@ -17,7 +17,7 @@ SHARED: tuple[Processor, ...] = (
 
 
 def configure_logs(*, as_json: bool) -> None:
-    """Send structlog's events and those of the standard library, from INFO on, to stderr in one form."""
+    """Send all events to stderr in one form: the node's own from INFO on, and the warnings of what it is made of."""
     finish = _machine_form() if as_json else _human_form()
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -32,7 +32,8 @@ def configure_logs(*, as_json: bool) -> None:
             foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder()],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("a2a_node").setLevel(logging.INFO)
 
 
 def _human_form() -> tuple[Processor, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -51,6 +51,7 @@ class Guest:
     instance: Instance
     input_credit: int
     max_calls: int
+    reads_batches: bool
 
 
 class AttachStream:
@@ -96,7 +97,8 @@ class AttachStream:
 
         AgentLost when the agent no longer answers.
         """
-        await first(self._read(requests), self._out.run(partial(self._write, write)), self._watch())
+        pack = packed if self.guest.reads_batches else None
+        await first(self._read(requests), self._out.run(partial(self._write, write), pack), self._watch())
 
     async def carry(self, call: Call) -> None:
         """Take a call to the agent and its outputs back; AgentOverloaded, AgentLost, AgentProtocol, PayloadTooLarge."""
@@ -166,22 +168,25 @@ class AttachStream:
         async for frame in requests:
             self._pulse.heard(monotonic())
             kind = frame.WhichOneof("frame")
-            if kind in OF_CALLS:
-                flight = self._flights.get(frame.call_id)
-                if flight is not None:
-                    flight.hear(kind, frame)
-                else:
-                    self._stray(frame.call_id, kind)
+            if kind == "batch":
+                for one in frame.batch.frames:
+                    self._hear(one.WhichOneof("frame"), one)
             else:
-                self._hear(kind)
+                self._hear(kind, frame)
 
-    def _hear(self, kind: str | None) -> None:
-        if kind == "leave":
+    def _hear(self, kind: str | None, frame: pb.AttachRequest) -> None:
+        if kind in OF_CALLS:
+            flight = self._flights.get(frame.call_id)
+            if flight is not None:
+                flight.hear(kind, frame)
+            else:
+                self._stray(frame.call_id, kind)
+        elif kind == "leave":
             self._leave()
         elif kind == "hello":
             raise InvalidInput("hello", "is the first frame and never a later one")
         elif kind != "pong":
-            raise InvalidInput("frame", "is empty, or of a kind that this node does not know")
+            raise InvalidInput("frame", "is empty, or of a kind that this node does not know in this place")
 
     def _stray(self, call_id: str, kind: str) -> None:
         """Let a frame pass whose call is not under way; it may have crossed a `cancel`, or be a fault of the agent."""
@@ -213,7 +218,7 @@ class AttachStream:
 
     async def _write(self, write: Write, frame: pb.AttachResponse) -> None:
         await write(frame)
-        self._pulse.written(monotonic(), ping=frame.HasField("ping"))
+        self._pulse.written(monotonic())
 
     async def _watch(self) -> None:
         number = 0
@@ -225,6 +230,11 @@ class AttachStream:
             if sign is Sign.PING:
                 number += 1
                 self._out.push(pb.AttachResponse(ping=number))
+
+
+def packed(frames: Sequence[pb.AttachResponse]) -> pb.AttachResponse:
+    """Several frames as one."""
+    return pb.AttachResponse(batch=pb.AttachResponseBatch(frames=frames))
 
 
 def started(call: Call, payload: Payload | None) -> pb.AttachResponse:

@@ -136,6 +136,7 @@ def guest_of(hello: pb.AttachHello, owner: str, node_id: str) -> Guest:
         instance,
         input_credit=_within("input_credit", hello.input_credit, INPUT_CREDIT, MOST_INPUT_CREDIT),
         max_calls=_within("max_calls", hello.max_calls, MAX_CALLS, MOST_CALLS),
+        reads_batches=hello.reads_batches,
     )
 
 

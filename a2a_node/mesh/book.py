@@ -102,11 +102,14 @@ class Book:
 
     def news(self, entries: Iterable[Entry]) -> Sequence[Entry]:
         """Those that are not known as they are."""
-        return [entry for entry in entries if self._entries.get(entry.name) != entry]
+        return [entry for entry in entries if not entry.is_same(self._entries.get(entry.name))]
 
     def take(self, step: Step) -> None:
         """Become what the step says."""
-        for name in step.removed:
+        if step.removed or any(entry.name not in self for entry in step.entries):
+            self._names = None
+        # all that was goes first: what one agent loses, another one may have now
+        for name in (*step.removed, *(entry.name for entry in step.entries)):
             self._forget(name)
         for entry in step.entries:
             self._keep(entry)
@@ -123,25 +126,18 @@ class Book:
             self._entries[entry.name], self._instances[instance.id] = replace(entry, instances=others), instance
 
     def _keep(self, entry: Entry) -> None:
-        before = self._entries.get(entry.name)
-        if before is None:
-            self._names = None
-        else:
-            self._unmark(before)
         self._entries[entry.name] = entry
         self._instances |= {instance.id: instance for instance in entry.instances}
         for mark in entry.marks():
             self._marked.setdefault(mark, set()).add(entry.name)
 
     def _forget(self, name: str) -> None:
-        if name in self._entries:
-            self._unmark(self._entries.pop(name))
-            self._names = None
-
-    def _unmark(self, entry: Entry) -> None:
+        entry = self._entries.pop(name, None)
+        if entry is None:
+            return
         for instance in entry.instances:
             del self._instances[instance.id]
         for mark in entry.marks():
-            self._marked[mark].discard(entry.name)
+            self._marked[mark].discard(name)
             if not self._marked[mark]:
                 del self._marked[mark]

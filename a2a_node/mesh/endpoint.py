@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from a2a_node.mesh.background import background
 from a2a_node.mesh.faults import fault, status_of
-from a2a_node.mesh.lines import Bounds, Clock, Line, Lines
+from a2a_node.mesh.lines import DEFAULT, Bounds, Clock, Line, Lines
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentLost, AgentProtocol, MeshError
@@ -24,25 +24,26 @@ from a2a_node.wire.calls import CALL_ID, CALL_TOKEN, PATH
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
 
-TIDY = 5.0  # seconds between looks for lines that nobody needs
 Conversation = grpc.aio.StreamStreamCall[Message, pb.ConverseResponse]
 
 
 class Endpoints:
     """Takes calls to endpoints over one line for each address; made by `reaching`."""
 
-    def __init__(self, bounds: Bounds, clock: Clock = monotonic) -> None:
+    def __init__(self, bounds: Bounds, clock: Clock) -> None:
         self._bounds = bounds
         self._lines = Lines(bounds, clock)
         self._calls: Counter[str] = Counter()
 
     @classmethod
     @asynccontextmanager
-    async def reaching(cls, serves: Callable[[str], bool], bounds: Bounds, tidy: float = TIDY) -> AsyncIterator[Self]:
+    async def reaching(
+        cls, serves: Callable[[str], bool], bounds: Bounds = DEFAULT, clock: Clock = monotonic
+    ) -> AsyncIterator[Self]:
         """Carry calls until the block ends; `serves` says whether any instance still has an address."""
-        endpoints = cls(bounds)
+        endpoints = cls(bounds, clock)
         try:
-            async with background(partial(endpoints.tend, serves, tidy)):
+            async with background(partial(endpoints.tend, serves)):
                 yield endpoints
         finally:
             await endpoints.close()
@@ -67,10 +68,10 @@ class Endpoints:
                     raise error from None
                 line.fared(lost=False)
 
-    async def tend(self, serves: Callable[[str], bool], every: float) -> None:
+    async def tend(self, serves: Callable[[str], bool]) -> None:
         """Close lines that nobody needs, for ever."""
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(self._bounds.tidy)
             await self._lines.tidy(serves)
 
     async def close(self) -> None:

@@ -21,7 +21,14 @@ class Entry:
     @property
     def name(self) -> str:
         """The name that callers use."""
-        return self.agent.name
+        return self.agent.descriptor.name
+
+    def is_same(self, other: Entry | None) -> bool:
+        """Whether the other one says the same; schemas are not compared, for the registry stamps every change."""
+        return other is not None and self._stamp() == other._stamp()
+
+    def _stamp(self) -> object:
+        return self.agent.id, self.agent.revision, self.agent.updated_at, self.instances
 
     def marks(self) -> frozenset[Mark]:
         """All that the agent can be found by."""

@@ -25,6 +25,7 @@ class Bounds:
     payload: int = 16 * 1024 * 1024  # bytes
     lines: int = 1000
     idle: float = 300.0  # seconds without a call until a line is closed
+    tidy: float = 5.0  # seconds between looks for lines that nobody needs
     first_rest: float = 1.0  # seconds without a call after a failure to connect; doubled by each further one
     longest_rest: float = 10.0
 
@@ -36,10 +37,13 @@ class Bounds:
             ("grpc.enable_http_proxy", 0),  # an endpoint is reached as registered, whatever the environment says
             ("grpc.enable_retries", 0),  # the layers above retry, within a budget
             ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.initial_reconnect_backoff_ms", 500),  # below our own rest, so that a call after it really tries
+            ("grpc.initial_reconnect_backoff_ms", 100),  # below our own rest, so that a call after it really tries
             ("grpc.min_reconnect_backoff_ms", 3000),  # this is how long one try to connect may take
             ("grpc.max_reconnect_backoff_ms", 5000),
         )
+
+
+DEFAULT = Bounds()
 
 
 class Line:

@@ -30,14 +30,14 @@ class Pulse:
         """A frame came in; whatever it says, it says that the other end lives."""
         self._heard, self._asked = now, None
 
-    def written(self, now: float, *, ping: bool = False) -> None:
+    def written(self, now: float) -> None:
         """A frame went out."""
         self._written = now
-        if ping:
-            self._asked, self._due = now, False
 
     def look(self, now: float, waiting: int) -> Sign:
-        """How it stands, with so many frames waiting to be written; a ping that is asked for is taken as sent soon."""
+        """How it stands, with so many frames not written yet; a ping that this asks for is expected to be sent."""
+        if self._due and not waiting:
+            self._asked, self._due = now, False
         unanswered = self._asked is not None and now - self._asked >= self._silence
         unread = waiting > 0 and now - self._written >= 3 * self._silence
         if unanswered or unread:

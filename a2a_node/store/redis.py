@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
@@ -59,18 +58,17 @@ def reaching() -> Iterator[None]:
         raise StoreUnavailable("redis") from error
 
 
-@dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua script that the server keeps by its digest."""
+    """A Lua script, which the server keeps by its digest."""
 
-    text: str
-    digest: str
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def script(*names: str) -> Script:
     """The script of these files of `scripts/`, one after the other."""
-    text = "\n".join((SCRIPTS / f"{name}.lua").read_text(encoding="utf-8") for name in names)
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return Script("\n".join((SCRIPTS / f"{name}.lua").read_text(encoding="utf-8") for name in names))
 
 
 class _Commands(Protocol):

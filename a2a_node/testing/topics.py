@@ -66,11 +66,11 @@ class MemoryTopics(Presence):
 
     async def _next(self, namespace: str, topic: str, place: Place) -> tuple[Sequence[TopicEvent], Place]:
         while True:
+            self.check()
             log, changed = self._log(namespace, topic, place.after), self._changed
             if place.after < place.last or (log.born not in (b"", place.born)) or log.last > place.after:
                 return events_of(place, log)
             await changed.wait()
-            self.check()
 
     def _log(self, namespace: str, topic: str, after: int = 0) -> Log:
         known = self._topics.get((namespace, topic))

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from time import monotonic
 from typing import Generic, TypeVar
 
-F = TypeVar("F")
+from google.protobuf.message import Message
+
+F = TypeVar("F", bound=Message)
+BATCH_FRAMES = 64
+BATCH_BYTES = 256 * 1024  # a larger frame goes by itself
+LINGER = 0.001  # seconds between two messages of a busy stream, unless enough frames wait already
+ENOUGH = 16
 
 
 class Outbox(Generic[F]):
@@ -20,10 +27,13 @@ class Outbox(Generic[F]):
         self._frames: deque[tuple[F, bool]] = deque()
         self._room = asyncio.Semaphore(room)
         self._arrived = asyncio.Event()
+        self._writing = False
+        self._written = 0.0  # when a write last ended
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._frames)
+        """How many messages at least are not written yet."""
+        return len(self._frames) + self._writing
 
     async def put(self, frame: F) -> None:
         """Send a frame as soon as there is room; nothing happens once the outbox is closed."""
@@ -46,18 +56,47 @@ class Outbox(Generic[F]):
         self._room.release()
         self._arrived.set()
 
-    async def run(self, write: Callable[[F], Awaitable[None]]) -> None:
-        """Write what comes, until the outbox is closed."""
+    async def run(
+        self, write: Callable[[F], Awaitable[None]], packed: Callable[[Sequence[F]], F] | None = None
+    ) -> None:
+        """Write what comes until the outbox is closed; where frames can be `packed`, those that wait go in one."""
         while True:
             while self._frames:
-                frame, counted = self._frames.popleft()
-                if counted:
-                    self._room.release()
-                await write(frame)
+                if packed is None:
+                    await self._write(write, self._taken())
+                else:
+                    await self._linger()
+                    frames = self._gathered()
+                    await self._write(write, packed(frames) if len(frames) > 1 else frames[0])
             if self._closed:
                 return
             self._arrived.clear()
             await self._arrived.wait()
+
+    async def _write(self, write: Callable[[F], Awaitable[None]], frame: F) -> None:
+        self._writing = True
+        await write(frame)
+        self._writing, self._written = False, monotonic()
+
+    async def _linger(self) -> None:
+        """Wait a moment for more frames while the stream is busy, for most of a small frame's cost is its message's."""
+        if len(self._frames) < ENOUGH and monotonic() - self._written < LINGER:
+            await asyncio.sleep(LINGER)
+
+    def _gathered(self) -> list[F]:
+        frames, size = [self._taken()], 0
+        while self._frames and len(frames) < BATCH_FRAMES:
+            size += frames[-1].ByteSize()
+            if size + self._frames[0][0].ByteSize() > BATCH_BYTES:
+                break
+            frames.append(self._taken())
+        return frames
+
+    def _taken(self) -> F:
+        frame, counted = self._frames.popleft()
+        if counted:
+            self._room.release()
+        return frame
 
 
 async def first(*works: Coroutine[object, object, None]) -> None:

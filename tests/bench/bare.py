@@ -15,7 +15,7 @@ async def main(port: int) -> None:
     async def echo(request: bytes, _: object) -> bytes:
         return request
 
-    handler: object = grpc.unary_unary_rpc_method_handler(echo)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(echo, None, None)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare.Echo", {"Say": handler}),))
     server.add_insecure_port(f"127.0.0.1:{port}")

@@ -10,6 +10,7 @@ import pytest
 
 from a2a_node.store.embedded import StoreAddresses
 from a2a_node.store.migrate import migrated
+from tests.contract import states
 from tests.contract.registries import House, housed
 
 
@@ -32,4 +33,29 @@ def registry_url(request: pytest.FixtureRequest) -> str | None:
 async def house(registry_url: str | None) -> AsyncIterator[House]:
     """A registry with nothing in it."""
     async with housed(registry_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def state_database(stores: StoreAddresses, administer: Callable[[str], None], migrated_template: str) -> str:
+    """A database that all tests of shared state use, one after the other."""
+    administer(f"CREATE DATABASE states TEMPLATE {migrated_template}")
+    return urlsplit(stores.postgres_url)._replace(path="/states").geturl()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def state_urls(request: pytest.FixtureRequest) -> tuple[str, str] | None:
+    """Where Redis and Postgres are; None in memory. Not asynchronous, as above."""
+    if request.param == "memory":
+        return None
+    return request.getfixturevalue("redis_url"), request.getfixturevalue("state_database")
+
+
+@pytest.fixture
+async def state_house(state_urls: tuple[str, str] | None) -> AsyncIterator[states.House]:
+    """Stores of shared state with nothing in them."""
+    if state_urls is None:
+        yield states.MemoryHouse()
+        return
+    async with states.housed(*state_urls) as opened:
         yield opened

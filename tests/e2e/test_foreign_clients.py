@@ -46,8 +46,8 @@ def test_a_foreign_client_hears_why_a_call_failed(foreign: Foreign, node: Runnin
     assert refused.stderr.startswith("NOT_FOUND AGENT_NOT_FOUND: ")
 
 
-def test_a_foreign_agent_is_told_its_input_is_checked(foreign: Foreign, node: RunningNode) -> None:
-    """What does not fit the schema of a foreign agent is refused, with the field."""
+def test_a_foreign_agent_refuses_what_it_cannot_read(foreign: Foreign, node: RunningNode) -> None:
+    """An agent in another language names its own failures: here an input of the wrong type."""
     with foreign.attached(node):
         refused = foreign.ask(node, foreign.agent, "relay", {"route": "nowhere", "text": "hello"})
     assert refused.stderr.startswith("INVALID_ARGUMENT INVALID_INPUT: ")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict, cast
 
 import pytest
 
+from a2a_node.agent import Agent
+from a2a_node.attach import attached
 from a2a_node.client import MeshClient
-from a2a_node.model.errors import CallLoop
+from a2a_node.model.errors import CallLoop, DeadlineExceeded
 from tests.e2e.foreign import in_go, in_typescript
 from tests.e2e.nodes import RunningNode
 from tests.e2e.processes import Program
@@ -52,6 +56,33 @@ async def mesh(node: RunningNode) -> AsyncIterator[MeshClient]:
         yield mesh
 
 
+@dataclass(slots=True)
+class Waiting:
+    """An agent at the end of a route that never answers by itself, and what became of its call."""
+
+    agent: Agent = field(default_factory=lambda: Agent("relay-waiting"))
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        @self.agent.capability
+        async def relay(route: list[str], text: str) -> dict[str, list[str]]:
+            self.begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended.set()
+            return {text: route}
+
+
+@pytest.fixture
+async def waiting(node: RunningNode) -> AsyncIterator[Waiting]:
+    """The agent that waits, attached from the test's own process."""
+    waiting = Waiting()
+    async with attached(waiting.agent, node.address, key=node.key):
+        yield waiting
+
+
 async def passed(mesh: MeshClient, route: list[str], within: float = 20.0) -> list[Stop]:
     """Hand a text along a route and answer everybody's stop."""
     first, *rest = route
@@ -75,12 +106,13 @@ async def test_the_path_grows_along_the_chain(mesh: MeshClient, chain: list[str]
     assert [stop["path"] for stop in stops] == [chain[: length + 1] for length in range(len(chain))]
 
 
-async def test_the_deadline_shrinks_along_the_chain(mesh: MeshClient, chain: list[str]) -> None:
-    """Every agent is told how long the client still waits: less than the agent before it was told."""
-    stops = await passed(mesh, chain, within=20.0)
-    left = [stop["seconds_left"] for stop in stops]
-    assert left == sorted(left, reverse=True)
-    assert 0 < left[-1] < left[0] <= 20
+@pytest.mark.parametrize("within", [7.0, 20.0])
+async def test_the_deadline_of_the_client_reaches_every_agent(
+    mesh: MeshClient, chain: list[str], within: float
+) -> None:
+    """Every agent is told how long the client still waits, and not how long a call may take that asks for nothing."""
+    stops = await passed(mesh, chain, within)
+    assert all(0 < stop["seconds_left"] <= within for stop in stops)
 
 
 async def test_the_chain_can_go_any_way(mesh: MeshClient, chain: list[str]) -> None:
@@ -96,4 +128,23 @@ async def test_a_loop_is_refused(mesh: MeshClient, chain: list[str], first: str)
     with pytest.raises(CallLoop) as refused:
         await passed(mesh, [first, *others, first])
     assert refused.value.code == "FAILED_PRECONDITION"
-    assert refused.value.variables == {"agent": first, "path": " > ".join([first, *others])}
+    assert refused.value.variables == {"agent": first, "path": " > ".join([first, *others, first])}
+
+
+async def test_a_client_that_goes_away_cancels_the_whole_chain(
+    mesh: MeshClient, chain: list[str], waiting: Waiting
+) -> None:
+    """The agent at the end is cancelled through every language before it."""
+    asking = asyncio.create_task(passed(mesh, [*chain, waiting.agent.name], within=300.0))
+    async with asyncio.timeout(20):
+        await waiting.begun.wait()
+        asking.cancel()
+        await waiting.ended.wait()
+
+
+async def test_the_deadline_ends_the_whole_chain(mesh: MeshClient, chain: list[str], waiting: Waiting) -> None:
+    """When the client's time is over, the agent at the end has stopped as well."""
+    with pytest.raises(DeadlineExceeded):
+        await passed(mesh, [*chain, waiting.agent.name], within=2.0)
+    async with asyncio.timeout(20):
+        await waiting.ended.wait()

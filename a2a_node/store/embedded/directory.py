@@ -11,14 +11,18 @@ bin/                                    copies of the servers, where that user c
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from a2a_node.model.errors import DataDirectoryBusy, StoreStartFailed
 from a2a_node.store.embedded.files import make_folder, reaches
 from a2a_node.store.embedded.system import ServerUser, lock, server_user
+
+DYING_SECONDS: Final = 5.0
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -55,6 +59,26 @@ class DataDirectory:
         return room
 
 
+def _acquire(descriptor: int, path: Path) -> None:
+    """Lock the open file; a holder that is dead was killed while it started a child, which lets go in a moment."""
+    patience = time.monotonic() + DYING_SECONDS
+    while not lock(descriptor):
+        holder = os.pread(descriptor, 20, 0).decode()
+        if time.monotonic() > patience or (holder.isdigit() and _is_alive(int(holder))):
+            raise DataDirectoryBusy(path, holder or "unknown")
+        time.sleep(0.01)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 @contextmanager
 def held(data_dir: Path) -> Iterator[DataDirectory]:
     """Hold a data directory until the block ends, made where it is missing; errors: DataDirectoryBusy."""
@@ -70,8 +94,7 @@ def held(data_dir: Path) -> Iterator[DataDirectory]:
             "stores", f"{path} cannot be used: {error.strerror}; choose another --data-dir"
         ) from None
     try:
-        if not lock(descriptor):
-            raise DataDirectoryBusy(path, os.pread(descriptor, 20, 0).decode() or "of another start")
+        _acquire(descriptor, path)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield DataDirectory(path, user)

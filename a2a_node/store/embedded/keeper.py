@@ -124,6 +124,8 @@ class Keeper:
         if not self._lifeline.is_held():
             await self._launch()
         pid = await self._store.answer(self._access)
+        if (task := asyncio.current_task()) and task.cancelling():  # clients may swallow it: `wait_for` does on 3.11
+            raise asyncio.CancelledError
         if pid is None:
             return None
         ours = self._launched if self._launched and self._launched.pid == pid else None

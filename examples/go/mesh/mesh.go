@@ -9,16 +9,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	pb "github.com/a2amesh/a2a-node/clients/go/a2amesh/v1"
 )
+
+var soon = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second}
 
 // Dial connects to the node at A2A_ADDRESS with the key of A2A_KEY, or else the development key of this machine's node.
 func Dial() (*grpc.ClientConn, error) {
@@ -30,10 +35,11 @@ func Dial() (*grpc.ClientConn, error) {
 		cmp.Or(os.Getenv("A2A_ADDRESS"), "127.0.0.1:50051"),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(bearer(key)),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: 5 * time.Second}),
 	)
 }
 
-// Object reads the JSON object of a payload, whichever way it was sent.
+// Object reads the JSON object of a payload, whichever way it was sent; what does not fit is the sender's fault.
 func Object(payload *pb.Payload, into any) error {
 	text := payload.GetData()
 	if object := payload.GetStruct(); object != nil {
@@ -42,7 +48,10 @@ func Object(payload *pb.Payload, into any) error {
 	if len(text) == 0 {
 		text = []byte("{}")
 	}
-	return json.Unmarshal(text, into)
+	if err := json.Unmarshal(text, into); err != nil {
+		return refusal(codes.InvalidArgument, "INVALID_INPUT", err.Error())
+	}
+	return nil
 }
 
 // Payload writes a JSON object in the encoding of another payload: a Struct for people, bytes for programs.
@@ -65,6 +74,14 @@ func Failure(err error) *pb.CallError {
 		}
 	}
 	return failure
+}
+
+func refusal(why codes.Code, reason, message string) error {
+	state, err := status.New(why, message).WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: "a2amesh"})
+	if err != nil {
+		return err
+	}
+	return state.Err()
 }
 
 type bearer string

@@ -4,9 +4,7 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	pb "github.com/a2amesh/a2a-node/clients/go/a2amesh/v1"
@@ -60,7 +58,7 @@ type agent struct {
 func (a *agent) relay(ctx context.Context, start *pb.AttachStart) (*pb.Payload, error) {
 	var input asked
 	if err := mesh.Object(start.Input, &input); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	here := stop{name, "go", start.Path, time.Until(deadline).Seconds()}

@@ -62,9 +62,7 @@ func attach(told context.Context, conn *grpc.ClientConn) error {
 	dialling()
 	a := &attached{agent: &agent{mesh: pb.NewAgentServiceClient(conn)}, stream: stream}
 	a.send(&pb.AttachRequest{Frame: &pb.AttachRequest_Hello{Hello: &pb.AttachHello{Agent: describe()}}})
-	defer context.AfterFunc(told, func() {
-		a.send(&pb.AttachRequest{Frame: &pb.AttachRequest_Leave{Leave: &pb.AttachLeave{}}})
-	})()
+	defer context.AfterFunc(told, a.leave)()
 	for {
 		frame, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -86,6 +84,8 @@ func (a *attached) receive(ctx context.Context, response *pb.AttachResponse) {
 		go a.run(call, response.CallId, frame.Start)
 	case *pb.AttachResponse_Cancel:
 		a.end(response.CallId)
+	case *pb.AttachResponse_Draining:
+		a.leave()
 	case *pb.AttachResponse_Ping:
 		a.send(&pb.AttachRequest{Frame: &pb.AttachRequest_Pong{Pong: frame.Ping}})
 	}
@@ -105,6 +105,11 @@ func (a *attached) end(callID string) {
 	if cancel, found := a.calls.LoadAndDelete(callID); found {
 		cancel.(context.CancelFunc)()
 	}
+}
+
+// leave asks for no more calls; the node closes the stream once those under way are answered.
+func (a *attached) leave() {
+	a.send(&pb.AttachRequest{Frame: &pb.AttachRequest_Leave{Leave: &pb.AttachLeave{}}})
 }
 
 func (a *attached) send(frame *pb.AttachRequest) {

@@ -10,11 +10,11 @@ import {
 } from "@a2amesh/client";
 import { credentials as channel } from "@grpc/grpc-js";
 
-import { address, credentials, object, payload } from "./mesh.js";
+import { address, credentials, dialling, type JsonObject, object, payload, Refusal } from "./mesh.js";
 
 type Stop = { agent: string; language: string; path: string[]; seconds_left: number };
 
-const mesh = new AgentServiceClient(address, channel.createInsecure());
+const mesh = new AgentServiceClient(address, channel.createInsecure(), dialling);
 
 /** What the mesh is told of the agent. */
 export const descriptor = AgentDescriptor.fromPartial({
@@ -38,7 +38,7 @@ export const descriptor = AgentDescriptor.fromPartial({
 
 /** Hands the text on and puts its own stop before those that come back. */
 export async function relay(start: AttachStart, cancelled: AbortSignal): Promise<Payload> {
-  const { route, text } = object(start.input) as { route: string[]; text: string };
+  const { route, text } = asked(object(start.input));
   const left = Number(start.timeLeft?.seconds ?? 0) + (start.timeLeft?.nanos ?? 0) / 1e9;
   const here: Stop = { agent: descriptor.name, language: "typescript", path: start.path, seconds_left: left };
   const [next, ...rest] = route;
@@ -46,6 +46,12 @@ export async function relay(start: AttachStart, cancelled: AbortSignal): Promise
   const request = InvokeRequest.create({ agent: next, capability: "relay", input: payload({ route: rest, text }, start.input) });
   const answer = object((await invoke(request, start.callToken, left, cancelled)).output) as { text: string; stops: Stop[] };
   return payload({ text: answer.text, stops: [here, ...answer.stops] }, start.input);
+}
+
+function asked({ route, text }: JsonObject): { route: string[]; text: string } {
+  if (!Array.isArray(route) || route.some((name) => typeof name !== "string") || typeof text !== "string")
+    throw new Refusal("INVALID_ARGUMENT", "INVALID_INPUT", "input.route: must be a list of names, and input.text a text");
+  return { route, text };
 }
 
 /** Calls an agent with what is left of the time, and with the token that continues the call under way. */

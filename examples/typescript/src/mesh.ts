@@ -13,6 +13,9 @@ export type JsonObject = { [name: string]: unknown };
 /** Where the node is: A2A_ADDRESS, else where a node listens by default. */
 export const address = process.env.A2A_ADDRESS || "127.0.0.1:50051";
 
+/** How soon a node that was lost is dialled again. */
+export const dialling = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000 };
+
 /** The metadata of every call: the key of A2A_KEY, or else the development key of this machine's node. */
 export function credentials(callToken?: string): Metadata {
   const metadata = new Metadata({ waitForReady: true });
@@ -35,8 +38,20 @@ export function payload(value: JsonObject, like: Payload | undefined): Payload {
   return Payload.create({ body: { $case: "data", value: Buffer.from(JSON.stringify(value)) } });
 }
 
-/** Why a call failed, with the reason that the mesh gave. */
+/** A failure that an agent names itself. */
+export class Refusal extends Error {
+  constructor(
+    readonly code: string,
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Why a call failed, with the reason that the mesh or the agent gave. */
 export function failure(error: unknown): CallError {
+  if (error instanceof Refusal) return CallError.create({ code: error.code, reason: error.reason, message: error.message });
   if (!isServiceError(error)) return CallError.create({ code: "INTERNAL", reason: "AGENT_FAILED", message: String(error) });
   const sent = error.metadata.get("grpc-status-details-bin")[0];
   const details = Buffer.isBuffer(sent) ? Status.decode(sent).details : [];

@@ -6,7 +6,7 @@ import { AgentHostServiceClient, AttachRequest, type AttachResponse, type Attach
 import { type ClientDuplexStream, credentials as channel, status } from "@grpc/grpc-js";
 
 import { descriptor, relay } from "./agent.js";
-import { address, credentials, failure, isServiceError } from "./mesh.js";
+import { address, credentials, dialling, failure, isServiceError } from "./mesh.js";
 
 type Stream = ClientDuplexStream<AttachRequest, AttachResponse>;
 type Frame = NonNullable<AttachRequest["frame"]>;
@@ -14,7 +14,7 @@ type Frame = NonNullable<AttachRequest["frame"]>;
 const told = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => told.abort());
 
-const host = new AgentHostServiceClient(address, channel.createInsecure());
+const host = new AgentHostServiceClient(address, channel.createInsecure(), dialling);
 while (!told.signal.aborted) {
   try {
     await attach();
@@ -46,6 +46,9 @@ async function attach(): Promise<void> {
           break;
         case "cancel":
           calls.get(callId)?.abort();
+          break;
+        case "draining":
+          leave();
           break;
         case "ping":
           send(stream, "", { $case: "pong", value: frame.value });

@@ -37,6 +37,7 @@ class AttachRequest(_message.Message):
     CREDIT_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
     LEAVE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id says which call the frame is about, as its `start` did; absent for `hello`, `pong` and `leave`."""
     credit: _builtins.int
@@ -63,6 +64,10 @@ class AttachRequest(_message.Message):
     def leave(self) -> Global___AttachLeave:
         """Leave says that the agent wants no more calls."""
 
+    @_builtins.property
+    def batch(self) -> Global___AttachRequestBatch:
+        """Batch holds several frames in one message."""
+
     def __init__(
         self,
         *,
@@ -74,12 +79,13 @@ class AttachRequest(_message.Message):
         credit: _builtins.int = ...,
         pong: _builtins.int = ...,
         leave: Global___AttachLeave | None = ...,
+        batch: Global___AttachRequestBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "output", "end", "fail", "credit", "pong", "leave"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "output", "end", "fail", "credit", "pong", "leave", "batch"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -94,12 +100,15 @@ class AttachHello(_message.Message):
     AGENT_FIELD_NUMBER: _builtins.int
     INPUT_CREDIT_FIELD_NUMBER: _builtins.int
     MAX_CALLS_FIELD_NUMBER: _builtins.int
+    READS_BATCHES_FIELD_NUMBER: _builtins.int
     input_credit: _builtins.int
     """Input credit is how many inputs of a call the node may send ahead. Absent means 16; at most 1,024."""
     max_calls: _builtins.int
     """Max calls is how many calls the agent works on at a time; the node holds back more than that, and refuses what is beyond
     ten times as many. Absent means 1,000; at most 100,000.
     """
+    reads_batches: _builtins.bool
+    """Reads batches says that the agent reads `batch` frames. Absent means that the node sends it every frame by itself."""
     @_builtins.property
     def agent(self) -> _agent_pb2.AgentDescriptor:
         """Agent is the agent to register. Required."""
@@ -110,14 +119,39 @@ class AttachHello(_message.Message):
         agent: _agent_pb2.AgentDescriptor | None = ...,
         input_credit: _builtins.int = ...,
         max_calls: _builtins.int = ...,
+        reads_batches: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "input_credit", b"input_credit", "max_calls", b"max_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "input_credit", b"input_credit", "max_calls", b"max_calls", "reads_batches", b"reads_batches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttachHello: _TypeAlias = AttachHello  # noqa: Y015
+
+@_typing.final
+class AttachRequestBatch(_message.Message):
+    """AttachRequestBatch holds frames that would otherwise be sent one after the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachRequest]:
+        """Frames are the frames in their order, none of them a hello or a batch. The whole keeps to the limit of one message."""
+
+    def __init__(
+        self,
+        *,
+        frames: _abc.Iterable[Global___AttachRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachRequestBatch: _TypeAlias = AttachRequestBatch  # noqa: Y015
 
 @_typing.final
 class AttachEnd(_message.Message):
@@ -175,6 +209,7 @@ class AttachResponse(_message.Message):
     CREDIT_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id says which call the frame is about; absent for `welcome`, `ping` and `draining`. It is the call's identity in the
     mesh, a UUID; no two calls of a stream have the same at a time.
@@ -207,6 +242,10 @@ class AttachResponse(_message.Message):
     def draining(self) -> Global___AttachDraining:
         """Draining says that the node is about to stop: finish, then dial again."""
 
+    @_builtins.property
+    def batch(self) -> Global___AttachResponseBatch:
+        """Batch holds several frames in one message; only for an agent whose hello says that it reads them."""
+
     def __init__(
         self,
         *,
@@ -219,16 +258,41 @@ class AttachResponse(_message.Message):
         credit: _builtins.int = ...,
         ping: _builtins.int = ...,
         draining: Global___AttachDraining | None = ...,
+        batch: Global___AttachResponseBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["welcome", "start", "input", "input_end", "cancel", "credit", "ping", "draining"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["welcome", "start", "input", "input_end", "cancel", "credit", "ping", "draining", "batch"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
 Global___AttachResponse: _TypeAlias = AttachResponse  # noqa: Y015
+
+@_typing.final
+class AttachResponseBatch(_message.Message):
+    """AttachResponseBatch holds frames that would otherwise be sent one after the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachResponse]:
+        """Frames are the frames in their order, none of them a batch. The whole keeps to the limit of one message."""
+
+    def __init__(
+        self,
+        *,
+        frames: _abc.Iterable[Global___AttachResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachResponseBatch: _TypeAlias = AttachResponseBatch  # noqa: Y015
 
 @_typing.final
 class AttachWelcome(_message.Message):

@@ -16,6 +16,7 @@ from a2a_node.store.migrate import HEAD, current, downgrade, history, migrated, 
 from a2a_node.store.postgres import connected
 from a2a_node.store.tables import metadata
 
+LONG = 30.0  # seconds that no test takes
 TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
 START = """
 import asyncio, os, sys
@@ -33,14 +34,14 @@ def differences(connection: Connection) -> list[object]:
 
 async def tables(url: str) -> list[str]:
     """The tables that there are."""
-    async with connected(url) as postgres:
+    async with connected(url, patience=LONG) as postgres:
         return [row["tablename"] for row in await postgres.fetch(TABLES)]
 
 
 async def test_the_migrations_make_what_the_code_expects(postgres_url: str) -> None:
     """The tables of the code and of a migrated database are the same."""
     await migrated(postgres_url)
-    async with connected(postgres_url) as postgres, postgres.engine.connect() as connection:
+    async with connected(postgres_url, patience=LONG) as postgres, postgres.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     assert await current(postgres_url) == HEAD
 
@@ -65,7 +66,7 @@ async def test_a_start_with_nothing_to_do_loads_no_machinery(postgres_url: str) 
 async def test_a_schema_of_newer_software_is_left_alone(postgres_url: str) -> None:
     """An old node does not start on a database that it does not understand, and does not touch it."""
     await migrated(postgres_url)
-    async with connected(postgres_url) as postgres:
+    async with connected(postgres_url, patience=LONG) as postgres:
         await postgres.fetch(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaUnknown) as refused:
         await migrated(postgres_url)

@@ -68,7 +68,7 @@ def giving(kind: object, value: object) -> Agent:
         (Box, {"inside": 1}, {"inside": 1}),
         (Ring, Ring(2), {"size": 2}),
         (dict[str, int], {"a": 1}, {"a": 1}),
-        (Loud, Loud(loudness=11), {"loudness": 11}),
+        (Loud, Loud.model_validate({"loudness": 11}), {"loudness": 11}),
     ],
 )
 async def test_an_object_is_answered_as_it_is(kind: object, value: object, answer: dict[str, object]) -> None:
@@ -177,7 +177,15 @@ async def test_what_fits_the_type_is_as_good_as_the_type(
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [(Greeting, {"text": 5}), (int, "a secret"), (object, object()), (list[int], None), (Greeting, None)],
+    [
+        (Greeting, {"text": 5}),
+        (int, "a secret"),
+        (object, object()),
+        (list[int], None),
+        (Greeting, None),
+        (bytes, "a secret"),
+        (Payload, b""),
+    ],
 )
 async def test_an_answer_that_breaks_its_own_type_fails(kind: object, value: object) -> None:
     """The agent is at fault, not the caller; what it answered is in no log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from a2a_node.mesh.directory import Directory, Habits
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind
@@ -11,6 +12,7 @@ from a2a_node.model.names import fresh_uuid
 from a2a_node.model.nodes import Node
 from a2a_node.testing import MemoryRegistry
 
+R = TypeVar("R", bound=MemoryRegistry)
 HERE, THERE = "here", "there"
 OWNER = "agent:owner"
 QUICK = Habits(first_wait=0.001, longest_wait=0.002, reread=60, patience=0.2)
@@ -31,9 +33,8 @@ def attached(of: str, node: str = HERE) -> Instance:
     return Instance(fresh_uuid(), of, node, InstanceKind.ATTACHED)
 
 
-async def joined() -> MemoryRegistry:
+async def joined(registry: R) -> R:
     """A registry with two nodes."""
-    registry = MemoryRegistry()
     for node in (HERE, THERE):
         await registry.join(Node(node, f"{node}:50051"), 15)
     return registry
@@ -50,7 +51,7 @@ async def registered(registry: MemoryRegistry, *names: str) -> int:
 @asynccontextmanager
 async def known(*names: str, habits: Habits = QUICK) -> AsyncIterator[tuple[MemoryRegistry, Directory]]:
     """A registry with agents, and a directory that follows it."""
-    registry = await joined()
+    registry = await joined(MemoryRegistry())
     await registered(registry, *names)
     async with Directory.following(registry, habits) as directory:
         yield registry, directory

@@ -138,7 +138,7 @@ def test_changes_one_by_one_come_to_the_same_as_a_fresh_look(done: Sequence[Deed
 
 async def test_what_is_already_known_is_no_news() -> None:
     """A change that is read twice changes nothing the second time."""
-    registry, book = await joined(), Book()
+    registry, book = await joined(MemoryRegistry()), Book()
     await registered(registry, "a")
     book.take(step_to(book, await registry.snapshot()))
     changes = await registry.changes(0)
@@ -149,7 +149,7 @@ async def test_what_is_already_known_is_no_news() -> None:
 
 async def test_filters_are_all_to_be_met() -> None:
     """And each one selects."""
-    registry, book = await joined(), Book()
+    registry, book = await joined(MemoryRegistry()), Book()
     for name, tag, category in (("a", "x", "one"), ("b", "x", "two"), ("c", "y", "two")):
         await registry.register(agent(name, tags=(tag,), category=category), OWNER, endpoint(name), 15)
     await registry.register(agent("b", tags=("x",), category="two"), OWNER, attached("b", THERE))
@@ -181,7 +181,7 @@ async def test_what_is_not_known_is_said_by_name() -> None:
 
 async def test_a_renewed_lease_is_known_at_once() -> None:
     """Though it makes no revision; one of an instance that is gone is ignored."""
-    registry, book = await joined(), Book()
+    registry, book = await joined(MemoryRegistry()), Book()
     instance, _ = await registry.register(agent("a"), OWNER, endpoint("a"), 15)
     book.take(step_to(book, await registry.snapshot()))
     renewed = await registry.renew(instance.id)
@@ -193,7 +193,7 @@ async def test_a_renewed_lease_is_known_at_once() -> None:
 
 async def test_a_node_that_drains_is_known_as_draining() -> None:
     """Changes of nodes arrive like those of agents."""
-    registry, book = await joined(), Book()
+    registry, book = await joined(MemoryRegistry()), Book()
     book.take(step_to(book, await registry.snapshot()))
     await registry.set_status(THERE, NodeStatus.DRAINING)
     changes = await registry.changes(book.revision)

@@ -13,7 +13,7 @@ from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.entries import Entry
 from a2a_node.mesh.news import Event, Removed, Sign
 from a2a_node.model.errors import AgentNotFound, StoreUnavailable, TooManySubscribers
-from a2a_node.model.ports import Changes
+from a2a_node.model.ports import Changes, Snapshot
 from a2a_node.testing import MemoryRegistry, MemoryRevisions
 from tests.unit.mesh.samples import OWNER, QUICK, agent, endpoint, joined, known, registered
 
@@ -27,6 +27,20 @@ class Mute(MemoryRegistry):
     async def revisions(self) -> AsyncIterator[MemoryRevisions]:
         """Nothing is ever heard."""
         yield MemoryRevisions()
+
+
+class Restored(MemoryRegistry):
+    """A registry whose database is put back to another one."""
+
+    other: MemoryRegistry | None = None
+
+    async def snapshot(self) -> Snapshot:
+        """What the database of now holds."""
+        return await (self.other.snapshot() if self.other else super().snapshot())
+
+    async def changes(self, after: int) -> Changes | None:
+        """What changed in the database of now."""
+        return await (self.other.changes(after) if self.other else super().changes(after))
 
 
 class Stuck(MemoryRegistry):
@@ -82,7 +96,7 @@ async def test_everything_is_known_when_the_block_begins() -> None:
 
 async def test_a_registry_that_is_away_at_the_start_is_said_at_once() -> None:
     """Nobody works on nothing."""
-    registry = await joined()
+    registry = await joined(MemoryRegistry())
     registry.lose()
     with pytest.raises(StoreUnavailable):
         async with Directory.following(registry, QUICK):
@@ -104,7 +118,6 @@ async def test_a_lost_connection_is_said_and_made_good() -> None:
     """Reads go on from memory; what happened meanwhile is known afterwards."""
     async with known("a") as (registry, directory):
         assert not directory.behind
-        await asyncio.sleep(0)  # it listens
         registry.lose()
         await until_behind(directory, behind=True)
         assert directory.behind_since is not None
@@ -118,11 +131,9 @@ async def test_a_lost_connection_is_said_and_made_good() -> None:
 
 async def test_what_the_registry_no_longer_keeps_is_read_anew() -> None:
     """A snapshot takes the place of changes that were missed."""
-    registry = MemoryRegistry(kept=1)
-    await registry.join((await (await joined()).snapshot()).nodes[0], 15)
+    registry = await joined(MemoryRegistry(kept=1))
     await registered(registry, "a")
     async with Directory.following(registry, QUICK) as directory:
-        await asyncio.sleep(0)  # it listens
         registry.lose()
         await until_behind(directory, behind=True)
         registry.recover()
@@ -134,11 +145,12 @@ async def test_what_the_registry_no_longer_keeps_is_read_anew() -> None:
 
 async def test_a_registry_that_was_replaced_by_an_older_one_is_read_anew() -> None:
     """Its revisions count from elsewhere; whoever watches begins again."""
-    async with known("a", "b", "c") as (registry, directory), aclosing(directory.watch()) as events:
+    registry = await joined(Restored())
+    await registered(registry, "a", "b", "c")
+    async with Directory.following(registry, QUICK) as directory, aclosing(directory.watch()) as events:
         await until_current(events)
-        other = await joined()
-        await registered(other, "z")
-        vars(registry).update({name: value for name, value in vars(other).items() if name != "_listeners"})
+        registry.other = await joined(MemoryRegistry())
+        await registered(registry.other, "z")
         await directory.refreshed()
         assert [entry.name for entry in directory.agents()] == ["z"]
         assert spoken(await until_current(events)) == ["reset", "+z", "current"]
@@ -146,9 +158,7 @@ async def test_a_registry_that_was_replaced_by_an_older_one_is_read_anew() -> No
 
 async def test_what_was_written_can_be_read_at_once() -> None:
     """Even before word of it arrives."""
-    registry = Mute()
-    for node in (await (await joined()).snapshot()).nodes:
-        await registry.join(node, 15)
+    registry = await joined(Mute())
     async with Directory.following(registry, QUICK) as directory:
         revision = await registered(registry, "a")
         assert "a" not in directory
@@ -158,9 +168,7 @@ async def test_what_was_written_can_be_read_at_once() -> None:
 
 async def test_a_change_that_nobody_spoke_of_is_found_by_looking() -> None:
     """The directory looks by itself every now and then."""
-    registry = Mute()
-    for node in (await (await joined()).snapshot()).nodes:
-        await registry.join(node, 15)
+    registry = await joined(Mute())
     async with Directory.following(registry, replace(QUICK, reread=0.01)) as directory:
         await registered(registry, "a")
         await until(directory, "a")

@@ -39,6 +39,7 @@ type AttachRequest struct {
 	//	*AttachRequest_Credit
 	//	*AttachRequest_Pong
 	//	*AttachRequest_Leave
+	//	*AttachRequest_Batch
 	Frame         isAttachRequest_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -151,6 +152,15 @@ func (x *AttachRequest) GetLeave() *AttachLeave {
 	return nil
 }
 
+func (x *AttachRequest) GetBatch() *AttachRequestBatch {
+	if x != nil {
+		if x, ok := x.Frame.(*AttachRequest_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isAttachRequest_Frame interface {
 	isAttachRequest_Frame()
 }
@@ -190,6 +200,11 @@ type AttachRequest_Leave struct {
 	Leave *AttachLeave `protobuf:"bytes,8,opt,name=leave,proto3,oneof"`
 }
 
+type AttachRequest_Batch struct {
+	// Batch holds several frames in one message.
+	Batch *AttachRequestBatch `protobuf:"bytes,9,opt,name=batch,proto3,oneof"`
+}
+
 func (*AttachRequest_Hello) isAttachRequest_Frame() {}
 
 func (*AttachRequest_Output) isAttachRequest_Frame() {}
@@ -204,6 +219,8 @@ func (*AttachRequest_Pong) isAttachRequest_Frame() {}
 
 func (*AttachRequest_Leave) isAttachRequest_Frame() {}
 
+func (*AttachRequest_Batch) isAttachRequest_Frame() {}
+
 // AttachHello introduces an agent to the node.
 type AttachHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -213,7 +230,9 @@ type AttachHello struct {
 	InputCredit uint32 `protobuf:"varint,2,opt,name=input_credit,json=inputCredit,proto3" json:"input_credit,omitempty"`
 	// Max calls is how many calls the agent works on at a time; the node holds back more than that, and refuses what is beyond
 	// ten times as many. Absent means 1,000; at most 100,000.
-	MaxCalls      uint32 `protobuf:"varint,3,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
+	MaxCalls uint32 `protobuf:"varint,3,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
+	// Reads batches says that the agent reads `batch` frames. Absent means that the node sends it every frame by itself.
+	ReadsBatches  bool `protobuf:"varint,4,opt,name=reads_batches,json=readsBatches,proto3" json:"reads_batches,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +288,59 @@ func (x *AttachHello) GetMaxCalls() uint32 {
 	return 0
 }
 
+func (x *AttachHello) GetReadsBatches() bool {
+	if x != nil {
+		return x.ReadsBatches
+	}
+	return false
+}
+
+// AttachRequestBatch holds frames that would otherwise be sent one after the other.
+type AttachRequestBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Frames are the frames in their order, none of them a hello or a batch. The whole keeps to the limit of one message.
+	Frames        []*AttachRequest `protobuf:"bytes,1,rep,name=frames,proto3" json:"frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachRequestBatch) Reset() {
+	*x = AttachRequestBatch{}
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachRequestBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachRequestBatch) ProtoMessage() {}
+
+func (x *AttachRequestBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachRequestBatch.ProtoReflect.Descriptor instead.
+func (*AttachRequestBatch) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AttachRequestBatch) GetFrames() []*AttachRequest {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
+
 // AttachEnd says that a call succeeded.
 type AttachEnd struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -280,7 +352,7 @@ type AttachEnd struct {
 
 func (x *AttachEnd) Reset() {
 	*x = AttachEnd{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[2]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -292,7 +364,7 @@ func (x *AttachEnd) String() string {
 func (*AttachEnd) ProtoMessage() {}
 
 func (x *AttachEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[2]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -305,7 +377,7 @@ func (x *AttachEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachEnd.ProtoReflect.Descriptor instead.
 func (*AttachEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{2}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AttachEnd) GetOutput() *Payload {
@@ -324,7 +396,7 @@ type AttachLeave struct {
 
 func (x *AttachLeave) Reset() {
 	*x = AttachLeave{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -336,7 +408,7 @@ func (x *AttachLeave) String() string {
 func (*AttachLeave) ProtoMessage() {}
 
 func (x *AttachLeave) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -349,7 +421,7 @@ func (x *AttachLeave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachLeave.ProtoReflect.Descriptor instead.
 func (*AttachLeave) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{3}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{4}
 }
 
 // AttachResponse is one frame from the node to the agent.
@@ -370,6 +442,7 @@ type AttachResponse struct {
 	//	*AttachResponse_Credit
 	//	*AttachResponse_Ping
 	//	*AttachResponse_Draining
+	//	*AttachResponse_Batch
 	Frame         isAttachResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -377,7 +450,7 @@ type AttachResponse struct {
 
 func (x *AttachResponse) Reset() {
 	*x = AttachResponse{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +462,7 @@ func (x *AttachResponse) String() string {
 func (*AttachResponse) ProtoMessage() {}
 
 func (x *AttachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +475,7 @@ func (x *AttachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse.ProtoReflect.Descriptor instead.
 func (*AttachResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{4}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *AttachResponse) GetCallId() string {
@@ -491,6 +564,15 @@ func (x *AttachResponse) GetDraining() *AttachDraining {
 	return nil
 }
 
+func (x *AttachResponse) GetBatch() *AttachResponseBatch {
+	if x != nil {
+		if x, ok := x.Frame.(*AttachResponse_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isAttachResponse_Frame interface {
 	isAttachResponse_Frame()
 }
@@ -535,6 +617,11 @@ type AttachResponse_Draining struct {
 	Draining *AttachDraining `protobuf:"bytes,9,opt,name=draining,proto3,oneof"`
 }
 
+type AttachResponse_Batch struct {
+	// Batch holds several frames in one message; only for an agent whose hello says that it reads them.
+	Batch *AttachResponseBatch `protobuf:"bytes,10,opt,name=batch,proto3,oneof"`
+}
+
 func (*AttachResponse_Welcome) isAttachResponse_Frame() {}
 
 func (*AttachResponse_Start) isAttachResponse_Frame() {}
@@ -550,6 +637,54 @@ func (*AttachResponse_Credit) isAttachResponse_Frame() {}
 func (*AttachResponse_Ping) isAttachResponse_Frame() {}
 
 func (*AttachResponse_Draining) isAttachResponse_Frame() {}
+
+func (*AttachResponse_Batch) isAttachResponse_Frame() {}
+
+// AttachResponseBatch holds frames that would otherwise be sent one after the other.
+type AttachResponseBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Frames are the frames in their order, none of them a batch. The whole keeps to the limit of one message.
+	Frames        []*AttachResponse `protobuf:"bytes,1,rep,name=frames,proto3" json:"frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachResponseBatch) Reset() {
+	*x = AttachResponseBatch{}
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachResponseBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachResponseBatch) ProtoMessage() {}
+
+func (x *AttachResponseBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachResponseBatch.ProtoReflect.Descriptor instead.
+func (*AttachResponseBatch) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AttachResponseBatch) GetFrames() []*AttachResponse {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
 
 // AttachWelcome says that the agent is registered.
 type AttachWelcome struct {
@@ -568,7 +703,7 @@ type AttachWelcome struct {
 
 func (x *AttachWelcome) Reset() {
 	*x = AttachWelcome{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +715,7 @@ func (x *AttachWelcome) String() string {
 func (*AttachWelcome) ProtoMessage() {}
 
 func (x *AttachWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +728,7 @@ func (x *AttachWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachWelcome.ProtoReflect.Descriptor instead.
 func (*AttachWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{5}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AttachWelcome) GetInstanceId() string {
@@ -645,7 +780,7 @@ type AttachStart struct {
 
 func (x *AttachStart) Reset() {
 	*x = AttachStart{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +792,7 @@ func (x *AttachStart) String() string {
 func (*AttachStart) ProtoMessage() {}
 
 func (x *AttachStart) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +805,7 @@ func (x *AttachStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachStart.ProtoReflect.Descriptor instead.
 func (*AttachStart) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{6}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AttachStart) GetCapability() string {
@@ -724,7 +859,7 @@ type AttachInputEnd struct {
 
 func (x *AttachInputEnd) Reset() {
 	*x = AttachInputEnd{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +871,7 @@ func (x *AttachInputEnd) String() string {
 func (*AttachInputEnd) ProtoMessage() {}
 
 func (x *AttachInputEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +884,7 @@ func (x *AttachInputEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachInputEnd.ProtoReflect.Descriptor instead.
 func (*AttachInputEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{7}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{9}
 }
 
 // AttachCancel says that nobody waits for the call any more.
@@ -763,7 +898,7 @@ type AttachCancel struct {
 
 func (x *AttachCancel) Reset() {
 	*x = AttachCancel{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +910,7 @@ func (x *AttachCancel) String() string {
 func (*AttachCancel) ProtoMessage() {}
 
 func (x *AttachCancel) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +923,7 @@ func (x *AttachCancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachCancel.ProtoReflect.Descriptor instead.
 func (*AttachCancel) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{8}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AttachCancel) GetReason() string {
@@ -807,7 +942,7 @@ type AttachDraining struct {
 
 func (x *AttachDraining) Reset() {
 	*x = AttachDraining{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +954,7 @@ func (x *AttachDraining) String() string {
 func (*AttachDraining) ProtoMessage() {}
 
 func (x *AttachDraining) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +967,7 @@ func (x *AttachDraining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachDraining.ProtoReflect.Descriptor instead.
 func (*AttachDraining) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{9}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{11}
 }
 
 var File_a2amesh_v1_agent_host_service_proto protoreflect.FileDescriptor
@@ -840,7 +975,7 @@ var File_a2amesh_v1_agent_host_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\n" +
 	"#a2amesh/v1/agent_host_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x16a2amesh/v1/agent.proto\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xca\x02\n" +
+	"a2amesh.v1\x1a\x16a2amesh/v1/agent.proto\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x82\x03\n" +
 	"\rAttachRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12/\n" +
 	"\x05hello\x18\x02 \x01(\v2\x17.a2amesh.v1.AttachHelloH\x00R\x05hello\x12-\n" +
@@ -849,15 +984,19 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x04fail\x18\x05 \x01(\v2\x15.a2amesh.v1.CallErrorH\x00R\x04fail\x12\x18\n" +
 	"\x06credit\x18\x06 \x01(\rH\x00R\x06credit\x12\x14\n" +
 	"\x04pong\x18\a \x01(\x04H\x00R\x04pong\x12/\n" +
-	"\x05leave\x18\b \x01(\v2\x17.a2amesh.v1.AttachLeaveH\x00R\x05leaveB\a\n" +
-	"\x05frame\"\x80\x01\n" +
+	"\x05leave\x18\b \x01(\v2\x17.a2amesh.v1.AttachLeaveH\x00R\x05leave\x126\n" +
+	"\x05batch\x18\t \x01(\v2\x1e.a2amesh.v1.AttachRequestBatchH\x00R\x05batchB\a\n" +
+	"\x05frame\"\xa5\x01\n" +
 	"\vAttachHello\x121\n" +
 	"\x05agent\x18\x01 \x01(\v2\x1b.a2amesh.v1.AgentDescriptorR\x05agent\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1b\n" +
-	"\tmax_calls\x18\x03 \x01(\rR\bmaxCalls\"8\n" +
+	"\tmax_calls\x18\x03 \x01(\rR\bmaxCalls\x12#\n" +
+	"\rreads_batches\x18\x04 \x01(\bR\freadsBatches\"G\n" +
+	"\x12AttachRequestBatch\x121\n" +
+	"\x06frames\x18\x01 \x03(\v2\x19.a2amesh.v1.AttachRequestR\x06frames\"8\n" +
 	"\tAttachEnd\x12+\n" +
 	"\x06output\x18\x01 \x01(\v2\x13.a2amesh.v1.PayloadR\x06output\"\r\n" +
-	"\vAttachLeave\"\xa0\x03\n" +
+	"\vAttachLeave\"\xd9\x03\n" +
 	"\x0eAttachResponse\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x125\n" +
 	"\awelcome\x18\x02 \x01(\v2\x19.a2amesh.v1.AttachWelcomeH\x00R\awelcome\x12/\n" +
@@ -867,8 +1006,12 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x06cancel\x18\x06 \x01(\v2\x18.a2amesh.v1.AttachCancelH\x00R\x06cancel\x12\x18\n" +
 	"\x06credit\x18\a \x01(\rH\x00R\x06credit\x12\x14\n" +
 	"\x04ping\x18\b \x01(\x04H\x00R\x04ping\x128\n" +
-	"\bdraining\x18\t \x01(\v2\x1a.a2amesh.v1.AttachDrainingH\x00R\bdrainingB\a\n" +
-	"\x05frame\"\xaa\x01\n" +
+	"\bdraining\x18\t \x01(\v2\x1a.a2amesh.v1.AttachDrainingH\x00R\bdraining\x127\n" +
+	"\x05batch\x18\n" +
+	" \x01(\v2\x1f.a2amesh.v1.AttachResponseBatchH\x00R\x05batchB\a\n" +
+	"\x05frame\"I\n" +
+	"\x13AttachResponseBatch\x122\n" +
+	"\x06frames\x18\x01 \x03(\v2\x1a.a2amesh.v1.AttachResponseR\x06frames\"\xaa\x01\n" +
 	"\rAttachWelcome\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x17\n" +
@@ -904,48 +1047,54 @@ func file_a2amesh_v1_agent_host_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_agent_host_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_agent_host_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_a2amesh_v1_agent_host_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_a2amesh_v1_agent_host_service_proto_goTypes = []any{
 	(*AttachRequest)(nil),       // 0: a2amesh.v1.AttachRequest
 	(*AttachHello)(nil),         // 1: a2amesh.v1.AttachHello
-	(*AttachEnd)(nil),           // 2: a2amesh.v1.AttachEnd
-	(*AttachLeave)(nil),         // 3: a2amesh.v1.AttachLeave
-	(*AttachResponse)(nil),      // 4: a2amesh.v1.AttachResponse
-	(*AttachWelcome)(nil),       // 5: a2amesh.v1.AttachWelcome
-	(*AttachStart)(nil),         // 6: a2amesh.v1.AttachStart
-	(*AttachInputEnd)(nil),      // 7: a2amesh.v1.AttachInputEnd
-	(*AttachCancel)(nil),        // 8: a2amesh.v1.AttachCancel
-	(*AttachDraining)(nil),      // 9: a2amesh.v1.AttachDraining
-	(*Payload)(nil),             // 10: a2amesh.v1.Payload
-	(*CallError)(nil),           // 11: a2amesh.v1.CallError
-	(*AgentDescriptor)(nil),     // 12: a2amesh.v1.AgentDescriptor
-	(*structpb.Struct)(nil),     // 13: google.protobuf.Struct
-	(*durationpb.Duration)(nil), // 14: google.protobuf.Duration
+	(*AttachRequestBatch)(nil),  // 2: a2amesh.v1.AttachRequestBatch
+	(*AttachEnd)(nil),           // 3: a2amesh.v1.AttachEnd
+	(*AttachLeave)(nil),         // 4: a2amesh.v1.AttachLeave
+	(*AttachResponse)(nil),      // 5: a2amesh.v1.AttachResponse
+	(*AttachResponseBatch)(nil), // 6: a2amesh.v1.AttachResponseBatch
+	(*AttachWelcome)(nil),       // 7: a2amesh.v1.AttachWelcome
+	(*AttachStart)(nil),         // 8: a2amesh.v1.AttachStart
+	(*AttachInputEnd)(nil),      // 9: a2amesh.v1.AttachInputEnd
+	(*AttachCancel)(nil),        // 10: a2amesh.v1.AttachCancel
+	(*AttachDraining)(nil),      // 11: a2amesh.v1.AttachDraining
+	(*Payload)(nil),             // 12: a2amesh.v1.Payload
+	(*CallError)(nil),           // 13: a2amesh.v1.CallError
+	(*AgentDescriptor)(nil),     // 14: a2amesh.v1.AgentDescriptor
+	(*structpb.Struct)(nil),     // 15: google.protobuf.Struct
+	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
 }
 var file_a2amesh_v1_agent_host_service_proto_depIdxs = []int32{
 	1,  // 0: a2amesh.v1.AttachRequest.hello:type_name -> a2amesh.v1.AttachHello
-	10, // 1: a2amesh.v1.AttachRequest.output:type_name -> a2amesh.v1.Payload
-	2,  // 2: a2amesh.v1.AttachRequest.end:type_name -> a2amesh.v1.AttachEnd
-	11, // 3: a2amesh.v1.AttachRequest.fail:type_name -> a2amesh.v1.CallError
-	3,  // 4: a2amesh.v1.AttachRequest.leave:type_name -> a2amesh.v1.AttachLeave
-	12, // 5: a2amesh.v1.AttachHello.agent:type_name -> a2amesh.v1.AgentDescriptor
-	10, // 6: a2amesh.v1.AttachEnd.output:type_name -> a2amesh.v1.Payload
-	5,  // 7: a2amesh.v1.AttachResponse.welcome:type_name -> a2amesh.v1.AttachWelcome
-	6,  // 8: a2amesh.v1.AttachResponse.start:type_name -> a2amesh.v1.AttachStart
-	10, // 9: a2amesh.v1.AttachResponse.input:type_name -> a2amesh.v1.Payload
-	7,  // 10: a2amesh.v1.AttachResponse.input_end:type_name -> a2amesh.v1.AttachInputEnd
-	8,  // 11: a2amesh.v1.AttachResponse.cancel:type_name -> a2amesh.v1.AttachCancel
-	9,  // 12: a2amesh.v1.AttachResponse.draining:type_name -> a2amesh.v1.AttachDraining
-	13, // 13: a2amesh.v1.AttachWelcome.agent_config:type_name -> google.protobuf.Struct
-	10, // 14: a2amesh.v1.AttachStart.input:type_name -> a2amesh.v1.Payload
-	14, // 15: a2amesh.v1.AttachStart.time_left:type_name -> google.protobuf.Duration
-	0,  // 16: a2amesh.v1.AgentHostService.Attach:input_type -> a2amesh.v1.AttachRequest
-	4,  // 17: a2amesh.v1.AgentHostService.Attach:output_type -> a2amesh.v1.AttachResponse
-	17, // [17:18] is the sub-list for method output_type
-	16, // [16:17] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	12, // 1: a2amesh.v1.AttachRequest.output:type_name -> a2amesh.v1.Payload
+	3,  // 2: a2amesh.v1.AttachRequest.end:type_name -> a2amesh.v1.AttachEnd
+	13, // 3: a2amesh.v1.AttachRequest.fail:type_name -> a2amesh.v1.CallError
+	4,  // 4: a2amesh.v1.AttachRequest.leave:type_name -> a2amesh.v1.AttachLeave
+	2,  // 5: a2amesh.v1.AttachRequest.batch:type_name -> a2amesh.v1.AttachRequestBatch
+	14, // 6: a2amesh.v1.AttachHello.agent:type_name -> a2amesh.v1.AgentDescriptor
+	0,  // 7: a2amesh.v1.AttachRequestBatch.frames:type_name -> a2amesh.v1.AttachRequest
+	12, // 8: a2amesh.v1.AttachEnd.output:type_name -> a2amesh.v1.Payload
+	7,  // 9: a2amesh.v1.AttachResponse.welcome:type_name -> a2amesh.v1.AttachWelcome
+	8,  // 10: a2amesh.v1.AttachResponse.start:type_name -> a2amesh.v1.AttachStart
+	12, // 11: a2amesh.v1.AttachResponse.input:type_name -> a2amesh.v1.Payload
+	9,  // 12: a2amesh.v1.AttachResponse.input_end:type_name -> a2amesh.v1.AttachInputEnd
+	10, // 13: a2amesh.v1.AttachResponse.cancel:type_name -> a2amesh.v1.AttachCancel
+	11, // 14: a2amesh.v1.AttachResponse.draining:type_name -> a2amesh.v1.AttachDraining
+	6,  // 15: a2amesh.v1.AttachResponse.batch:type_name -> a2amesh.v1.AttachResponseBatch
+	5,  // 16: a2amesh.v1.AttachResponseBatch.frames:type_name -> a2amesh.v1.AttachResponse
+	15, // 17: a2amesh.v1.AttachWelcome.agent_config:type_name -> google.protobuf.Struct
+	12, // 18: a2amesh.v1.AttachStart.input:type_name -> a2amesh.v1.Payload
+	16, // 19: a2amesh.v1.AttachStart.time_left:type_name -> google.protobuf.Duration
+	0,  // 20: a2amesh.v1.AgentHostService.Attach:input_type -> a2amesh.v1.AttachRequest
+	5,  // 21: a2amesh.v1.AgentHostService.Attach:output_type -> a2amesh.v1.AttachResponse
+	21, // [21:22] is the sub-list for method output_type
+	20, // [20:21] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_agent_host_service_proto_init() }
@@ -964,8 +1113,9 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 		(*AttachRequest_Credit)(nil),
 		(*AttachRequest_Pong)(nil),
 		(*AttachRequest_Leave)(nil),
+		(*AttachRequest_Batch)(nil),
 	}
-	file_a2amesh_v1_agent_host_service_proto_msgTypes[4].OneofWrappers = []any{
+	file_a2amesh_v1_agent_host_service_proto_msgTypes[5].OneofWrappers = []any{
 		(*AttachResponse_Welcome)(nil),
 		(*AttachResponse_Start)(nil),
 		(*AttachResponse_Input)(nil),
@@ -974,6 +1124,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 		(*AttachResponse_Credit)(nil),
 		(*AttachResponse_Ping)(nil),
 		(*AttachResponse_Draining)(nil),
+		(*AttachResponse_Batch)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -981,7 +1132,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_agent_host_service_proto_rawDesc), len(file_a2amesh_v1_agent_host_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -46,6 +46,9 @@ type AgentHostServiceClient interface {
 	// that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
 	// `hello`), the agent adds to that by `credit`. Ends need no credit. An agent whose capabilities never stream can ignore it.
 	//
+	// Under load most of a frame's cost is that of its message. Frames that wait to be sent at the same time may go in one
+	// `batch`: from the agent whenever it likes, from the node if the agent's hello says that it reads them.
+	//
 	// Liveness: the node sends `ping` when for 10 seconds it has heard or said nothing; the agent answers `pong` with the same
 	// number. An agent that says nothing for 10 seconds after a ping is lost. An agent that hears nothing for 30 seconds may take
 	// the node for lost, and dial again.
@@ -105,6 +108,9 @@ type AgentHostServiceServer interface {
 	// Flow control: for each call the agent may send `output_credit` outputs (told in `welcome`), and one more for every one
 	// that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
 	// `hello`), the agent adds to that by `credit`. Ends need no credit. An agent whose capabilities never stream can ignore it.
+	//
+	// Under load most of a frame's cost is that of its message. Frames that wait to be sent at the same time may go in one
+	// `batch`: from the agent whenever it likes, from the node if the agent's hello says that it reads them.
 	//
 	// Liveness: the node sends `ping` when for 10 seconds it has heard or said nothing; the agent answers `pong` with the same
 	// number. An agent that says nothing for 10 seconds after a ping is lost. An agent that hears nothing for 30 seconds may take

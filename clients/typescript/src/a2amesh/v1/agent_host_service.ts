@@ -50,6 +50,9 @@ export interface AttachRequest {
     | //
     /** Leave says that the agent wants no more calls. */
     { $case: "leave"; value: AttachLeave }
+    | //
+    /** Batch holds several frames in one message. */
+    { $case: "batch"; value: AttachRequestBatch }
     | undefined;
 }
 
@@ -66,6 +69,14 @@ export interface AttachHello {
    * ten times as many. Absent means 1,000; at most 100,000.
    */
   maxCalls: number;
+  /** Reads batches says that the agent reads `batch` frames. Absent means that the node sends it every frame by itself. */
+  readsBatches: boolean;
+}
+
+/** AttachRequestBatch holds frames that would otherwise be sent one after the other. */
+export interface AttachRequestBatch {
+  /** Frames are the frames in their order, none of them a hello or a batch. The whole keeps to the limit of one message. */
+  frames: AttachRequest[];
 }
 
 /** AttachEnd says that a call succeeded. */
@@ -111,7 +122,16 @@ export interface AttachResponse {
     | //
     /** Draining says that the node is about to stop: finish, then dial again. */
     { $case: "draining"; value: AttachDraining }
+    | //
+    /** Batch holds several frames in one message; only for an agent whose hello says that it reads them. */
+    { $case: "batch"; value: AttachResponseBatch }
     | undefined;
+}
+
+/** AttachResponseBatch holds frames that would otherwise be sent one after the other. */
+export interface AttachResponseBatch {
+  /** Frames are the frames in their order, none of them a batch. The whole keeps to the limit of one message. */
+  frames: AttachResponse[];
 }
 
 /** AttachWelcome says that the agent is registered. */
@@ -194,6 +214,9 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       case "leave":
         AttachLeave.encode(message.frame.value, writer.uint32(66).fork()).join();
         break;
+      case "batch":
+        AttachRequestBatch.encode(message.frame.value, writer.uint32(74).fork()).join();
+        break;
     }
     return writer;
   },
@@ -275,6 +298,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.frame = { $case: "leave", value: AttachLeave.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.frame = { $case: "batch", value: AttachRequestBatch.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -308,6 +339,8 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         ? { $case: "pong", value: BigInt(object.pong) }
         : isSet(object.leave)
         ? { $case: "leave", value: AttachLeave.fromJSON(object.leave) }
+        : isSet(object.batch)
+        ? { $case: "batch", value: AttachRequestBatch.fromJSON(object.batch) }
         : undefined,
     };
   },
@@ -331,6 +364,8 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       obj.pong = message.frame.value.toString();
     } else if (message.frame?.$case === "leave") {
       obj.leave = AttachLeave.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "batch") {
+      obj.batch = AttachRequestBatch.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -384,13 +419,19 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         }
         break;
       }
+      case "batch": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "batch", value: AttachRequestBatch.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseAttachHello(): AttachHello {
-  return { agent: undefined, inputCredit: 0, maxCalls: 0 };
+  return { agent: undefined, inputCredit: 0, maxCalls: 0, readsBatches: false };
 }
 
 export const AttachHello: MessageFns<AttachHello> = {
@@ -403,6 +444,9 @@ export const AttachHello: MessageFns<AttachHello> = {
     }
     if (message.maxCalls !== 0) {
       writer.uint32(24).uint32(message.maxCalls);
+    }
+    if (message.readsBatches !== false) {
+      writer.uint32(32).bool(message.readsBatches);
     }
     return writer;
   },
@@ -444,6 +488,14 @@ export const AttachHello: MessageFns<AttachHello> = {
             message.maxCalls = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.readsBatches = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -469,6 +521,11 @@ export const AttachHello: MessageFns<AttachHello> = {
         : isSet(object.max_calls)
         ? globalThis.Number(object.max_calls)
         : 0,
+      readsBatches: isSet(object.readsBatches)
+        ? globalThis.Boolean(object.readsBatches)
+        : isSet(object.reads_batches)
+        ? globalThis.Boolean(object.reads_batches)
+        : false,
     };
   },
 
@@ -483,6 +540,9 @@ export const AttachHello: MessageFns<AttachHello> = {
     if (message.maxCalls !== 0) {
       obj.maxCalls = Math.round(message.maxCalls);
     }
+    if (message.readsBatches !== false) {
+      obj.readsBatches = message.readsBatches;
+    }
     return obj;
   },
 
@@ -496,6 +556,76 @@ export const AttachHello: MessageFns<AttachHello> = {
       : undefined;
     message.inputCredit = object.inputCredit ?? 0;
     message.maxCalls = object.maxCalls ?? 0;
+    message.readsBatches = object.readsBatches ?? false;
+    return message;
+  },
+};
+
+function createBaseAttachRequestBatch(): AttachRequestBatch {
+  return { frames: [] };
+}
+
+export const AttachRequestBatch: MessageFns<AttachRequestBatch> = {
+  encode(message: AttachRequestBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.frames) {
+      AttachRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachRequestBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachRequestBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.frames.push(AttachRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AttachRequestBatch {
+    return {
+      frames: globalThis.Array.isArray(object?.frames) ? object.frames.map((e: any) => AttachRequest.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: AttachRequestBatch): unknown {
+    const obj: any = {};
+    if (message.frames?.length) {
+      obj.frames = message.frames.map((e) => AttachRequest.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AttachRequestBatch>, I>>(base?: I): AttachRequestBatch {
+    return AttachRequestBatch.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachRequestBatch>, I>>(object: I): AttachRequestBatch {
+    const message = createBaseAttachRequestBatch();
+    message.frames = object.frames?.map((e) => AttachRequest.fromPartial(e)) || [];
     return message;
   },
 };
@@ -658,6 +788,9 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       case "draining":
         AttachDraining.encode(message.frame.value, writer.uint32(74).fork()).join();
         break;
+      case "batch":
+        AttachResponseBatch.encode(message.frame.value, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -747,6 +880,14 @@ export const AttachResponse: MessageFns<AttachResponse> = {
             message.frame = { $case: "draining", value: AttachDraining.decode(reader, reader.uint32()) };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.frame = { $case: "batch", value: AttachResponseBatch.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -784,6 +925,8 @@ export const AttachResponse: MessageFns<AttachResponse> = {
         ? { $case: "ping", value: BigInt(object.ping) }
         : isSet(object.draining)
         ? { $case: "draining", value: AttachDraining.fromJSON(object.draining) }
+        : isSet(object.batch)
+        ? { $case: "batch", value: AttachResponseBatch.fromJSON(object.batch) }
         : undefined,
     };
   },
@@ -809,6 +952,8 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       obj.ping = message.frame.value.toString();
     } else if (message.frame?.$case === "draining") {
       obj.draining = AttachDraining.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "batch") {
+      obj.batch = AttachResponseBatch.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -868,7 +1013,82 @@ export const AttachResponse: MessageFns<AttachResponse> = {
         }
         break;
       }
+      case "batch": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "batch", value: AttachResponseBatch.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseAttachResponseBatch(): AttachResponseBatch {
+  return { frames: [] };
+}
+
+export const AttachResponseBatch: MessageFns<AttachResponseBatch> = {
+  encode(message: AttachResponseBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.frames) {
+      AttachResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachResponseBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachResponseBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.frames.push(AttachResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AttachResponseBatch {
+    return {
+      frames: globalThis.Array.isArray(object?.frames) ? object.frames.map((e: any) => AttachResponse.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: AttachResponseBatch): unknown {
+    const obj: any = {};
+    if (message.frames?.length) {
+      obj.frames = message.frames.map((e) => AttachResponse.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AttachResponseBatch>, I>>(base?: I): AttachResponseBatch {
+    return AttachResponseBatch.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachResponseBatch>, I>>(object: I): AttachResponseBatch {
+    const message = createBaseAttachResponseBatch();
+    message.frames = object.frames?.map((e) => AttachResponse.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1360,6 +1580,9 @@ export const AgentHostServiceService = {
    * that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
    * `hello`), the agent adds to that by `credit`. Ends need no credit. An agent whose capabilities never stream can ignore it.
    *
+   * Under load most of a frame's cost is that of its message. Frames that wait to be sent at the same time may go in one
+   * `batch`: from the agent whenever it likes, from the node if the agent's hello says that it reads them.
+   *
    * Liveness: the node sends `ping` when for 10 seconds it has heard or said nothing; the agent answers `pong` with the same
    * number. An agent that says nothing for 10 seconds after a ping is lost. An agent that hears nothing for 30 seconds may take
    * the node for lost, and dial again.
@@ -1404,6 +1627,9 @@ export interface AgentHostServiceServer extends UntypedServiceImplementation {
    * that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
    * `hello`), the agent adds to that by `credit`. Ends need no credit. An agent whose capabilities never stream can ignore it.
    *
+   * Under load most of a frame's cost is that of its message. Frames that wait to be sent at the same time may go in one
+   * `batch`: from the agent whenever it likes, from the node if the agent's hello says that it reads them.
+   *
    * Liveness: the node sends `ping` when for 10 seconds it has heard or said nothing; the agent answers `pong` with the same
    * number. An agent that says nothing for 10 seconds after a ping is lost. An agent that hears nothing for 30 seconds may take
    * the node for lost, and dial again.
@@ -1439,6 +1665,9 @@ export interface AgentHostServiceClient extends Client {
    * Flow control: for each call the agent may send `output_credit` outputs (told in `welcome`), and one more for every one
    * that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
    * `hello`), the agent adds to that by `credit`. Ends need no credit. An agent whose capabilities never stream can ignore it.
+   *
+   * Under load most of a frame's cost is that of its message. Frames that wait to be sent at the same time may go in one
+   * `batch`: from the agent whenever it likes, from the node if the agent's hello says that it reads them.
    *
    * Liveness: the node sends `ping` when for 10 seconds it has heard or said nothing; the agent answers `pong` with the same
    * number. An agent that says nothing for 10 seconds after a ping is lost. An agent that hears nothing for 30 seconds may take

@@ -63,6 +63,11 @@ export enum ErrorReason {
   AGENT_OVERLOADED = 28,
   /** AGENT_PROTOCOL - ERROR_REASON_AGENT_PROTOCOL: the agent broke the rules of its stream, for example by answering twice. INTERNAL. */
   AGENT_PROTOCOL = 29,
+  /**
+   * AGENT_HELD - ERROR_REASON_AGENT_HELD: the agent is hosted or attached and cannot be deregistered. FAILED_PRECONDITION.
+   * Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
+   */
+  AGENT_HELD = 30,
   /** DEADLINE_EXCEEDED - ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED. */
   DEADLINE_EXCEEDED = 40,
   /** CALL_CANCELLED - ERROR_REASON_CALL_CANCELLED: somebody cancelled the call. CANCELLED. */
@@ -214,6 +219,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 29:
     case "ERROR_REASON_AGENT_PROTOCOL":
       return ErrorReason.AGENT_PROTOCOL;
+    case 30:
+    case "ERROR_REASON_AGENT_HELD":
+      return ErrorReason.AGENT_HELD;
     case 40:
     case "ERROR_REASON_DEADLINE_EXCEEDED":
       return ErrorReason.DEADLINE_EXCEEDED;
@@ -374,6 +382,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_AGENT_OVERLOADED";
     case ErrorReason.AGENT_PROTOCOL:
       return "ERROR_REASON_AGENT_PROTOCOL";
+    case ErrorReason.AGENT_HELD:
+      return "ERROR_REASON_AGENT_HELD";
     case ErrorReason.DEADLINE_EXCEEDED:
       return "ERROR_REASON_DEADLINE_EXCEEDED";
     case ErrorReason.CALL_CANCELLED:

@@ -1,0 +1,43 @@
+"""How the node stands: which stores are away, which services suffer from it, and whether new calls are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from a2a_node.mesh.directory import Directory
+from a2a_node.mesh.drain import Draining
+from a2a_node.services.standard import Health
+
+STORES = ("postgres", "redis")
+SUFFERING = {
+    "postgres": ("a2amesh.v1.RegistryService",),
+    "redis": ("a2amesh.v1.SessionService", "a2amesh.v1.CacheService"),
+}
+
+
+class Standing:
+    """Told by whoever watches the stores; tells gRPC health and `/readyz`.
+
+    The node as a whole serves while it takes calls: those go on from memory without either store.
+    """
+
+    def __init__(self, services: Sequence[str], draining: Draining, directory: Directory) -> None:
+        self.health = Health(services)
+        self._draining = draining
+        self._directory = directory
+        self._away: frozenset[str] = frozenset()
+
+    async def told(self, away: frozenset[str]) -> None:
+        """Hear which stores are away now."""
+        self._away = away
+        await self.report()
+
+    async def report(self) -> None:
+        """Bring gRPC health up to date."""
+        suffering = [service for store in self._away for service in SUFFERING[store]]
+        await self.health.report(serving=not self._draining.begun, away=suffering)
+
+    def readiness(self) -> tuple[bool, Mapping[str, str]]:
+        """Whether the node takes new calls, and how each thing that it depends on stands."""
+        stores = {store: "away" if store in self._away else "ok" for store in STORES}
+        return not self._draining.begun, stores | {"directory": "behind" if self._directory.behind else "ok"}

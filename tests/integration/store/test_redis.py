@@ -1,0 +1,137 @@
+"""A pool on Redis: it says when Redis is away, soon and in one word, and goes on by itself when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from time import monotonic
+from urllib.parse import urlsplit
+
+import pytest
+
+from a2a_node.model.errors import SettingInvalid, StoreUnavailable
+from a2a_node.store.redis import Redis, Script, connected
+from tests.integration.store.redis_lines import LONG, lined
+
+SHORT = 0.3  # seconds of patience, where a test waits for its end
+ADD = Script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A pool on an empty Redis."""
+    async with connected(redis_url, pool_size=4) as pool:
+        yield pool
+
+
+async def test_a_command_is_answered(redis: Redis) -> None:
+    """Alone, with others in one trip, and all of them or none."""
+    await redis.ask("SET", "k", b"\x00\xff")
+    assert await redis.ask("GET", "k") == b"\x00\xff"
+    for atomically in (False, True):
+        assert await redis.ask_all([("EXISTS", "k"), ("EXISTS", "none")], atomically=atomically) == [1, 0]
+
+
+async def test_a_script_is_sent_again_to_a_server_that_lost_it(redis: Redis) -> None:
+    """As one does that was restarted."""
+    assert await redis.run(ADD, ["k"], 2) == 2
+    await redis.ask("SCRIPT", "FLUSH")
+    assert await redis.run(ADD, ["k"], 2) == 4
+
+
+async def test_more_ask_than_there_are_connections(redis: Redis) -> None:
+    """They take turns, and the pool stays as small as it is."""
+    totals = await asyncio.gather(*(redis.run(ADD, ["k"], 1) for _ in range(200)))
+    assert sorted(int(str(total)) for total in totals) == list(range(1, 201))
+    connections = str(await redis.ask("CLIENT", "LIST")).count("addr=127")
+    assert connections <= 4 + 1  # and perhaps the one that emptied it
+
+
+async def test_a_server_that_is_not_there_is_away() -> None:
+    """A refused connection is no riddle."""
+    async with connected("redis://:secret@127.0.0.1:1/0") as redis:
+        with pytest.raises(StoreUnavailable) as failure:
+            await redis.ping()
+    assert failure.value.variables == {"store": "redis"}
+    assert "secret" not in repr(failure.value.__cause__)
+
+
+async def test_a_wrong_password_is_named_without_it(redis_url: str) -> None:
+    """Nothing can be done until the operator mends it, as with a server that is away."""
+    wrong = urlsplit(redis_url)
+    async with connected(wrong._replace(netloc=f":wrong@{wrong.hostname}:{wrong.port}").geturl()) as redis:
+        with pytest.raises(StoreUnavailable) as failure:
+            await redis.ping()
+    assert "wrong@" not in repr(failure.value.__cause__)
+
+
+@pytest.mark.parametrize("url", ["", "postgres://:secret@h/0", "redis://:secret@h:port/0", "unix:///secret"])
+async def test_what_is_no_url_of_redis_is_refused(url: str) -> None:
+    """Without telling what it was."""
+    with pytest.raises(SettingInvalid) as failure:
+        async with connected(url):
+            pass
+    assert "secret" not in str(failure.value)
+
+
+async def test_a_server_that_does_not_answer_is_away(redis_url: str) -> None:
+    """Neither an old connection nor a new one is waited for longer than the patience; then all is well again."""
+    async with asyncio.timeout(LONG), lined(redis_url, patience=SHORT) as (redis, line):
+        await redis.ping()
+        line.hold()
+        began = monotonic()
+        outcomes = await asyncio.gather(*(redis.ping() for _ in range(20)), return_exceptions=True)
+        assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+        assert monotonic() - began < LONG / 4
+        await line.restore()
+        await redis.ping()
+
+
+async def test_a_connection_that_was_cut_is_replaced(redis_url: str) -> None:
+    """The next command is answered as if nothing had happened."""
+    async with asyncio.timeout(LONG), lined(redis_url) as (redis, line):
+        await asyncio.gather(*(redis.ping() for _ in range(8)))
+        line.cut_connections()
+        await asyncio.gather(*(redis.ping() for _ in range(8)))
+
+
+async def test_it_goes_on_by_itself_when_redis_is_back(redis_url: str) -> None:
+    """After refusing every command meanwhile."""
+    async with asyncio.timeout(LONG), lined(redis_url) as (redis, line):
+        await redis.ask("SET", "k", 1)
+        line.cut()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await redis.ask("GET", "k")
+        await line.restore()
+        assert await redis.ask("GET", "k") == b"1"
+
+
+async def test_a_cancelled_command_leaves_no_answer_behind(redis_url: str) -> None:
+    """Whoever asks next gets the answer to their own question, however many were cancelled in the middle."""
+    async with asyncio.timeout(LONG), lined(redis_url, pool_size=2) as (redis, line):
+        for number in range(10):
+            await redis.ask("SET", str(number), number)
+            line.hold()
+            cancelled = [asyncio.create_task(redis.ask("GET", "wrong")) for _ in range(2)]
+            await asyncio.sleep(0)
+            for task in cancelled:
+                task.cancel()
+            await asyncio.wait(cancelled)
+            await line.restore()
+            assert await redis.ask("GET", str(number)) == str(number).encode()
+
+
+async def test_a_server_without_memory_cannot_serve(redis: Redis) -> None:
+    """It is as good as away; reading goes on."""
+    before = await redis.ask("CONFIG", "GET", "maxmemory")
+    await redis.ask("SET", "k", "v")
+    await redis.ask("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(StoreUnavailable):
+            await redis.ask("SET", "k", "v")
+        with pytest.raises(StoreUnavailable):
+            await redis.run(ADD, ["n"], 1)
+        assert await redis.ask("GET", "k") == b"v"
+    finally:
+        await redis.ask("CONFIG", "SET", "maxmemory", bytes(list(before.values())[0]))  # type: ignore[attr-defined]

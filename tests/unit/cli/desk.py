@@ -1,0 +1,190 @@
+"""A mesh of one agent, one node and one session, in memory, in the place of the client that commands dial."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Self
+
+from a2a_node.client import AgentChange, AgentEntry, Missed, NodeEntry, Published, Started, Value
+from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
+from a2a_node.model.errors import MeshError
+from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.state import Session
+
+THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DESCRIPTOR = AgentDescriptor("greeter", "1.2.0", capabilities=(AgentCapability("greet", "Greets."),))
+AGENT = RegisteredAgent(DESCRIPTOR, "a-1", "person:dev", True, THEN, THEN, THEN, 7)  # noqa: FBT003 - enabled
+INSTANCE = Instance("i-1", "greeter", "node-1", InstanceKind.HOSTED, created_at=THEN)
+NODE = Node("node-1", "127.0.0.1:50051", region="north", zone="a", version="0.1.0", started_at=THEN)
+SESSION = Session("s-1", "greeter", "ann", {"step": 1}, 3, 60.0, THEN, THEN, THEN)
+
+
+@dataclass
+class Agents:
+    """The registry's agents."""
+
+    enabled: bool = True
+    filters: dict[str, object] = field(default_factory=dict)
+
+    async def get(self, name: str) -> AgentEntry:
+        """The agent."""
+        return self._entry(name)
+
+    async def list(self, **only: object) -> AsyncIterator[AgentEntry]:
+        """The agent, whatever is asked for."""
+        self.filters = only
+        yield self._entry("greeter")
+
+    async def watch(self, after: int = 0) -> AsyncIterator[AgentChange]:
+        """One change of each kind."""
+        yield AgentChange(after + 1, "agent", "greeter", self._entry("greeter"))
+        yield AgentChange(after + 1, "current")
+        yield AgentChange(after + 2, "removed", "greeter")
+
+    async def update(self, name: str, *, enabled: bool) -> AgentEntry:
+        """Switch it."""
+        self.enabled = enabled
+        return self._entry(name)
+
+    def _entry(self, name: str) -> AgentEntry:
+        descriptor = replace(DESCRIPTOR, name=name)
+        return AgentEntry(replace(AGENT, descriptor=descriptor, enabled=self.enabled), (INSTANCE,))
+
+
+@dataclass
+class Nodes:
+    """The nodes of the mesh."""
+
+    asked: dict[str, object] = field(default_factory=dict)
+
+    async def list(self, *, status: NodeStatus | None, region: str) -> AsyncIterator[NodeEntry]:
+        """The node."""
+        self.asked = {"status": status, "region": region}
+        yield NodeEntry(NODE, 2)
+
+    async def get(self, node_id: str = "") -> NodeEntry:
+        """The node."""
+        return NodeEntry(replace(NODE, id=node_id or "node-1"), 2)
+
+    async def drain(self, node_id: str, timeout: float | None) -> NodeEntry:  # noqa: ASYNC109 - as the client has it
+        """The node, draining."""
+        self.asked = {"node_id": node_id, "timeout": timeout}
+        return NodeEntry(replace(NODE, status=NodeStatus.DRAINING), 2)
+
+
+@dataclass
+class Sessions:
+    """The sessions of the mesh."""
+
+    asked: dict[str, object] = field(default_factory=dict)
+
+    async def list(self, **only: object) -> AsyncIterator[Session]:
+        """The session, without its data."""
+        self.asked = only
+        yield replace(SESSION, data={})
+
+    async def get(self, session_id: str, *, peek: bool) -> Session:
+        """The session."""
+        self.asked = {"peek": peek}
+        return replace(SESSION, id=session_id)
+
+    async def create(self, data: dict[str, object], **start: object) -> Session:
+        """The session with that data."""
+        self.asked = start
+        return replace(SESSION, data=data)
+
+    async def update(self, session_id: str, data: dict[str, object], *, expected: int | None, merge: bool) -> Session:
+        """The session at its next version."""
+        self.asked = {"expected": expected, "merge": merge}
+        return replace(SESSION, id=session_id, data=data, version=4)
+
+    async def touch(self, session_id: str, ttl: float | None) -> Session:
+        """The session with that span."""
+        return replace(SESSION, id=session_id, ttl=ttl or SESSION.ttl)
+
+    async def delete(self, session_id: str) -> bool:
+        """Whether it is the one session that there is."""
+        return session_id == SESSION.id
+
+
+@dataclass
+class Cache:
+    """Values and topics of all namespaces."""
+
+    namespace: str = ""
+    values: dict[str, object] = field(default_factory=dict)
+    asked: dict[str, object] = field(default_factory=dict)
+
+    def within(self, namespace: str) -> Self:
+        """The same, under another name."""
+        self.namespace = namespace
+        return self
+
+    async def get(self, key: str) -> Value | None:
+        """The value."""
+        return Value(self.values[key], 60.0) if key in self.values else None
+
+    async def set(self, key: str, value: object, *, ttl: float | None, only_if_absent: bool) -> bool:
+        """Keep a value."""
+        self.asked = {"ttl": ttl}
+        if only_if_absent and key in self.values:
+            return False
+        self.values[key] = value
+        return True
+
+    async def delete(self, key: str) -> bool:
+        """Forget a value."""
+        return self.values.pop(key, None) is not None
+
+    async def increment(self, key: str, delta: int, *, ttl: float | None) -> int:
+        """Forty, and the delta."""
+        self.asked = {"key": key, "ttl": ttl}
+        return 40 + delta
+
+    async def publish(self, topic: str, value: object) -> int:
+        """Keep the message under its topic."""
+        self.values[topic] = value
+        return 9
+
+    async def subscribe(self, topic: str, after: int | None) -> AsyncIterator[Started | Published | Missed]:
+        """One event of each kind."""
+        yield Started(after or 0)
+        yield Missed(1, 2)
+        yield Published(3, topic, THEN)
+        yield Published(4, {"n": 1}, THEN)
+
+
+class Mesh:
+    """What a command talks to; its agent answers what it was asked, or fails with `failure`."""
+
+    def __init__(self) -> None:
+        self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
+        self.address: str | None = None
+        self.options: dict[str, object] = {}
+        self.failure: MeshError | None = None
+        self.answer: object = None
+
+    def __call__(self, address: str | None) -> Self:
+        """Take the place of the class of clients."""
+        self.address = address
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    async def call(self, agent: str, capability: str, value: object, **options: object) -> object:
+        """The set answer, or what was asked."""
+        self.options = options
+        if self.failure:
+            raise self.failure
+        return self.answer or {"agent": agent, "capability": capability, "value": value}
+
+    async def stream(self, agent: str, capability: str, value: object, **options: object) -> AsyncIterator[object]:
+        """The set answer, or what was asked, and words."""
+        yield await self.call(agent, capability, value, **options)
+        yield "a word"
