@@ -20,9 +20,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="A2A_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    host: str = Field(
-        "127.0.0.1", description="Address to listen on; loopback alone until TLS and identity are configured."
-    )
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback alone.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 picks a free one.")
     peer_port: int = Field(50052, ge=0, le=65535, description="Port where other nodes are listened for.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
@@ -44,7 +42,9 @@ class Settings(BaseSettings):
     max_hops: int = Field(8, ge=1, le=64, description="Agents on the path of a call at most.")
     lease: float = Field(15.0, ge=1, description="Seconds that the node is believed to live without a renewal.")
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
-    batch_scheduling: bool = Field(default=True, description="Run under SCHED_BATCH on Linux: 1.35 times the calls per second.")
+    batch_scheduling: bool = Field(
+        default=True, description="Run under SCHED_BATCH on Linux: 1.35 times the calls per second."
+    )
     json_logs: bool = Field(default=False, description="Log JSON lines rather than text for people.")
 
     @field_validator("agent", mode="before")

@@ -21,7 +21,7 @@ REPEAT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a task does for whom."""
+    """What a task does for whom, made afresh for every call."""
 
     agent: str
     capability: str
@@ -117,16 +117,16 @@ class _Watch:
         self._beat.set()
 
     def _wait_for_beat(self) -> None:
-        """Blame a task that is seen twice while one beat is due: one that only passes by is seen once."""
-        seen: asyncio.Task[object] | None = None
+        """Blame a call that is seen twice while one beat is due: one that only passes by is seen once."""
+        seen: Work | None = None
         while not self._beat.wait(self._pace.late / 2) and not self._stopped.is_set():
             task = asyncio.current_task(self._loop)
-            if task is not None and task is seen:
-                self._blame(task)
-            seen = task
+            work = None if task is None else self._at_work.get(task)
+            if work is not None and work is seen:  # the very same, and not another call to the same agent
+                self._blame(work)
+            seen = work
 
-    def _blame(self, task: asyncio.Task[object]) -> None:
-        work = self._at_work.get(task)
+    def _blame(self, work: Work) -> None:
         frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - the only way to see where another thread stands
-        if work is not None and frame is not None and self._said.due(work, time.monotonic()):
+        if frame is not None and self._said.due(work, time.monotonic()):
             self._warn(work, standing(frame))

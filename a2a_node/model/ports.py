@@ -196,7 +196,7 @@ class Outcomes(Protocol):
 
 
 class Carrier(Protocol):
-    """Takes a call to an instance of one kind: reads `call.requests`, writes `call.reply`, ends when the agent has ended.
+    """Takes a call to an instance of one kind: reads `call.requests`, writes `call.reply`, ends when the agent does.
 
     Raises AgentLost when the instance is lost on the way; a cancelled `carry` cancels the agent.
     """
@@ -212,7 +212,7 @@ class Carrier(Protocol):
 
 
 class Caller(Protocol):
-    """Calls agents through the mesh on behalf of an agent at work; `token` continues the call that the agent works on."""
+    """Calls agents through the mesh on behalf of an agent at work; `token` continues the call that it works on."""
 
     async def call(
         self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -15,16 +16,29 @@ BUILD = ROOT / "build"
 GRPCURL = ("github.com/fullstorydev/grpcurl/cmd/grpcurl", "v1.9.4")
 HEALTH_PROBE = ("github.com/grpc-ecosystem/grpc-health-probe", "v0.4.61")
 
+# From 1.21 on, Go fetches by itself the newer release that a module asks for.
+OLDEST = {"go": ("version", (1, 21)), "node": ("--version", (20, 0))}
+
 
 def needs(*programs: str) -> None:
-    """Skip the test on a machine without these programs; in CI it fails instead."""
-    missing = ", ".join(program for program in programs if shutil.which(program) is None)
+    """Skip the test on a machine without these programs, or with too old ones; in CI it fails instead."""
+    missing = ", ".join(program for program in programs if not _is_new_enough(program))
     if not missing:
         return
-    message = f"not installed here: {missing}"
+    message = f"not installed here, or too old: {missing}"
     if os.environ.get("CI") == "true":
         pytest.fail(f"{message}; in CI this test must run")
     pytest.skip(message)
+
+
+def _is_new_enough(program: str) -> bool:
+    if shutil.which(program) is None:
+        return False
+    if program not in OLDEST:
+        return True
+    question, oldest = OLDEST[program]
+    found = re.search(r"(\d+)\.(\d+)", run(program, question))
+    return found is not None and (int(found[1]), int(found[2])) >= oldest
 
 
 def go_tool(module: str, version: str) -> Path:

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeAlias
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call, folded
@@ -29,6 +31,8 @@ from a2amesh.v1 import payload_pb2
 KEY = (("authorization", "Bearer secret-key"),)
 LIMIT = 1_000_000
 SERVICE = "/a2amesh.v1.AgentService/"
+Stream: TypeAlias = "grpc.aio.UnaryStreamCall[Message, pb.InvokeStreamResponse]"
+Talk: TypeAlias = "grpc.aio.StreamStreamCall[pb.ConverseRequest, pb.ConverseResponse]"
 
 
 @dataclass
@@ -78,14 +82,19 @@ class House:
         )
         return rpc(request, metadata=KEY)
 
-    def converse(self) -> grpc.aio.StreamStreamCall[pb.ConverseRequest, pb.ConverseResponse]:
+    def converse(self) -> Talk:
         """One conversation."""
-        rpc = self.channel.stream_stream(
+        rpc: grpc.aio.StreamStreamMultiCallable[pb.ConverseRequest, pb.ConverseResponse] = self.channel.stream_stream(
             SERVICE + "Converse",
             request_serializer=pb.ConverseRequest.SerializeToString,
             response_deserializer=pb.ConverseResponse.FromString,
         )
         return rpc(metadata=KEY)
+
+    async def raw(self, method: str, message: bytes = b"", **options: object) -> bytes:
+        """One unary call of bytes."""
+        rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(method, None, None)
+        return await rpc(message, **options)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -167,7 +176,9 @@ async def test_a_conversation_goes_both_ways_until_the_client_is_done() -> None:
         await call.write(pb.ConverseRequest(open=pb.ConverseOpen(agent="echo")))
         for word in ("a", "b"):
             await call.write(pb.ConverseRequest(input=payload_pb2.Payload(text=word)))
-            assert (await call.read()).output.text == word
+            reply = await call.read()
+            assert isinstance(reply, pb.ConverseResponse)
+            assert reply.output.text == word
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
         assert await call.code() is grpc.StatusCode.OK
@@ -263,7 +274,7 @@ async def test_an_unknown_method_is_refused_by_name() -> None:
     """UNIMPLEMENTED with a reason, for those who are known."""
     async with house() as here:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await here.channel.unary_unary("/no.such.Service/Method")(b"", metadata=KEY)
+            await here.raw("/no.such.Service/Method", metadata=KEY)
         assert refusal(refused.value).reason == "RPC_NOT_SERVED"
 
 
@@ -359,17 +370,19 @@ async def test_a_slow_reader_slows_the_agent() -> None:
 async def test_the_standard_services_answer_without_a_key() -> None:
     """Health and both versions of reflection; channelz wants one."""
     async with house() as here:
-        health = here.channel.unary_unary("/grpc.health.v1.Health/Check")
-        assert await health(b"") == b"\x08\x01"
+        assert await here.raw("/grpc.health.v1.Health/Check") == b"\x08\x01"
         for version in ("v1", "v1alpha"):
-            reflect = here.channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")()
+            name = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+            rpc: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = here.channel.stream_stream(name, None, None)
+            reflect = rpc()
             await reflect.write(b"\x3a\x00")
-            assert b"a2amesh.v1.AgentService" in await reflect.read()
+            listed = await reflect.read()
+            assert isinstance(listed, bytes)
+            assert b"a2amesh.v1.AgentService" in listed
             reflect.cancel()
-        servers = here.channel.unary_unary("/grpc.channelz.v1.Channelz/GetServers")
         with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
-            await servers(b"")
-        assert await servers(b"", metadata=KEY)
+            await here.raw("/grpc.channelz.v1.Channelz/GetServers")
+        assert await here.raw("/grpc.channelz.v1.Channelz/GetServers", metadata=KEY)
 
 
 async def test_what_is_not_served_yet_is_refused_and_never_ignored() -> None:

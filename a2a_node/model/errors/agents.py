@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from a2a_node.model.errors.base import MeshError
+from a2a_node.model.errors.base import CODES, MeshError
 
 
 class AgentNotFound(MeshError):
@@ -80,6 +80,8 @@ class AgentRefused(MeshError):
     def __init__(
         self, message: str, *, code: str = "FAILED_PRECONDITION", reason: str = "AGENT_REFUSED", **variables: object
     ) -> None:
+        if code not in CODES:
+            raise ValueError(f"{code!r} is no gRPC code of a failure")
         super().__init__(message, **variables)
         self.code, self.reason = code, reason
 

@@ -6,6 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
+CODES = frozenset(
+    (
+        "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+        "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+        "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+    )
+)  # fmt: skip
+
+
 class MeshError(Exception):
     """A failure with a gRPC code, a reason, a message for people and its variables for programs."""
 

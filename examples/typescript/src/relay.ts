@@ -2,7 +2,7 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 
-import { AgentHostServiceClient, AttachRequest, type AttachResponse, type AttachStart } from "@a2amesh/client";
+import { AgentHostServiceClient, AttachHello, AttachRequest, type AttachResponse, type AttachStart } from "@a2amesh/client";
 import { type ClientDuplexStream, credentials as channel, status } from "@grpc/grpc-js";
 
 import { descriptor, relay } from "./agent.js";
@@ -34,7 +34,7 @@ async function attach(): Promise<void> {
   const leave = () => (welcomed ? send(stream, "", { $case: "leave", value: {} }) : stream.cancel());
   told.signal.addEventListener("abort", leave, { once: true });
   try {
-    send(stream, "", { $case: "hello", value: { agent: descriptor, inputCredit: 0, maxCalls: 0 } });
+    send(stream, "", { $case: "hello", value: AttachHello.fromPartial({ agent: descriptor }) });
     for await (const { callId, frame } of stream as AsyncIterable<AttachResponse>) {
       switch (frame?.$case) {
         case "welcome":
@@ -74,5 +74,5 @@ async function run(stream: Stream, calls: Map<string, AbortController>, callId: 
 }
 
 function send(stream: Stream, callId: string, frame: Frame): void {
-  if (stream.writable) stream.write({ callId, frame }); // a stream that broke says so where it is read
+  if (stream.writable) stream.write(AttachRequest.fromPartial({ callId, frame })); // a stream that broke says so where it is read
 }

@@ -67,21 +67,15 @@ def secrets_of(data_dir: Path) -> list[dict[str, object]]:
 
 def processes(data_dir: Path, name: str = "") -> list[psutil.Process]:
     """The processes that work inside the directory."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()).is_relative_to(data_dir) and name in process.name():
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
+    found = psutil.process_iter(["cwd", "name", "ppid"])
+    return [it for it in found if Path(it.info["cwd"] or "/").is_relative_to(data_dir) and name in it.info["name"]]
 
 
 def server(data_dir: Path, name: str) -> psutil.Process:
     """The process of a store that started the others of it."""
     found = processes(data_dir, name)
     pids = {process.pid for process in found}
-    return next(process for process in found if process.ppid() not in pids)
+    return next(process for process in found if process.info["ppid"] not in pids)
 
 
 async def write(addresses: StoreAddresses, value: str) -> None:

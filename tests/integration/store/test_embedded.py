@@ -57,7 +57,7 @@ async def test_a_first_start_gives_both_stores_and_leaves_nothing_running(data_d
     async with running(data_dir) as addresses:
         await write(addresses, "one")
         assert await read(addresses) == (["one"], ["one"])
-        assert {process.name() for process in processes(data_dir)} >= {"postgres", "valkey-server"}
+        assert {process.info["name"] for process in processes(data_dir)} >= {"postgres", "valkey-server"}
     assert processes(data_dir) == []
 
 

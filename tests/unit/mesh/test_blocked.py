@@ -49,6 +49,25 @@ async def test_a_loop_that_goes_on_blames_nobody() -> None:
     assert named == []
 
 
+async def test_many_short_calls_blame_nobody() -> None:
+    """Each is another one when the watch looks again, though agent, capability and task are the same."""
+    named: list[Work] = []
+    released = threading.Event()
+    looks = []
+
+    class Passing(dict[asyncio.Task[object], Work]):
+        def get(self, task: asyncio.Task[object], default: object = None) -> Work:
+            del task, default
+            looks.append(1)
+            if len(looks) == 3:
+                released.set()
+            return Work("slow", "ponder")
+
+    with watching(asyncio.get_running_loop(), Passing(), lambda work, _: named.append(work), QUICK):
+        assert released.wait(PATIENCE)
+    assert named == []
+
+
 async def test_work_that_is_no_agents_is_not_blamed() -> None:
     """The task that blocks is none that an agent works in."""
     named: list[Work] = []

@@ -13,7 +13,8 @@ from a2a_node.model.pages import paged
 @given(items=st.sets(st.text(min_size=1)), size=st.integers(1, 7))
 def test_walking_the_pages_gives_every_item_once(items: set[str], size: int) -> None:
     """In order, whatever the page size."""
-    ordered, walked, token = sorted(items), [], ""
+    walked: list[str] = []
+    ordered, token = sorted(items), ""
     while True:
         page, token = paged(ordered, str, "things", size, token)
         walked += page

@@ -22,8 +22,9 @@ async def done(_: Call) -> None:
     """Nothing more to do."""
 
 
-def call(agent: str, time_left: float | None = None, **metadata: str) -> Call:
+def call(agent: str, time_left: float | None = None, token: str = "") -> Call:
     """A call as it arrives."""
+    metadata = {CALL_TOKEN: token} if token else {}
     return Call(method="/m", rest=done, agent=agent, id="c", time_left=time_left, metadata=metadata)
 
 
@@ -45,7 +46,7 @@ async def test_a_call_without_a_deadline_gets_the_default() -> None:
 async def test_a_child_continues_its_parents_path_and_time() -> None:
     """Nothing of it is taken from the client but the token."""
     parent = Envelope(monotonic() + 5, 5, path=("a",), root="r", id="p")
-    seen = call("b", 20.0, **{CALL_TOKEN: "t"})
+    seen = call("b", 20.0, token="t")
     await layered(parent)(seen, done)
     assert seen.envelope is not None
     assert seen.envelope.path == ("a", "b")
@@ -57,15 +58,15 @@ async def test_a_circle_is_refused_before_any_work() -> None:
     """A > B > A is a loop unless the agent allows a revisit."""
     parent = Envelope(monotonic() + 5, 5, path=("a", "b"), root="r")
     with pytest.raises(CallLoop):
-        await layered(parent)(call("a", **{CALL_TOKEN: "t"}), done)
-    await layered(parent, revisits=1)(call("a", **{CALL_TOKEN: "t"}), done)
+        await layered(parent)(call("a", token="t"), done)
+    await layered(parent, revisits=1)(call("a", token="t"), done)
 
 
 async def test_too_many_hops_are_refused() -> None:
     """The fourth agent on a path of three is one too many."""
     parent = Envelope(monotonic() + 5, 5, path=("a", "b", "c"), root="r")
     with pytest.raises(TooManyHops):
-        await layered(parent)(call("d", **{CALL_TOKEN: "t"}), done)
+        await layered(parent)(call("d", token="t"), done)
 
 
 async def test_the_deadline_ends_the_rest_of_the_call() -> None:
