@@ -27,9 +27,9 @@ class Stream:
 
     def __init__(self, host: Host, wire: Wire, welcomed: Callable[[Place], None]) -> None:
         self._host, self._wire, self._welcomed = host, wire, welcomed
-        self._out: Outbox[pb.AttachRequest] = Outbox(OUTGOING)
         self._works: dict[str, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._out: Outbox[pb.AttachRequest] = Outbox(OUTGOING, self._tasks)
         self._config: Mapping[str, object] = {}
         self._output_credit = OUTPUT_CREDIT
         self._heard = monotonic()

@@ -41,6 +41,7 @@ async def _on_own_stores(settings: Settings, stopping: Stopping) -> None:
     from a2a_node.store.embedded import embedded, held  # noqa: PLC0415 - `--help` does not need it
 
     with held(settings.data_dir) as directory:
+        logger.info("starting Postgres and Valkey in %s", directory.path)
         async with embedded(directory) as stores:
             await _serve(settings, stores.postgres_url, stores.redis_url, stopping)
 

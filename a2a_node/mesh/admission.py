@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv6Address
 
 from a2a_node.mesh.entries import Entry
@@ -16,7 +14,6 @@ HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9.])?")
 ADDRESS_FORM = "must be `host:port`, `[v6]:port` or `unix:/path`"
 SOCKET_PATH = 107  # bytes that the system takes
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 600.0  # seconds
-CONFIG_BYTES = 64 * 1024
 
 
 def checked_address(address: str) -> str:
@@ -35,14 +32,6 @@ def checked_lease(seconds: float) -> float:
     if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
         raise InvalidInput("lease", f"{seconds:g} s must be {SHORTEST_LEASE:g} to {LONGEST_LEASE:g} s")
     return seconds
-
-
-def checked_config(config: Mapping[str, object]) -> Mapping[str, object]:
-    """The configuration itself; InvalidInput when it is over 64 KiB as JSON."""
-    size = len(json.dumps(config, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > CONFIG_BYTES:
-        raise InvalidInput("agent.config", f"has {size} bytes as JSON, the limit is {CONFIG_BYTES}")
-    return config
 
 
 def check_owner(entry: Entry, principal: Principal) -> None:

@@ -64,7 +64,7 @@ class AttachStream:
         self._flights: dict[str, Flight] = {}
         self._cancelled: dict[str, None] = {}  # ids, the oldest first
         self._slots = Slots(guest.agent.name, guest.max_calls)
-        self._out: Outbox[pb.AttachResponse] = Outbox(OUTGOING)
+        self._out: Outbox[pb.AttachResponse] = Outbox(OUTGOING, self._flights)
         self._pulse = Pulse(rules.silence, monotonic())
         self._strays = 0
         self._leaving = False

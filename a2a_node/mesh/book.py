@@ -102,7 +102,7 @@ class Book:
 
     def news(self, entries: Iterable[Entry]) -> Sequence[Entry]:
         """Those that are not known as they are."""
-        return [entry for entry in entries if not entry.is_same(self._entries.get(entry.name))]
+        return [entry for entry in entries if entry.name not in self or entry.stamp != self._entries[entry.name].stamp]
 
     def take(self, step: Step) -> None:
         """Become what the step says."""

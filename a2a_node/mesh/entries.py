@@ -23,11 +23,9 @@ class Entry:
         """The name that callers use."""
         return self.agent.descriptor.name
 
-    def is_same(self, other: Entry | None) -> bool:
-        """Whether the other one says the same; schemas are not compared, for the registry stamps every change."""
-        return other is not None and self._stamp() == other._stamp()
-
-    def _stamp(self) -> object:
+    @property
+    def stamp(self) -> object:
+        """What is different whenever the entry is; schemas need no look, for the registry stamps every change."""
         return self.agent.id, self.agent.revision, self.agent.updated_at, self.instances
 
     def marks(self) -> frozenset[Mark]:

@@ -120,8 +120,9 @@ class Lines:
     async def tidy(self, serves: Callable[[str], bool]) -> None:
         """Close lines without a call that were idle for long, or whose address serves nobody any more."""
         latest = self._clock() - self._bounds.idle
-        for address, line in [*self._lines.items()]:
-            if not line.calls and (line.used_at <= latest or not serves(address)):
+        for address in [*self._lines]:
+            line = self._lines.get(address)  # closing others took a moment, in which it may have become another one
+            if line is not None and not line.calls and (line.used_at <= latest or not serves(address)):
                 await self._close(address)
 
     async def close(self) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from a2a_node.mesh.admission import check_not_held, check_owner, checked_address, checked_config, checked_lease
+from a2a_node.mesh.admission import check_not_held, check_owner, checked_address, checked_lease
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.entries import Entry
-from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind
+from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind, checked_config
 from a2a_node.model.errors import AgentHeld, AgentNotFound, InstanceNotFound, InvalidInput, NodeDraining
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.nodes import Node, NodeStatus
@@ -36,7 +36,6 @@ class Registrar:
         self, agent: AgentDescriptor, address: str, lease: float | None, principal: Principal
     ) -> tuple[Entry, Instance]:
         """Register an endpoint at this node; AgentOwned, InvalidInput, NodeDraining."""
-        checked_config(agent.config)
         span = checked_lease(DEFAULT_LEASE if lease is None else lease)
         if self._directory.node(self._node_id).status is NodeStatus.DRAINING:
             raise NodeDraining(self._node_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from a2a_node.model.names import checked_name, checked_text
 
 MAX_CAPABILITIES = 1000
 MAX_TAGS = 32
+CONFIG_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class AgentDescriptor:
             raise InvalidInput("agent.tags", f"has {len(self.tags)} entries, the limit is {MAX_TAGS}")
         for number, tag in enumerate(self.tags):
             checked_name(f"agent.tags[{number}]", tag)
+        checked_config(self.config)
         self._check_capabilities()
         return self
 
@@ -73,6 +76,14 @@ class AgentDescriptor:
             if capability.name in seen:
                 raise InvalidInput(f"{place}.name", f"{capability.name!r} is there twice")
             seen.add(capability.name)
+
+
+def checked_config(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The configuration itself; InvalidInput when it is over 64 KiB as JSON."""
+    size = len(json.dumps(config, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > CONFIG_BYTES:
+        raise InvalidInput("agent.config", f"has {size} bytes as JSON, the limit is {CONFIG_BYTES}")
+    return config
 
 
 class InstanceKind(StrEnum):

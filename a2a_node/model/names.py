@@ -23,7 +23,7 @@ def checked_name(field: str, name: str) -> str:
 
 
 def fresh_uuid() -> str:
-    """A random UUID (version 4) in its canonical form; 1.3 µs where `str(uuid4())`, which every call would pay, is 4."""
+    """A random UUID (version 4) in its canonical form, in 1.3 µs: every call pays it, and `str(uuid4())` takes 4."""
     raw = os.urandom(16).hex()
     return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-{VARIANTS[raw[16]]}{raw[17:20]}-{raw[20:]}"
 

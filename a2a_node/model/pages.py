@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -44,9 +45,9 @@ def after_token(scope: str, token: str) -> str:
 def paged(items: Sequence[T], key: Callable[[T], str], scope: str, size: int, token: str) -> tuple[Sequence[T], str]:
     """The page of `items` (sorted by `key`) that the token asks for, and the next page's token or an empty one."""
     after = after_token(scope, token)
-    rest = [item for item in items if key(item) > after]
-    page = rest[: page_size(size)]
-    return page, page_token(scope, key(page[-1])) if len(rest) > len(page) else ""
+    begin = bisect_right(items, after, key=key) if after else 0
+    page = items[begin : begin + page_size(size)]
+    return page, page_token(scope, key(page[-1])) if begin + len(page) < len(items) else ""
 
 
 def _mark(scope: str) -> bytes:

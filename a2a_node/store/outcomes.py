@@ -42,6 +42,7 @@ class _Claim:
         self.name = name
         self.outcome: Outcome | None = None
         self.open = True
+        self.fence = asyncio.timeout(None)  # stops an exclusive worker whose lease ends
         self._redis = redis
         self._worker = uuid4().hex
 
@@ -62,8 +63,14 @@ class _Claim:
     async def settle(self, outcome: Outcome, ttl: float) -> None:
         """Keep the outcome for `ttl` seconds and wake whoever waits."""
         self.open = False  # whatever becomes of this: the work is done and must not be given to another
+        self.stop_at(None)
         if not await self._redis.run(END, [self.name], self._worker, milliseconds(ttl), *_fields(outcome)):
             log.warning("an outcome came after its claim had ended, and is not kept", key=self.name)
+
+    def stop_at(self, end: float | None) -> None:
+        """Stop the worker at that time of the loop's clock, or never; one that is not exclusive is left alone."""
+        if self.fence.when() is not None and not self.fence.expired():
+            self.fence.reschedule(end)
 
     async def release(self) -> None:
         """Give the right back without an outcome."""
@@ -116,35 +123,28 @@ class RedisOutcomes:
     @asynccontextmanager
     async def _held(self, claim: _Claim, since: float | None) -> AsyncIterator[None]:
         """Renew the claim while the block runs; with a `since`, stop the block with StoreUnavailable if that fails."""
-        end = None if since is None else since + self._lease * STOPPING
-        fence = asyncio.timeout_at(end)
+        if since is not None:
+            claim.fence = asyncio.timeout_at(since + self._lease * STOPPING)
         try:
-            async with fence, beside(self._renewed(claim, fence)):
+            async with claim.fence, beside(self._renewed(claim)):
                 try:
                     yield
                 finally:
                     if claim.open:
                         await claim.release()
         except TimeoutError:
-            if fence.expired():
+            if claim.fence.expired():
                 raise StoreUnavailable("redis") from None
             raise
 
-    async def _renewed(self, claim: _Claim, fence: asyncio.Timeout) -> None:
+    async def _renewed(self, claim: _Claim) -> None:
         clock = asyncio.get_running_loop().time
-        while True:
+        while claim.open:
             await asyncio.sleep(self._lease / 3)
             asked = clock()
-            try:
+            with suppress(StoreUnavailable):  # then the fence stands where it stood
                 alive = await claim.renew(self._lease)
-            except StoreUnavailable:
-                continue  # the fence counts on
-            if fence.expired() or fence.when() is None:
-                continue
-            if claim.open:
-                fence.reschedule(asked + self._lease * STOPPING if alive else asked)
-            else:
-                fence.reschedule(None)
+                claim.stop_at(asked + self._lease * STOPPING if alive else asked)
 
 
 def _fields(outcome: Outcome) -> Sequence[str | bytes]:

@@ -143,7 +143,7 @@ def _pool(url: str, size: int, patience: float) -> BlockingConnectionPool:
             url,
             max_connections=size,
             timeout=patience,
-            socket_timeout=patience,
+            socket_timeout=None,  # ours holds for a whole command; with this one redis-py can lose a cancellation
             socket_connect_timeout=patience,
             socket_keepalive=True,
             protocol=2,

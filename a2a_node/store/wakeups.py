@@ -191,21 +191,23 @@ class _Line:
             self._subscribed = set(self._channels)
             self._unconfirmed.update(fresh)
             with reaching():
-                if idle:
-                    await self._pubsub.unsubscribe(*idle)
-                if fresh:
-                    await self._pubsub.subscribe(*fresh)
+                async with asyncio.timeout(PATIENCE):
+                    if idle:
+                        await self._pubsub.unsubscribe(*idle)
+                    if fresh:
+                        await self._pubsub.subscribe(*fresh)
 
     async def _read(self) -> None:
         """Hand on what the server tells; StoreUnavailable when it is silent though it was asked to answer."""
         asked = False
         while True:
             with reaching():
-                message = await self._pubsub.get_message(timeout=QUIET)
-                if message is None and asked:
-                    raise TimeoutError
-                if message is None:
-                    await self._pubsub.ping()
+                async with asyncio.timeout(QUIET + PATIENCE):
+                    message = await self._pubsub.get_message(timeout=QUIET)
+                    if message is None and asked:
+                        raise TimeoutError
+                    if message is None:
+                        await self._pubsub.ping()
             asked = message is None
             if message is not None and message["channel"] is not None:
                 self._told(message["type"], message["channel"].decode(), message["data"])

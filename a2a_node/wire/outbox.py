@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence, Sized
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -15,6 +15,7 @@ BATCH_FRAMES = 64
 BATCH_BYTES = 256 * 1024  # a larger frame goes by itself
 LINGER = 0.001  # seconds between two messages of a busy stream, unless enough frames wait already
 ENOUGH = 16
+BUSY = 8  # calls under way
 
 
 class Outbox(Generic[F]):
@@ -23,7 +24,9 @@ class Outbox(Generic[F]):
     `put` waits while as many frames wait as there is room for; `push` never waits, for frames of which there are few.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, calls: Sized = ()) -> None:
+        """`calls`: those under way, to know how busy the stream is."""
+        self._calls = calls
         self._frames: deque[tuple[F, bool]] = deque()
         self._room = asyncio.Semaphore(room)
         self._arrived = asyncio.Event()
@@ -80,7 +83,8 @@ class Outbox(Generic[F]):
 
     async def _linger(self) -> None:
         """Wait a moment for more frames while the stream is busy, for most of a small frame's cost is its message's."""
-        if len(self._frames) < ENOUGH and monotonic() - self._written < LINGER:
+        busy = len(self._calls) >= BUSY and monotonic() - self._written < LINGER
+        if busy and len(self._frames) < ENOUGH:
             await asyncio.sleep(LINGER)
 
     def _gathered(self) -> list[F]:

@@ -108,11 +108,12 @@ class Reader:
         if is_node:
             program.line(r"^ready grpc=", timeout=300)  # set-up included
         else:
-            self._wait_for_agent()
+            self._wait_until_attached(last)
 
-    def _wait_for_agent(self) -> None:
+    def _wait_until_attached(self, command: str) -> None:
+        name = Path(shlex.split(command).pop()).stem  # the README's agents are named as their files are
         with Program(("a2a-node", "agents", "watch", "--json"), self.environ) as watch:
-            watch.line(r'"name":"greeter".*"kind":"attached"')
+            watch.line(rf'"name":"{name}".*"kind":"attached"')
 
 
 @pytest.fixture
@@ -151,9 +152,8 @@ def test_the_readme_does_what_it_says(reader: Reader) -> None:
 def test_every_program_of_the_readme_is_run() -> None:
     """A file that no command names would only be written."""
     commands = "\n".join(block.text for block in blocks() if block.language == "sh")
-    for block in blocks():
-        if block.language == "python":
-            assert f"python {block.text.splitlines()[0].removeprefix('# ')}" in commands
+    for file in re.findall(r"^# (\w+)\.py$", README, re.MULTILINE):
+        assert f"python {file}.py" in commands or f"--agent {file}:agent" in commands
 
 
 def test_the_readme_can_be_read_in_one_go() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
 
+import grpc
 import psutil
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from a2a_node.agent import Agent
 from a2a_node.client import MeshClient
@@ -131,7 +135,33 @@ async def stopped(node: RunningNode, name: str) -> AsyncIterator[None]:
             process.resume()
 
 
-REDIS_RPCS = ("create", "get", "update", "touch", "delete", "set", "increment", "publish")
+STORE_NAMES = {"valkey-server": "redis", "postgres": "postgres"}
+SUFFERERS = {"valkey-server": "a2amesh.v1.SessionService", "postgres": "a2amesh.v1.RegistryService"}
+
+
+async def health(node: RunningNode, service: str) -> str:
+    """What gRPC health says of a service, or of the node as a whole."""
+    async with grpc.aio.insecure_channel(node.address) as channel:
+        request = health_pb2.HealthCheckRequest(service=service)
+        said = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=10)
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(said.status))
+
+
+def standing(node: RunningNode) -> dict[str, str]:
+    """What `/readyz` says of each dependency."""
+    with urllib.request.urlopen(f"http://{node.http}/readyz", timeout=10) as answer:
+        dependencies: dict[str, str] = json.load(answer)["dependencies"]
+        return dependencies
+
+
+async def until(ask: Callable[[], Awaitable[str]], wanted: str) -> None:
+    """Wait until it says so; half a minute at most."""
+    async with asyncio.timeout(30):
+        while await ask() != wanted:  # noqa: ASYNC110 - health is asked, as a probe asks it
+            await asyncio.sleep(0.2)
+
+
+REDIS_RPCS = ("create", "get", "update", "touch", "delete", "set", "increment", "publish", "hear")
 POSTGRES_RPCS = ("register", "renew", "deregister", "change")
 
 
@@ -146,6 +176,7 @@ async def rpc(mesh: MeshClient, name: str, instance_id: str = "3f0b8f9e-58c4-4a3
         "set": lambda: mesh.cache.set("k", 1),
         "increment": lambda: mesh.cache.increment("n"),
         "publish": lambda: mesh.cache.publish("t", {}),
+        "hear": lambda: anext(mesh.cache.subscribe("t")),
         "register": lambda: mesh.agents.register(plain("late").descriptor, "127.0.0.1:1", 15),
         "renew": lambda: mesh.agents.renew(instance_id),
         "deregister": lambda: mesh.agents.deregister(instance_id=instance_id),
@@ -170,6 +201,10 @@ async def test_a_store_that_hangs_is_named_quickly_and_calls_go_on(
             assert {getattr(error, "reason", repr(error)) for error in refused} == {"STORE_UNAVAILABLE"}
             assert monotonic() - began < 10
             assert [entry.agent.name async for entry in mesh.agents.list()]
+            await until(lambda: health(fragile, SUFFERERS[store]), "NOT_SERVING")
+            assert await health(fragile, "") == "SERVING"
+            assert standing(fragile)[STORE_NAMES[store]] == "away"
+        await until(lambda: health(fragile, SUFFERERS[store]), "SERVING")
         async with asyncio.timeout(20):
             while isinstance(await outcome(mesh, rpcs[0]), MeshError):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)  # nothing tells a client that a store is back

@@ -21,6 +21,7 @@ from tests.e2e.nodes import RunningNode
 from tests.e2e.processes import Program
 from tests.e2e.tools import ROOT
 
+ROUNDED = 1.01  # on the wire gRPC writes timeouts with two or three digits, rounded up
 CHAIN = ["relay-hosted", "relay-go", "relay-typescript", "relay-python", "relay-endpoint"]
 
 
@@ -112,7 +113,9 @@ async def test_the_deadline_of_the_client_reaches_every_agent(
 ) -> None:
     """Every agent is told how long the client still waits, and not how long a call may take that asks for nothing."""
     stops = await passed(mesh, chain, within)
-    assert all(0 < stop["seconds_left"] <= within for stop in stops)
+    left = [stop["seconds_left"] for stop in stops]
+    assert min(left) > 0
+    assert max(left) <= within * ROUNDED, left
 
 
 async def test_the_chain_can_go_any_way(mesh: MeshClient, chain: list[str]) -> None:

@@ -56,22 +56,26 @@ def guest(agent: Agent, node: Node) -> AbstractAsyncContextManager[Place]:
     return attached(agent, node.grpc_address, key=node.key_file.read_text().strip())
 
 
-async def test_three_ways_of_running_call_each_other_in_a_chain(running_node: Running, tmp_path: Path) -> None:
+async def test_three_ways_of_running_call_each_other_in_a_chain(
+    running_node: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Hosted, attached and endpoint agents, one path, one deadline that shrinks."""
     (tmp_path / "hosted_relay.py").write_text(
         "from tests.integration.test_node import relay\nagent = relay('hosted')\n"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(tmp_path)
-        async with running_node(agent=("hosted_relay:agent",)) as (node, mesh):
-            async with guest(relay("attached"), node), endpoint(relay("endpoint"), mesh):
-                answer = await mesh.call("hosted", "hand_on", {"route": ["attached", "endpoint"]}, timeout=8)
-                assert isinstance(answer, dict)
-                assert answer["path"] == ["hosted", "attached", "endpoint"]
-                assert 0 < answer["time_left"] < 8
-                with pytest.raises(CallLoop) as refused:
-                    await mesh.call("hosted", "hand_on", {"route": ["attached", "endpoint", "hosted"]})
-                assert refused.value.variables["path"] == "hosted > attached > endpoint > hosted"
+    monkeypatch.syspath_prepend(tmp_path)
+    async with (
+        running_node(agent=("hosted_relay:agent",)) as (node, mesh),
+        guest(relay("attached"), node),
+        endpoint(relay("endpoint"), mesh),
+    ):
+        answer = await mesh.call("hosted", "hand_on", {"route": ["attached", "endpoint"]}, timeout=8)
+        assert isinstance(answer, dict)
+        assert answer["path"] == ["hosted", "attached", "endpoint"]
+        assert 0 < answer["time_left"] < 8
+        with pytest.raises(CallLoop) as refused:
+            await mesh.call("hosted", "hand_on", {"route": ["attached", "endpoint", "hosted"]})
+        assert refused.value.variables["path"] == "hosted > attached > endpoint > hosted"
 
 
 async def test_what_cannot_be_called_is_named(running_node: Running) -> None:

@@ -71,9 +71,7 @@ class House:
         )
         return await rpc(request, **{"metadata": KEY, **options})  # type: ignore[arg-type]
 
-    def stream(
-        self, request: pb.InvokeStreamRequest
-    ) -> grpc.aio.UnaryStreamCall[pb.InvokeStreamRequest, pb.InvokeStreamResponse]:
+    def stream(self, request: pb.InvokeStreamRequest) -> Stream:
         """One server stream."""
         rpc = self.channel.unary_stream(
             SERVICE + "InvokeStream",

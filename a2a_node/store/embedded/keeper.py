@@ -64,8 +64,11 @@ class Keeper:
 
     async def start(self) -> None:
         """Have the store running; errors: StoreStartFailed."""
-        self._access = await asyncio.to_thread(self._kept_or_new_access)
-        self._server = await self._running()
+        try:
+            self._access = await asyncio.to_thread(self._kept_or_new_access)
+            self._server = await self._running()
+        except OSError as error:  # a full disk, say
+            raise self._failed(str(error)) from error
         self.url = self._store.url(self._access)
         self._watch = asyncio.create_task(self._watched(self._server))
 
@@ -90,7 +93,7 @@ class Keeper:
         while True:
             try:
                 return await self._running()
-            except StoreStartFailed as failure:
+            except (StoreStartFailed, OSError) as failure:
                 logger.error("%s; trying again", failure)  # noqa: TRY400  the message has the server's own last words
                 await asyncio.sleep(RETRY_SECONDS)
 

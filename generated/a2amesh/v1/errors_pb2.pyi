@@ -80,7 +80,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_TOO_MANY_HOPS: the call passed through more agents than `max_hops`. FAILED_PRECONDITION."""
     ERROR_REASON_CALL_LOOP: _ErrorReason.ValueType  # 43
     """ERROR_REASON_CALL_LOOP: an agent would appear again on the call's own path. FAILED_PRECONDITION.
-    Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > c"}}.
+    Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > a"}}.
     """
     ERROR_REASON_CALL_TOKEN_INVALID: _ErrorReason.ValueType  # 44
     """ERROR_REASON_CALL_TOKEN_INVALID: the call token is forged, damaged or of a call that has ended. UNAUTHENTICATED."""
@@ -221,7 +221,7 @@ ERROR_REASON_TOO_MANY_HOPS: ErrorReason.ValueType  # 42
 """ERROR_REASON_TOO_MANY_HOPS: the call passed through more agents than `max_hops`. FAILED_PRECONDITION."""
 ERROR_REASON_CALL_LOOP: ErrorReason.ValueType  # 43
 """ERROR_REASON_CALL_LOOP: an agent would appear again on the call's own path. FAILED_PRECONDITION.
-Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > c"}}.
+Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > a"}}.
 """
 ERROR_REASON_CALL_TOKEN_INVALID: ErrorReason.ValueType  # 44
 """ERROR_REASON_CALL_TOKEN_INVALID: the call token is forged, damaged or of a call that has ended. UNAUTHENTICATED."""

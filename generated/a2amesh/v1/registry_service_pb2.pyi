@@ -427,7 +427,9 @@ class WatchAgentsResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Revision is the registry's revision at this change; continue after it."""
+    """Revision is what to continue after. It is 0 while the first agents are listed, up to `current`; of several changes that
+    were made at once all but the last carry the revision before, so that continuing after any of them loses nothing.
+    """
     removed: _builtins.str
     """Removed is the name of an agent that was removed."""
     @_builtins.property

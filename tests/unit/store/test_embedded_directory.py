@@ -14,8 +14,9 @@ from a2a_node.store.embedded import default_data_dir, held
 from a2a_node.store.embedded.access import Access, kept_access
 from a2a_node.store.embedded.files import LOG_BYTES, may, reaches, rotate, tail, write_private
 from a2a_node.store.embedded.programs import program
-from a2a_node.store.embedded.system import ServerUser
+from a2a_node.store.embedded.system import ServerUser, lock
 
+NOBODYS_PID = str(1 << 22 | 1)  # beyond those that a system gives
 STRANGER = ServerUser("stranger", 54321, 54321)
 
 
@@ -145,3 +146,13 @@ def test_one_closed_folder_on_the_way_is_enough(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     assert not reaches(STRANGER, tmp_path / "open" / "inner")
     assert reaches(STRANGER, Path("/file"))
+
+
+def test_a_holder_that_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that it was starting holds the lock a moment longer, which is no reason to refuse."""
+    (tmp_path / "lock").write_text(NOBODYS_PID)
+    descriptor = os.open(tmp_path / "lock", os.O_RDWR)
+    assert lock(descriptor)
+    monkeypatch.setattr("a2a_node.store.embedded.directory.time.sleep", lambda _seconds: os.close(descriptor))
+    with held(tmp_path) as directory:
+        assert (directory.path / "lock").read_text() == str(os.getpid())

@@ -1,0 +1,53 @@
+"""Draining: no new trees of calls, children still pass, the end is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.drain import Draining
+from a2a_node.model.call import Call
+from a2a_node.model.envelope import Envelope
+from a2a_node.model.errors import NodeDraining
+
+
+async def done(_: Call) -> None:
+    """Nothing more to do."""
+
+
+def call(parent: str = "") -> Call:
+    """A call to echo."""
+    made = Call(method="/m", rest=done, agent="echo", id="c")
+    made.envelope = Envelope(monotonic() + 10, 10, parent=parent)
+    return made
+
+
+async def test_a_draining_node_refuses_roots_and_lets_children_and_reads_pass() -> None:
+    """A running call may need other agents to end."""
+    draining = Draining("n1", Calls(), 1.0)
+    await draining.refuse(call(), done)
+    draining.begin()
+    with pytest.raises(NodeDraining):
+        await draining.refuse(call(), done)
+    await draining.refuse(call(parent="p"), done)
+    await draining.refuse(Call(method="/list", rest=done), done)
+
+
+async def test_the_end_of_running_calls_is_waited_for_and_no_longer_than_patience() -> None:
+    """What still runs is counted."""
+    calls, release = Calls(), asyncio.Event()
+
+    async def held(_: Call) -> None:
+        await release.wait()
+
+    draining = Draining("n1", calls, 10.0)
+    running = asyncio.create_task(calls.track(call(), held))
+    await asyncio.sleep(0)
+    draining.begin(patience=0.01)
+    assert await draining.finished() == 1
+    release.set()
+    await running
+    assert await draining.finished() == 0
