@@ -20,11 +20,13 @@ from a2a_node.model.state import NewSession, Session
 from a2a_node.store.encoding import microseconds, milliseconds, moment
 from a2a_node.store.redis import Argument, Redis, Script, script
 
+TAKE = script("session_take")
 CREATE, READ, WRITE, DELETE, INSTALL, SETTLE = (
     script("session", f"session_{name}") for name in ("create", "read", "write", "delete", "install", "settle")
 )
 FIELDS = ("agent", "user", "version", "ttl", "created", "accessed", "written", "data")
 GROUPS = 16
+TAKEN = 5.0  # seconds that whoever took a session has to persist it
 REMEMBERED = 600.0  # seconds that a deleted session is known to be deleted
 
 
@@ -104,11 +106,14 @@ class HotSessions:
         values = cast("Sequence[bytes | None]", await self._redis.ask("HMGET", _key(session_id), *FIELDS))
         return None if values[0] is None else _record(session_id, cast("Sequence[bytes]", values))
 
-    async def unpersisted(self, limit: int, age: float = 0.0) -> Sequence[str]:
-        """Ids of sessions that Postgres has not had as they are for `age` seconds, at most `limit` of each group."""
-        oldest = microseconds(await self.now() - timedelta(seconds=age))
-        queries = [("ZRANGEBYSCORE", _pending(group), "-inf", oldest, "LIMIT", 0, limit) for group in range(GROUPS)]
-        found = cast("Sequence[Sequence[bytes]]", await self._redis.ask_all(queries))
+    async def take_unpersisted(self, limit: int, age: float = 0.0) -> Sequence[str]:
+        """Ids of sessions that Postgres has not had as they are for `age` seconds, at most `limit` of each group.
+
+        For a while nobody else is given them.
+        """
+        arguments = (round(age * 1e6), limit, round(TAKEN * 1e6))
+        answers = await self._redis.run_all(TAKE, [((_pending(group),), arguments) for group in range(GROUPS)])
+        found = cast("Sequence[Sequence[bytes]]", answers)
         return sorted(session_id.decode() for group in found for session_id in group)
 
     async def now(self) -> datetime:

@@ -115,6 +115,13 @@ class Redis:
         except NoScriptError:
             return await self.ask("EVAL", code.text, len(keys), *keys, *arguments)
 
+    async def run_all(self, code: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[object]:
+        """Run a script several times in one trip, each on keys and arguments of its own; the answers in order."""
+        try:
+            return await self.ask_all([("EVALSHA", code.digest, len(keys), *keys, *rest) for keys, rest in calls])
+        except NoScriptError:
+            return await self.ask_all([("EVAL", code.text, len(keys), *keys, *rest) for keys, rest in calls])
+
     async def ping(self) -> None:
         """StoreUnavailable unless Redis answers now."""
         await self.ask("PING")

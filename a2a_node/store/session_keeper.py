@@ -1,6 +1,6 @@
 """Takes what changed of sessions from Redis to Postgres: changes at once, the rest in batches, again until it is done.
 
-Every node runs one; they may persist the same session at the same time, for a row never goes back.
+Every node runs one. Two may persist the same session at the same time, for a row never goes back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from a2a_node.store.session_rows import SWEPT, SessionRows
 
 LAG = 2.0  # seconds until a read or a touch is persisted
 SWEEPING = 30  # rounds of that length between two looks for sessions that ended
-BATCH = 16  # sessions of each group persisted in one transaction
+BATCH = 4  # sessions of each group persisted in one transaction, which holds up who changes them meanwhile
 
 log = structlog.get_logger()
 
@@ -55,11 +55,11 @@ class SessionKeeper:
 
     async def keep_batch(self, age: float = 0.0) -> int:
         """Persist some of the sessions that Postgres has not had as they are for `age` seconds; how many."""
-        ids = await self._hot.unpersisted(BATCH, age)
+        ids = await self._hot.take_unpersisted(BATCH, age)
         if not ids:
             return 0
         async with self._postgres.writing() as transaction:
-            # In the order of their ids, so that two nodes never wait for each other's rows.
+            # In the order of their ids, so that two nodes cannot wait for each other's rows.
             all_taken = [await self._take(session_id, transaction) for session_id in ids]
         for taken in all_taken:
             await self._settle(taken)

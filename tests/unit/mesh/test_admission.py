@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from a2a_node.mesh.admission import check_not_held, check_owner, checked_address, checked_config, checked_lease
+from a2a_node.mesh.admission import check_not_held, check_owner, checked_address, checked_lease
 from a2a_node.mesh.entries import Entry
-from a2a_node.model.agents import RegisteredAgent
+from a2a_node.model.agents import RegisteredAgent, checked_config
 from a2a_node.model.errors import AgentHeld, AgentOwned, InvalidInput
 from a2a_node.model.principal import Principal
 from tests.unit.mesh.samples import OWNER, agent, attached, endpoint
