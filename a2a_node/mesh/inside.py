@@ -77,7 +77,7 @@ class Inside:
                 method=METHOD + rpc,
                 rest=self._rest,
                 metadata={CALL_TOKEN: token} if token else {},
-                peer="inside",
+                peer_of=lambda: "inside",
                 time_left=time_left,
                 unary=rpc == "Invoke",
                 id=fresh_uuid(),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
+import structlog
 from prometheus_client import Counter
 
 from a2a_node.model.call import Call, Layer, Once, Proceed
@@ -15,6 +16,8 @@ from a2a_node.model.payload import Payload
 from a2a_node.model.ports import Claim, Outcomes
 from a2a_node.model.state import Outcome
 
+log = structlog.get_logger()
+Keeps = Callable[[Claim, Outcome, float], Awaitable[None]]
 RETENTION = 3600.0  # seconds that an outcome is kept under an idempotency key
 LOOKUPS = Counter(
     "a2a_cache_lookups_total", "Calls of cached capabilities, by whether an agent had to work", ["result"]
@@ -38,7 +41,7 @@ def idempotent(outcomes: Outcomes) -> Layer:
         key = f"key:{call.principal}:{_hashed(call.agent, call.capability, call.idempotency_key)}"
         try:
             async with outcomes.claim(key, _digest(payload), _patience(call)) as claim:
-                await _answer(call, proceed, claim, RETENTION, keeps=_final)
+                await _answer(call, proceed, claim, RETENTION, _kept_exactly)
         except IdempotencyKeyReused:
             raise IdempotencyKeyReused(call.idempotency_key) from None
 
@@ -64,7 +67,7 @@ def cached(outcomes: Outcomes) -> Layer:
             async with outcomes.claim(key, digest, _patience(call), exclusive=False) as claim:
                 entered = True
                 (MISS if claim.outcome is None else HIT).inc()
-                await _answer(call, proceed, claim, offered.cache_ttl, keeps=lambda _: False)
+                await _answer(call, proceed, claim, offered.cache_ttl, _kept_if_possible)
         except StoreUnavailable:
             if entered:
                 raise
@@ -74,10 +77,21 @@ def cached(outcomes: Outcomes) -> Layer:
     return layer
 
 
-async def _answer(
-    call: Call, proceed: Proceed, claim: Claim, ttl: float, *, keeps: Callable[[MeshError], bool]
-) -> None:
-    """Answer from what was kept, or work and keep what comes of it."""
+async def _kept_exactly(claim: Claim, outcome: Outcome, ttl: float) -> None:
+    """Keep it, or fail the call: whoever repeats it relies on that."""
+    await claim.settle(outcome, ttl)
+
+
+async def _kept_if_possible(claim: Claim, outcome: Outcome, ttl: float) -> None:
+    """Keep it; a cache that is away meanwhile does not spoil the answer."""
+    try:
+        await claim.settle(outcome, ttl)
+    except StoreUnavailable as error:
+        log.warning("answer not cached", reason=error.message)
+
+
+async def _answer(call: Call, proceed: Proceed, claim: Claim, ttl: float, kept: Keeps) -> None:
+    """Answer from what was kept, or work and keep what comes of it; a refusal only where it must be repeated."""
     if claim.outcome is not None:
         await _replay(call, claim.outcome)
         return
@@ -92,11 +106,11 @@ async def _answer(
     try:
         await proceed(call)
     except MeshError as error:
-        if keeps(error):
+        if kept is _kept_exactly and _final(error):
             await claim.settle(Outcome(error=error), ttl)
         raise
     if len(said) == 1:
-        await claim.settle(Outcome(output=said[0]), ttl)
+        await kept(claim, Outcome(output=said[0]), ttl)
 
 
 async def _replay(call: Call, outcome: Outcome) -> None:

@@ -50,7 +50,7 @@ class Call:
     method: str  # the RPC's full name, for example "/a2amesh.v1.AgentService/Invoke"
     rest: Proceed  # what is done once every layer has let it through
     metadata: Mapping[str, str] = field(default_factory=dict)
-    peer: str = ""  # the caller's address
+    peer_of: Callable[[], str] = str  # the caller's address, which costs something to ask for
     time_left: float | None = None  # seconds that the client's deadline leaves on arrival
     unary: bool = False  # exactly one output is wanted
     endless: bool = False  # a stream that lives until somebody ends it, such as a watch
@@ -67,6 +67,11 @@ class Call:
     replayed: bool = False  # answered without an agent's work
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard
+
+    @property
+    def peer(self) -> str:
+        """The caller's address, for example "ipv4:127.0.0.1:40712"."""
+        return self.peer_of()
 
 
 Proceed = Callable[[Call], Awaitable[None]]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
 from a2a_node.model.call import Call, Layer, Proceed
 from a2a_node.model.envelope import Envelope, entered
-from a2a_node.model.errors import DeadlineExceeded
+from a2a_node.pipeline.deadlines import Deadlines
 from a2a_node.wire.calls import CALL_TOKEN
 
 
@@ -26,6 +25,7 @@ def envelope(
     rules: EnvelopeRules, parent_of: Callable[[str], Envelope | None], revisits_of: Callable[[str], int]
 ) -> Layer:
     """The layer; `parent_of` a token is the envelope that a child call continues, CallTokenInvalid for a bad one."""
+    deadlines = Deadlines()
 
     async def layer(call: Call, proceed: Proceed) -> None:
         token = call.metadata.get(CALL_TOKEN)
@@ -39,7 +39,7 @@ def envelope(
         if call.endless and call.time_left is None:
             await proceed(call)
         else:
-            await _in_time(call, proceed, allowance)
+            await deadlines.within(allowance, proceed(call))
 
     return layer
 
@@ -58,13 +58,3 @@ def begun(call: Call, parent: Envelope | None, path: tuple[str, ...], span: tupl
     if parent is None:
         return Envelope(*span, path, "", call.id, (), call.id)
     return Envelope(*span, path, parent.id, parent.root, parent.authority, call.id)
-
-
-async def _in_time(call: Call, proceed: Proceed, allowance: float) -> None:
-    try:
-        async with asyncio.timeout(allowance) as timer:
-            await proceed(call)
-    except TimeoutError:
-        if timer.expired():
-            raise DeadlineExceeded(allowance) from None
-        raise

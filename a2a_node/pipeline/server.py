@@ -264,7 +264,7 @@ def _opened(name: str, context: Any, rest: Proceed, *, endless: bool = False) ->
         method=name,
         rest=rest,
         metadata=dict(context.invocation_metadata() or ()),
-        peer=context.peer(),
+        peer_of=context.peer,
         time_left=context.time_remaining(),
         endless=endless,
     )

@@ -27,7 +27,7 @@ CREATE, READ, WRITE, DELETE, INSTALL, SETTLE = (
 FIELDS = ("agent", "user", "version", "ttl", "created", "accessed", "written", "data")
 GROUPS = 16
 TAKEN = 5.0  # seconds that whoever took a session has to persist it
-REMEMBERED = 600.0  # seconds that a deleted session is known to be deleted
+REMEMBERED = 600.0  # seconds that a deleted session is known to be deleted, once Postgres knows
 
 
 class NotHot(Exception):
@@ -62,8 +62,8 @@ class HotSessions:
         return _live(session_id, said, more)
 
     async def touch(self, session_id: str, ttl: float | None) -> Record:
-        """Let it live on, with another ttl when one is given; without its data."""
-        said, *more = await self._run(READ, session_id, 0, "" if ttl is None else milliseconds(ttl), 1)
+        """Let it live on; without its data, unless another ttl is given."""
+        said, *more = await self._run(READ, session_id, 0, *(("", 1) if ttl is None else (milliseconds(ttl), 0)))
         return _live(session_id, said, more)
 
     async def write(self, session_id: str, data: str, expected: int | None, seen: Record | None = None) -> Record:
@@ -99,7 +99,8 @@ class HotSessions:
 
     async def settle(self, session_id: str, accessed: datetime | None) -> None:
         """Note that Postgres has the session as it was last accessed then, or that there is none any more."""
-        await self._run(SETTLE, session_id, "" if accessed is None else microseconds(accessed))
+        last = "" if accessed is None else microseconds(accessed)
+        await self._run(SETTLE, session_id, last, milliseconds(REMEMBERED))
 
     async def stored(self, session_id: str) -> Record | None:
         """The session as it is, deleted ones included."""
@@ -115,6 +116,10 @@ class HotSessions:
         answers = await self._redis.run_all(TAKE, [((_pending(group),), arguments) for group in range(GROUPS)])
         found = cast("Sequence[Sequence[bytes]]", answers)
         return sorted(session_id.decode() for group in found for session_id in group)
+
+    async def give_back(self, ids: Sequence[str]) -> None:
+        """Let others take these sessions at once."""
+        await self._redis.ask_all([("ZADD", _pending(_group(known)), "XX", 0, known) for known in ids])
 
     async def now(self) -> datetime:
         """The time of the clock of sessions."""

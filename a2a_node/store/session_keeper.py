@@ -58,9 +58,13 @@ class SessionKeeper:
         ids = await self._hot.take_unpersisted(BATCH, age)
         if not ids:
             return 0
-        async with self._postgres.writing() as transaction:
-            # In the order of their ids, so that two nodes cannot wait for each other's rows.
-            all_taken = [await self._take(session_id, transaction) for session_id in ids]
+        try:
+            async with self._postgres.writing() as transaction:
+                # In the order of their ids, so that two nodes cannot wait for each other's rows.
+                all_taken = [await self._take(session_id, transaction) for session_id in ids]
+        except StoreUnavailable:
+            await self._hot.give_back(ids)
+            raise
         for taken in all_taken:
             await self._settle(taken)
         return len(ids)

@@ -78,7 +78,11 @@ class RedisSessions:
 
     async def touch(self, session_id: str, ttl: float | None = None) -> Session:
         """Keep alive, with another ttl when one is given; without its data. SessionNotFound."""
-        return (await self._warm(session_id, lambda: self._hot.touch(session_id, ttl))).session
+        record = await self._warm(session_id, lambda: self._hot.touch(session_id, ttl))
+        # Another ttl is a change: Postgres must not take the session for alive by the one before.
+        while ttl is not None and await self._keeper.keep(record):
+            record = await self._warm(session_id, lambda: self._hot.touch(session_id, ttl))
+        return replace(record.session, data={})
 
     async def delete(self, session_id: str) -> bool:
         """Forget; False when there was none."""

@@ -97,6 +97,7 @@ sessions = Table(
     Column("created_at", Time, nullable=False),
     Column("last_accessed", Time, nullable=False),
     Column("expires_at", Time, nullable=False, index=True),
+    Index("ix_sessions_created_at", "created_at", "session_id"),  # the order of lists
 )
 
 registry_revision = Table(

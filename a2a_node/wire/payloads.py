@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import cast
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
@@ -46,7 +47,7 @@ def from_payload(payload: Payload) -> pb.Payload:
 
 
 def to_mapping(struct: Struct) -> dict[str, object]:
-    """The JSON object of a Struct; whole numbers become int."""
+    """The JSON object of a Struct; whole numbers become int. InvalidInput for NaN and infinities."""
     return {name: _to_json(value) for name, value in struct.fields.items()}
 
 
@@ -65,8 +66,7 @@ def _to_json(value: Value) -> object:
     if kind == "string_value":
         return value.string_value
     if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
+        return _to_number(value.number_value)
     if kind == "bool_value":
         return value.bool_value
     if kind == "struct_value":
@@ -74,6 +74,12 @@ def _to_json(value: Value) -> object:
     if kind == "list_value":
         return _to_list(value.list_value)
     return None
+
+
+def _to_number(number: float) -> int | float:
+    if not isfinite(number):
+        raise InvalidInput("struct", f"holds {number}, which JSON cannot say")
+    return int(number) if number.is_integer() else number
 
 
 def _to_list(values: ListValue) -> list[object]:

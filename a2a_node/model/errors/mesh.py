@@ -47,7 +47,7 @@ class StoreUnavailable(MeshError):
     code, reason, retryable, retry_after = "UNAVAILABLE", "STORE_UNAVAILABLE", True, 1.0
 
     def __init__(self, store: str) -> None:
-        super().__init__(f"{store} is away; the request was not carried out, ask again later", store=store)
+        super().__init__(f"{store} is away; the request may not have been carried out, ask again later", store=store)
 
 
 class NodeUnreachable(MeshError):

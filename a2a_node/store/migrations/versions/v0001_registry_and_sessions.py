@@ -110,6 +110,7 @@ def _sessions() -> None:
     )
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
     op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
+    op.create_index("ix_sessions_created_at", "sessions", ["created_at", "session_id"])
 
 
 def _changes() -> None:
