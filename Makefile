@@ -80,6 +80,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 chaos: $(STAMP)
+	@test -d tests/chaos || { echo "there is no tests/chaos yet" >&2; exit 1; }
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 clean:

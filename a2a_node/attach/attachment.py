@@ -14,7 +14,7 @@ from a2a_node.agent import Agent, Threads
 from a2a_node.attach.host import Host, Options, Place
 from a2a_node.attach.stream import Stream
 from a2a_node.client.caller import MeshCaller
-from a2a_node.client.connection import Connection, Rpc, Terms
+from a2a_node.client.connection import ENVELOPE_BYTES, Connection, Rpc, Terms
 from a2a_node.model.errors import MeshError
 from a2a_node.model.places import node_address
 from a2amesh.v1 import agent_host_service_pb2 as pb
@@ -45,7 +45,7 @@ async def attach(
     `ready` hears of every place that is taken. Raises what dialling again cannot mend: AgentOwned, InvalidInput,
     Unauthenticated.
     """
-    connection = Connection(address or node_address(), key)
+    connection = Connection(address or node_address(), key, options.payload_limit + ENVELOPE_BYTES)
     threads = Threads(f"agent-{agent.name}", options.threads)
     try:
         capabilities = {offered.name: offered for offered in agent.descriptor.capabilities}
@@ -153,9 +153,11 @@ async def _kept(attachment: _Attachment, grace: float) -> None:
         await asyncio.wait([task])
     finally:
         attachment.leave()
-        await asyncio.wait([task], timeout=grace)
-        task.cancel()
-        await asyncio.wait([task])
+        try:
+            await asyncio.wait([task], timeout=grace)
+        finally:  # whoever is told to stop twice does not wait
+            task.cancel()
+            await asyncio.wait([task])
         failure = None if task.cancelled() else task.exception()
     if failure is not None:
         raise failure

@@ -19,6 +19,7 @@ class Options:
 
     max_calls: int = 1000  # calls that it works on at a time; the node holds back more
     input_credit: int = 16  # inputs of a call that the node may send ahead, at most 1,024
+    payload_limit: int = 16 * 1024 * 1024  # bytes of one input or output; what the node takes may be less
     threads: int = 16  # for plain functions
     grace: float = 10.0  # for running calls once it is told to stop
     silence: float = 30.0  # without a frame until the node is taken for lost
@@ -51,6 +52,7 @@ class Host:
                 input_credit=self.options.input_credit,
                 max_calls=self.options.max_calls,
                 reads_batches=True,
+                payload_limit=self.options.payload_limit,
             )
         )
 

@@ -8,14 +8,17 @@ from time import monotonic
 from typing import TypeAlias
 
 import grpc
+import structlog
 
 from a2a_node.attach.host import Host, Place
-from a2a_node.attach.work import Work
+from a2a_node.attach.work import Bounds, Work
 from a2a_node.model.errors import AgentOverloaded, CapabilityNotFound, MeshError, NodeUnreachable
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import to_mapping, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 OUTGOING = 64  # frames that wait to be written
 OUTPUT_CREDIT = 16  # where the welcome says nothing
@@ -32,6 +35,7 @@ class Stream:
         self._out: Outbox[pb.AttachRequest] = Outbox(OUTGOING, self._tasks)
         self._config: Mapping[str, object] = {}
         self._output_credit = OUTPUT_CREDIT
+        self._payload_limit = host.options.payload_limit
         self._heard = monotonic()
         self._placed = self._left = False
 
@@ -76,8 +80,8 @@ class Stream:
             self._out.push(pb.AttachRequest(pong=frame.ping))
         elif kind == "welcome":
             self._welcome(frame.welcome)
-        elif kind == "draining":
-            self.leave()
+        elif kind == "draining":  # calls under way may still call this agent, so it stays to the end
+            log.info("the node is about to stop", agent=self._host.agent.name, address=self._host.address)
         elif (work := self._works.get(frame.call_id)) is not None:
             _tell(work, kind, frame)
 
@@ -85,6 +89,7 @@ class Stream:
         self._placed = True
         self._config = to_mapping(welcome.agent_config)
         self._output_credit = welcome.output_credit or OUTPUT_CREDIT
+        self._payload_limit = min(welcome.payload_limit or self._payload_limit, self._payload_limit)
         self._welcomed(Place(welcome.node_id, welcome.instance_id))
 
     def _start(self, call_id: str, start: pb.AttachStart) -> None:
@@ -106,8 +111,8 @@ class Stream:
         capability = host.capabilities.get(start.capability)
         if capability is None:
             raise CapabilityNotFound(host.agent.name, start.capability, [*host.capabilities])
-        credits_ = (self._output_credit, host.options.input_credit)
-        return Work(host.context(call_id, start, self._config), capability, self._out, credits_)
+        bounds = Bounds(self._output_credit, host.options.input_credit, self._payload_limit)
+        return Work(host.context(call_id, start, self._config), capability, self._out, bounds)
 
     def _done(self, call_id: str, work: Work, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

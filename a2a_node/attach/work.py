@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 
 from a2a_node.agent import Agent, Context
 from a2a_node.model.agents import AgentCapability
@@ -12,23 +13,30 @@ from a2a_node.model.errors import AgentFailed, AgentProtocol, InvalidInput, Mesh
 from a2a_node.model.payload import Payload
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox
-from a2a_node.wire.payloads import from_payload, to_payload
+from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
+from a2amesh.v1 import payload_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What both sides agreed on."""
+
+    outputs: int  # that may be sent ahead
+    inputs: int  # that may come ahead
+    payload: int  # bytes of one output
 
 
 class Work:
     """Runs a capability for one call; fed by the stream's reader, answers into the stream's outbox."""
 
     def __init__(
-        self, context: Context, capability: AgentCapability, out: Outbox[pb.AttachRequest], credits_: tuple[int, int]
+        self, context: Context, capability: AgentCapability, out: Outbox[pb.AttachRequest], bounds: Bounds
     ) -> None:
-        """`credits_`: outputs that may be sent ahead, and inputs that may come ahead."""
-        outputs, inputs = credits_
-        self._context, self._capability, self._out = context, capability, out
-        self._credit = asyncio.Semaphore(outputs)
-        self._ahead = inputs
-        self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(inputs + 1)
-        self._output: Payload | None = None
+        self._context, self._capability, self._out, self._bounds = context, capability, out, bounds
+        self._credit = asyncio.Semaphore(bounds.outputs)
+        self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(bounds.inputs + 1)
+        self._output: payload_pb2.Payload | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -49,7 +57,7 @@ class Work:
         try:
             self._inputs.put_nowait(payload)
         except asyncio.QueueFull:
-            raise InvalidInput("input", f"the node sent more than {self._ahead} inputs ahead") from None
+            raise InvalidInput("input", f"the node sent more than {self._bounds.inputs} ahead") from None
 
     def allow(self, outputs: int) -> None:
         """Take in credit for more outputs."""
@@ -68,16 +76,17 @@ class Work:
                 self._out.push(pb.AttachRequest(call_id=call_id, fail=failed))
             raise
         else:
-            output = None if self._output is None else from_payload(self._output)
-            await self._out.put(pb.AttachRequest(call_id=call_id, end=pb.AttachEnd(output=output)))
+            await self._out.put(pb.AttachRequest(call_id=call_id, end=pb.AttachEnd(output=self._output)))
 
     async def _reply(self, payload: Payload) -> None:
         """Send an output; that of a unary capability waits for the end, to go in one frame with it."""
+        output = from_payload(payload)
+        check_size(output, self._bounds.payload)
         if self._capability.streams_output:
             await self._credit.acquire()
-            await self._out.put(pb.AttachRequest(call_id=self._context.call_id, output=from_payload(payload)))
+            await self._out.put(pb.AttachRequest(call_id=self._context.call_id, output=output))
         elif self._output is None:
-            self._output = payload
+            self._output = output
         else:
             raise AgentProtocol(self._context.agent, "it gave two outputs to a unary call")
 
@@ -87,6 +96,6 @@ class Work:
         while (payload := await self._inputs.get()) is not None:
             yield payload
             taken += 1
-            if 2 * taken >= self._ahead:
+            if 2 * taken >= self._bounds.inputs:
                 await self._out.put(pb.AttachRequest(call_id=self._context.call_id, credit=taken))
                 taken = 0

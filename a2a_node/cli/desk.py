@@ -60,8 +60,8 @@ class ListsByDefault(TyperGroup):
     """A group of commands that lists when it is given none."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Read `agents --json` as `agents list --json`."""
-        if not args or (args[0].startswith("-") and args[0] not in {"--help", "-h"}):
+        """Read `agents --json` as `agents list --json`, but leave a shell that completes the choice."""
+        if not ctx.resilient_parsing and (not args or (args[0].startswith("-") and args[0] not in {"--help", "-h"})):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

@@ -21,7 +21,8 @@ from a2a_node.wire.errors import DETAILS_KEY, from_status
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
-MAX_MESSAGE = 16 * 1024 * 1024 + 64 * 1024  # bytes: a payload of the default limit and what stands around it
+ENVELOPE_BYTES = 64 * 1024  # of a message around its payload
+MAX_MESSAGE = 16 * 1024 * 1024 + ENVELOPE_BYTES
 
 
 @dataclass(frozen=True, slots=True)

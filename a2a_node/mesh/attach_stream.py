@@ -12,15 +12,15 @@ import structlog
 
 from a2a_node.mesh.background import background
 from a2a_node.mesh.flight import Flight
+from a2a_node.mesh.guest import Guest
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.mesh.slots import Slots
-from a2a_node.model.agents import AgentDescriptor, Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentLost, AgentProtocol, CallIdTaken, InvalidInput, NoInstance
 from a2a_node.model.payload import EMPTY, Payload
 from a2a_node.wire.agents import duration
 from a2a_node.wire.outbox import Outbox, first
-from a2a_node.wire.payloads import from_payload, to_payload
+from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
@@ -40,18 +40,6 @@ class Rules:
     output_credit: int = 16  # outputs of a call that an agent may send ahead
     silence: float = 10.0  # without a frame until the agent is asked whether it lives, and again until it is lost
     streams: int = 10_000  # agents attached at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """Who is attached, and what it asked for."""
-
-    agent: AgentDescriptor
-    owner: str
-    instance: Instance
-    input_credit: int
-    max_calls: int
-    reads_batches: bool
 
 
 class AttachStream:
@@ -118,13 +106,13 @@ class AttachStream:
             async with background(partial(self._feed, call, flight)):
                 await self._receive(call, flight)
         else:
-            await self._out.put(started(call, await anext(call.requests, EMPTY)))
+            await self._out.put(started(call, self._input(await anext(call.requests, EMPTY))))
             await self._receive(call, flight)
 
     async def _feed(self, call: Call, flight: Flight) -> None:
         async for payload in call.requests:
             await flight.allowed()
-            await self._out.put(pb.AttachResponse(call_id=call.id, input=from_payload(payload)))
+            await self._out.put(pb.AttachResponse(call_id=call.id, input=self._input(payload)))
         await self._out.put(pb.AttachResponse(call_id=call.id, input_end=pb.AttachInputEnd()))
 
     async def _receive(self, call: Call, flight: Flight) -> None:
@@ -133,6 +121,11 @@ class AttachStream:
             if more := flight.taken():
                 await self._out.put(pb.AttachResponse(call_id=call.id, credit=more))
 
+    def _input(self, payload: Payload) -> payload_pb2.Payload:
+        message = from_payload(payload)
+        check_size(message, self.guest.payload_limit)
+        return message
+
     def _payload(self, output: payload_pb2.Payload) -> Payload:
         try:
             return to_payload(output, "output", self._rules.payload_limit)
@@ -140,6 +133,8 @@ class AttachStream:
             raise AgentProtocol(self.guest.agent.name, str(fault)) from None
 
     def _begun(self, call: Call) -> Flight:
+        if not self.open:  # it was closed while the call's turn came
+            raise NoInstance(self.guest.agent.name)
         if call.id in self._flights or call.id in self._cancelled:
             raise CallIdTaken(call.id)
         streams = call.offered is not None and call.offered.streams_output
@@ -237,14 +232,14 @@ def packed(frames: Sequence[pb.AttachResponse]) -> pb.AttachResponse:
     return pb.AttachResponse(batch=pb.AttachResponseBatch(frames=frames))
 
 
-def started(call: Call, payload: Payload | None) -> pb.AttachResponse:
+def started(call: Call, message: payload_pb2.Payload | None) -> pb.AttachResponse:
     """The frame that begins a call, with its input unless the inputs follow."""
     envelope = call.envelope
     return pb.AttachResponse(
         call_id=call.id,
         start=pb.AttachStart(
             capability=call.capability,
-            input=None if payload is None else from_payload(payload),
+            input=message,
             time_left=None if envelope is None else duration(envelope.time_left(monotonic())),
             call_token=call.token,
             path=() if envelope is None else envelope.path,

@@ -6,21 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
-from a2a_node.mesh.attach_stream import AttachStream, Guest, Rules, Write
+from a2a_node.mesh.attach_stream import AttachStream, Rules, Write
 from a2a_node.mesh.background import background
 from a2a_node.mesh.departures import Departures
+from a2a_node.mesh.guest import Guest, guest_of
 from a2a_node.mesh.route import Finds
-from a2a_node.model.agents import Instance, InstanceKind
+from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
-from a2a_node.model.errors import InvalidInput, NodeDraining, NoInstance, TooManySubscribers
-from a2a_node.model.names import fresh_uuid
+from a2a_node.model.errors import NodeDraining, NoInstance, TooManySubscribers
 from a2a_node.model.ports import Registry
-from a2a_node.wire.agents import to_descriptor
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
 
-INPUT_CREDIT, MOST_INPUT_CREDIT = 16, 1024
-MAX_CALLS, MOST_CALLS = 1000, 100_000
 DEFAULT = Rules()
 
 
@@ -111,7 +108,7 @@ class Attached:
             raise NodeDraining(self._node_id)
         if len(self._streams) >= self._rules.streams:
             raise TooManySubscribers("Attach", self._rules.streams)
-        guest = guest_of(hello, owner, self._node_id)
+        guest = guest_of(hello, owner, self._node_id, self._rules.payload_limit)
         instance_id = guest.instance.id
         stream = AttachStream(guest, self._rules, lambda: self._departures.add(instance_id))
         self._streams[instance_id] = stream
@@ -122,25 +119,6 @@ class Attached:
             instance_id=guest.instance.id,
             node_id=self._node_id,
             output_credit=self._rules.output_credit,
+            payload_limit=self._rules.payload_limit,
             agent_config=from_mapping(self._directory.find(guest.agent.name).agent.descriptor.config),
         )
-
-
-def guest_of(hello: pb.AttachHello, owner: str, node_id: str) -> Guest:
-    """Who has said hello, as a fresh instance of its agent; InvalidInput names the field at fault."""
-    agent = to_descriptor(hello.agent)
-    instance = Instance(fresh_uuid(), agent.name, node_id, InstanceKind.ATTACHED, version=agent.version)
-    return Guest(
-        agent,
-        owner,
-        instance,
-        input_credit=_within("input_credit", hello.input_credit, INPUT_CREDIT, MOST_INPUT_CREDIT),
-        max_calls=_within("max_calls", hello.max_calls, MAX_CALLS, MOST_CALLS),
-        reads_batches=hello.reads_batches,
-    )
-
-
-def _within(field: str, asked: int, usual: int, most: int) -> int:
-    if asked > most:
-        raise InvalidInput(f"hello.{field}", f"{asked} is too many, the limit is {most}")
-    return asked or usual

@@ -28,7 +28,7 @@ class Pulse:
 
     def heard(self, now: float) -> None:
         """A frame came in; whatever it says, it says that the other end lives."""
-        self._heard, self._asked = now, None
+        self._heard, self._asked, self._due = now, None, False
 
     def written(self, now: float) -> None:
         """A frame went out."""
@@ -36,13 +36,11 @@ class Pulse:
 
     def look(self, now: float, waiting: int) -> Sign:
         """How it stands, with so many frames not written yet; a ping that this asks for is expected to be sent."""
-        if self._due and not waiting:
+        if waiting:
+            return Sign.LOST if now - self._written >= 3 * self._silence else Sign.WELL
+        if self._due:
             self._asked, self._due = now, False
-        unanswered = self._asked is not None and now - self._asked >= self._silence
-        unread = waiting > 0 and now - self._written >= 3 * self._silence
-        if unanswered or unread:
-            return Sign.LOST
-        if self._due or self._asked is not None or now - min(self._heard, self._written) < self._silence:
-            return Sign.WELL
-        self._due = True
-        return Sign.PING
+        if self._asked is not None:
+            return Sign.LOST if now - self._asked >= self._silence else Sign.WELL
+        self._due = now - min(self._heard, self._written) >= self._silence
+        return Sign.PING if self._due else Sign.WELL

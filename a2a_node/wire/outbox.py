@@ -12,10 +12,10 @@ from google.protobuf.message import Message
 
 F = TypeVar("F", bound=Message)
 BATCH_FRAMES = 64
-BATCH_BYTES = 256 * 1024  # a larger frame goes by itself
+BATCH_BYTES = 32 * 1024  # a larger frame goes by itself; every message may have twice as many
 LINGER = 0.001  # seconds between two messages of a busy stream, unless enough frames wait already
 ENOUGH = 16
-BUSY = 8  # calls under way
+BUSY = 4  # calls under way; below that nobody would come along
 
 
 class Outbox(Generic[F]):

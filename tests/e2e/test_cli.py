@@ -132,6 +132,13 @@ def test_a_node_that_is_drained_over_the_mesh_ends(own_node: RunningNode) -> Non
     assert own_node.program.end() == 0
 
 
+def test_stores_of_the_mesh_are_for_serve(data_dir: Path) -> None:
+    """`up` says that it does not use them."""
+    with running_node(data_dir, environ={"A2A_REDIS_URL": "redis://nobody:secret@127.0.0.1:1/0"}) as node:
+        node.program.line("A2A_REDIS_URL is not used")
+        assert "secret" not in node.program.output
+
+
 def test_a_port_that_is_taken_is_named(node: RunningNode, data_dir: Path) -> None:
     """A setting to change, so exit code 64."""
     with up(data_dir, "--grpc-port", node.address.rpartition(":")[2]) as second:
@@ -188,6 +195,14 @@ def test_a_subscriber_reads_what_is_published(node: RunningNode, ask: Ask) -> No
         subscriber.line('"kind":"started"')
         ask("cache", "publish", "news", '{"n": 1}')
         subscriber.line(r'"kind":"published".*"value":\{"n":1\}')
+
+
+def test_a_watch_is_ended_by_an_interrupt(node: RunningNode) -> None:
+    """Without a traceback, with the exit code that shells give."""
+    with Program((A2A_NODE, "agents", "watch"), node.environ) as watch:
+        watch.line("current")
+        assert watch.end(signal.SIGINT) == 130
+        assert "Traceback" not in watch.output
 
 
 def test_an_agent_that_is_switched_off_is_not_called(node: RunningNode, ask: Ask) -> None:

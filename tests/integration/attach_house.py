@@ -18,7 +18,7 @@ from a2a_node.model.nodes import Node
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
-from a2a_node.pipeline.server import Front, handlers_of, serving
+from a2a_node.pipeline.server import Front, Service, handlers_of, serving
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.testing import MemoryRegistry
@@ -57,7 +57,7 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         outgoing = folded([resolve(directory), calls.track, balance(directory, carriers, NODE)], carry(carriers))
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
         front = Front(folded([envelope(EnvelopeRules(), calls.parent_of, lambda _: 0), auth(keys)], _rest), QUESTIONS)
-        services = [AgentService(outgoing, calls, LIMIT), AgentHostService(attached)]
+        services: list[Service] = [AgentService(outgoing, calls, LIMIT), AgentHostService(attached)]
         handlers = handlers_of(services, front)
         bound = await stack.enter_async_context(
             serving(f"127.0.0.1:{port}", handlers, front, payload_limit=LIMIT, grace=0)

@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#a2amesh/v1/agent_host_service.proto\x12\na2amesh.v1\x1a\x16\x61\x32\x61mesh/v1/agent.proto\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xc4\x02\n\rAttachRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12(\n\x05hello\x18\x02 \x01(\x0b\x32\x17.a2amesh.v1.AttachHelloH\x00\x12%\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12$\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x15.a2amesh.v1.AttachEndH\x00\x12%\n\x04\x66\x61il\x18\x05 \x01(\x0b\x32\x15.a2amesh.v1.CallErrorH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x07 \x01(\x04H\x00\x12(\n\x05leave\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.AttachLeaveH\x00\x12/\n\x05\x62\x61tch\x18\t \x01(\x0b\x32\x1e.a2amesh.v1.AttachRequestBatchH\x00\x42\x07\n\x05\x66rame\"y\n\x0b\x41ttachHello\x12*\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x1b.a2amesh.v1.AgentDescriptor\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x11\n\tmax_calls\x18\x03 \x01(\r\x12\x15\n\rreads_batches\x18\x04 \x01(\x08\"?\n\x12\x41ttachRequestBatch\x12)\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x19.a2amesh.v1.AttachRequest\"0\n\tAttachEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\"\r\n\x0b\x41ttachLeave\"\x89\x03\n\x0e\x41ttachResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12,\n\x07welcome\x18\x02 \x01(\x0b\x32\x19.a2amesh.v1.AttachWelcomeH\x00\x12(\n\x05start\x18\x03 \x01(\x0b\x32\x17.a2amesh.v1.AttachStartH\x00\x12$\n\x05input\x18\x04 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12/\n\tinput_end\x18\x05 \x01(\x0b\x32\x1a.a2amesh.v1.AttachInputEndH\x00\x12*\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x18.a2amesh.v1.AttachCancelH\x00\x12\x10\n\x06\x63redit\x18\x07 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x08 \x01(\x04H\x00\x12.\n\x08\x64raining\x18\t \x01(\x0b\x32\x1a.a2amesh.v1.AttachDrainingH\x00\x12\x30\n\x05\x62\x61tch\x18\n \x01(\x0b\x32\x1f.a2amesh.v1.AttachResponseBatchH\x00\x42\x07\n\x05\x66rame\"A\n\x13\x41ttachResponseBatch\x12*\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1a.a2amesh.v1.AttachResponse\"{\n\rAttachWelcome\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x15\n\routput_credit\x18\x03 \x01(\r\x12-\n\x0c\x61gent_config\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xaa\x01\n\x0b\x41ttachStart\x12\x12\n\ncapability\x18\x01 \x01(\t\x12\"\n\x05input\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12,\n\ttime_left\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ncall_token\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x03(\t\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\"\x10\n\x0e\x41ttachInputEnd\"\x1e\n\x0c\x41ttachCancel\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x10\n\x0e\x41ttachDraining2W\n\x10\x41gentHostService\x12\x43\n\x06\x41ttach\x12\x19.a2amesh.v1.AttachRequest\x1a\x1a.a2amesh.v1.AttachResponse(\x01\x30\x01\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#a2amesh/v1/agent_host_service.proto\x12\na2amesh.v1\x1a\x16\x61\x32\x61mesh/v1/agent.proto\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xc4\x02\n\rAttachRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12(\n\x05hello\x18\x02 \x01(\x0b\x32\x17.a2amesh.v1.AttachHelloH\x00\x12%\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12$\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x15.a2amesh.v1.AttachEndH\x00\x12%\n\x04\x66\x61il\x18\x05 \x01(\x0b\x32\x15.a2amesh.v1.CallErrorH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x07 \x01(\x04H\x00\x12(\n\x05leave\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.AttachLeaveH\x00\x12/\n\x05\x62\x61tch\x18\t \x01(\x0b\x32\x1e.a2amesh.v1.AttachRequestBatchH\x00\x42\x07\n\x05\x66rame\"\x90\x01\n\x0b\x41ttachHello\x12*\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x1b.a2amesh.v1.AgentDescriptor\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x11\n\tmax_calls\x18\x03 \x01(\r\x12\x15\n\rreads_batches\x18\x04 \x01(\x08\x12\x15\n\rpayload_limit\x18\x05 \x01(\x03\"?\n\x12\x41ttachRequestBatch\x12)\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x19.a2amesh.v1.AttachRequest\"0\n\tAttachEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\"\r\n\x0b\x41ttachLeave\"\x89\x03\n\x0e\x41ttachResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12,\n\x07welcome\x18\x02 \x01(\x0b\x32\x19.a2amesh.v1.AttachWelcomeH\x00\x12(\n\x05start\x18\x03 \x01(\x0b\x32\x17.a2amesh.v1.AttachStartH\x00\x12$\n\x05input\x18\x04 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12/\n\tinput_end\x18\x05 \x01(\x0b\x32\x1a.a2amesh.v1.AttachInputEndH\x00\x12*\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x18.a2amesh.v1.AttachCancelH\x00\x12\x10\n\x06\x63redit\x18\x07 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x08 \x01(\x04H\x00\x12.\n\x08\x64raining\x18\t \x01(\x0b\x32\x1a.a2amesh.v1.AttachDrainingH\x00\x12\x30\n\x05\x62\x61tch\x18\n \x01(\x0b\x32\x1f.a2amesh.v1.AttachResponseBatchH\x00\x42\x07\n\x05\x66rame\"A\n\x13\x41ttachResponseBatch\x12*\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1a.a2amesh.v1.AttachResponse\"\x92\x01\n\rAttachWelcome\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x15\n\routput_credit\x18\x03 \x01(\r\x12-\n\x0c\x61gent_config\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rpayload_limit\x18\x05 \x01(\x03\"\xaa\x01\n\x0b\x41ttachStart\x12\x12\n\ncapability\x18\x01 \x01(\t\x12\"\n\x05input\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12,\n\ttime_left\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ncall_token\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x03(\t\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\"\x10\n\x0e\x41ttachInputEnd\"\x1e\n\x0c\x41ttachCancel\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x10\n\x0e\x41ttachDraining2W\n\x10\x41gentHostService\x12\x43\n\x06\x41ttach\x12\x19.a2amesh.v1.AttachRequest\x1a\x1a.a2amesh.v1.AttachResponse(\x01\x30\x01\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,28 +39,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2amesh'
   _globals['_ATTACHREQUEST']._serialized_start=196
   _globals['_ATTACHREQUEST']._serialized_end=520
-  _globals['_ATTACHHELLO']._serialized_start=522
-  _globals['_ATTACHHELLO']._serialized_end=643
-  _globals['_ATTACHREQUESTBATCH']._serialized_start=645
-  _globals['_ATTACHREQUESTBATCH']._serialized_end=708
-  _globals['_ATTACHEND']._serialized_start=710
-  _globals['_ATTACHEND']._serialized_end=758
-  _globals['_ATTACHLEAVE']._serialized_start=760
-  _globals['_ATTACHLEAVE']._serialized_end=773
-  _globals['_ATTACHRESPONSE']._serialized_start=776
-  _globals['_ATTACHRESPONSE']._serialized_end=1169
-  _globals['_ATTACHRESPONSEBATCH']._serialized_start=1171
-  _globals['_ATTACHRESPONSEBATCH']._serialized_end=1236
-  _globals['_ATTACHWELCOME']._serialized_start=1238
-  _globals['_ATTACHWELCOME']._serialized_end=1361
-  _globals['_ATTACHSTART']._serialized_start=1364
-  _globals['_ATTACHSTART']._serialized_end=1534
-  _globals['_ATTACHINPUTEND']._serialized_start=1536
-  _globals['_ATTACHINPUTEND']._serialized_end=1552
-  _globals['_ATTACHCANCEL']._serialized_start=1554
-  _globals['_ATTACHCANCEL']._serialized_end=1584
-  _globals['_ATTACHDRAINING']._serialized_start=1586
-  _globals['_ATTACHDRAINING']._serialized_end=1602
-  _globals['_AGENTHOSTSERVICE']._serialized_start=1604
-  _globals['_AGENTHOSTSERVICE']._serialized_end=1691
+  _globals['_ATTACHHELLO']._serialized_start=523
+  _globals['_ATTACHHELLO']._serialized_end=667
+  _globals['_ATTACHREQUESTBATCH']._serialized_start=669
+  _globals['_ATTACHREQUESTBATCH']._serialized_end=732
+  _globals['_ATTACHEND']._serialized_start=734
+  _globals['_ATTACHEND']._serialized_end=782
+  _globals['_ATTACHLEAVE']._serialized_start=784
+  _globals['_ATTACHLEAVE']._serialized_end=797
+  _globals['_ATTACHRESPONSE']._serialized_start=800
+  _globals['_ATTACHRESPONSE']._serialized_end=1193
+  _globals['_ATTACHRESPONSEBATCH']._serialized_start=1195
+  _globals['_ATTACHRESPONSEBATCH']._serialized_end=1260
+  _globals['_ATTACHWELCOME']._serialized_start=1263
+  _globals['_ATTACHWELCOME']._serialized_end=1409
+  _globals['_ATTACHSTART']._serialized_start=1412
+  _globals['_ATTACHSTART']._serialized_end=1582
+  _globals['_ATTACHINPUTEND']._serialized_start=1584
+  _globals['_ATTACHINPUTEND']._serialized_end=1600
+  _globals['_ATTACHCANCEL']._serialized_start=1602
+  _globals['_ATTACHCANCEL']._serialized_end=1632
+  _globals['_ATTACHDRAINING']._serialized_start=1634
+  _globals['_ATTACHDRAINING']._serialized_end=1650
+  _globals['_AGENTHOSTSERVICE']._serialized_start=1652
+  _globals['_AGENTHOSTSERVICE']._serialized_end=1739
 # @@protoc_insertion_point(module_scope)

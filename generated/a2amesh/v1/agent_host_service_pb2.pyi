@@ -101,6 +101,7 @@ class AttachHello(_message.Message):
     INPUT_CREDIT_FIELD_NUMBER: _builtins.int
     MAX_CALLS_FIELD_NUMBER: _builtins.int
     READS_BATCHES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_LIMIT_FIELD_NUMBER: _builtins.int
     input_credit: _builtins.int
     """Input credit is how many inputs of a call the node may send ahead. Absent means 16; at most 1,024."""
     max_calls: _builtins.int
@@ -109,6 +110,11 @@ class AttachHello(_message.Message):
     """
     reads_batches: _builtins.bool
     """Reads batches says that the agent reads `batch` frames. Absent means that the node sends it every frame by itself."""
+    payload_limit: _builtins.int
+    """Payload limit is how many bytes one input may have; the node refuses larger ones with PAYLOAD_TOO_LARGE, because a message
+    that the agent's gRPC library does not take would end the stream. Absent means 4,128,768, which the libraries take unless
+    told otherwise: 4 MiB without 64 KiB for what stands around the input. More than the node's own limit means that.
+    """
     @_builtins.property
     def agent(self) -> _agent_pb2.AgentDescriptor:
         """Agent is the agent to register. Required."""
@@ -120,10 +126,11 @@ class AttachHello(_message.Message):
         input_credit: _builtins.int = ...,
         max_calls: _builtins.int = ...,
         reads_batches: _builtins.bool = ...,
+        payload_limit: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "input_credit", b"input_credit", "max_calls", b"max_calls", "reads_batches", b"reads_batches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "input_credit", b"input_credit", "max_calls", b"max_calls", "payload_limit", b"payload_limit", "reads_batches", b"reads_batches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,7 +247,7 @@ class AttachResponse(_message.Message):
 
     @_builtins.property
     def draining(self) -> Global___AttachDraining:
-        """Draining says that the node is about to stop: finish, then dial again."""
+        """Draining says that the node is about to stop: go on until the stream ends, then dial again."""
 
     @_builtins.property
     def batch(self) -> Global___AttachResponseBatch:
@@ -304,12 +311,17 @@ class AttachWelcome(_message.Message):
     NODE_ID_FIELD_NUMBER: _builtins.int
     OUTPUT_CREDIT_FIELD_NUMBER: _builtins.int
     AGENT_CONFIG_FIELD_NUMBER: _builtins.int
+    PAYLOAD_LIMIT_FIELD_NUMBER: _builtins.int
     instance_id: _builtins.str
     """Instance id is the identity of this copy of the agent."""
     node_id: _builtins.str
     """Node id is the node that the agent is attached to."""
     output_credit: _builtins.int
     """Output credit is how many outputs of a call the agent may send ahead."""
+    payload_limit: _builtins.int
+    """Payload limit is how many bytes one output may have. A larger one ends its call with PAYLOAD_TOO_LARGE, and one that is
+    larger by more than 64 KiB the whole stream: an agent that may have such outputs fails the call by itself.
+    """
     @_builtins.property
     def agent_config(self) -> _struct_pb2.Struct:
         """Agent config is the agent's configuration as the registry has it."""
@@ -321,10 +333,11 @@ class AttachWelcome(_message.Message):
         node_id: _builtins.str = ...,
         output_credit: _builtins.int = ...,
         agent_config: _struct_pb2.Struct | None = ...,
+        payload_limit: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent_config", b"agent_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_config", b"agent_config", "instance_id", b"instance_id", "node_id", b"node_id", "output_credit", b"output_credit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_config", b"agent_config", "instance_id", b"instance_id", "node_id", b"node_id", "output_credit", b"output_credit", "payload_limit", b"payload_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

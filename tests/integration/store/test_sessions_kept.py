@@ -59,7 +59,7 @@ class House:
 
     async def copy(self, session_id: str) -> Callable[[], Awaitable[None]]:
         """Remember what Redis has of a session, to be put back."""
-        [name] = [key for key in await self._keys("a2a:session:*") if key.endswith(f":{session_id}")]
+        [name] = await self.names(session_id)
         dump = await self.redis.ask("DUMP", name)
         assert isinstance(dump, bytes)
 
@@ -67,6 +67,10 @@ class House:
             await self.redis.ask("RESTORE", name, 60_000, dump, "REPLACE")
 
         return restore
+
+    async def names(self, session_id: str) -> list[str]:
+        """The keys of a session in Redis."""
+        return await self._keys(f"a2a:session:*:{session_id}")
 
     async def _keys(self, pattern: str) -> list[str]:
         keys = await self.redis.ask("KEYS", pattern)
@@ -112,14 +116,14 @@ async def test_a_change_is_persisted_before_it_is_acknowledged(house: House) -> 
 async def test_reads_and_touches_are_persisted_in_batches(house: House) -> None:
     """All of them, whatever their number, as they were used last."""
     made = [await house.sessions.create(NEW) for _ in range(40)]
-    touched = [await house.sessions.touch(session.id, 600.0) for session in made]
+    touched = [await house.sessions.touch(session.id) for session in made]
     assert sorted(await house.unpersisted()) == sorted(session.id for session in made)
     while await house.keeper.keep_batch():
         pass
     for session in touched:
         row = await house.row(session.id)
         assert row is not None
-        assert (row.last_accessed, row.expires_at, row.ttl) == (session.last_accessed, session.expires_at, 600.0)
+        assert (row.last_accessed, row.expires_at, row.ttl) == (session.last_accessed, session.expires_at, 60.0)
         assert row.data == NEW.data
 
 
@@ -294,6 +298,30 @@ async def test_a_session_ends_by_itself(house: House) -> None:
     assert await house.sessions.list(limit=10) == []
     await house.empty()
     assert await ended()
+
+
+async def test_a_shorter_ttl_holds_at_once(house: House) -> None:
+    """A session that ends by it is not brought back by what Postgres knew before."""
+    made = await house.sessions.create(NEW)
+    touched = await house.sessions.touch(made.id, 0.2)
+    row = await house.row(made.id)
+    assert row is not None
+    assert (row.ttl, row.expires_at, row.data) == (0.2, touched.expires_at, NEW.data)
+
+
+async def test_a_deletion_outlives_a_long_absence_of_postgres(house: House) -> None:
+    """It is remembered for as long as the session could have lived, until Postgres knows."""
+    made = await house.sessions.create(NewSession(ttl=3600.0))
+    [name] = await house.names(made.id)
+    house.postgres_line.cut()
+    await house.sessions.delete(made.id)
+    assert 3500 < int(str(await house.redis.ask("TTL", name))) <= 3600
+    await house.postgres_line.restore()
+    await house.keeper.keep_batch()
+    assert 500 < int(str(await house.redis.ask("TTL", name))) <= 600
+    await house.empty()
+    with pytest.raises(SessionNotFound):
+        await house.sessions.get(made.id)
 
 
 async def test_what_ended_is_deleted_from_postgres(house: House) -> None:

@@ -232,7 +232,11 @@ type AttachHello struct {
 	// ten times as many. Absent means 1,000; at most 100,000.
 	MaxCalls uint32 `protobuf:"varint,3,opt,name=max_calls,json=maxCalls,proto3" json:"max_calls,omitempty"`
 	// Reads batches says that the agent reads `batch` frames. Absent means that the node sends it every frame by itself.
-	ReadsBatches  bool `protobuf:"varint,4,opt,name=reads_batches,json=readsBatches,proto3" json:"reads_batches,omitempty"`
+	ReadsBatches bool `protobuf:"varint,4,opt,name=reads_batches,json=readsBatches,proto3" json:"reads_batches,omitempty"`
+	// Payload limit is how many bytes one input may have; the node refuses larger ones with PAYLOAD_TOO_LARGE, because a message
+	// that the agent's gRPC library does not take would end the stream. Absent means 4,128,768, which the libraries take unless
+	// told otherwise: 4 MiB without 64 KiB for what stands around the input. More than the node's own limit means that.
+	PayloadLimit  int64 `protobuf:"varint,5,opt,name=payload_limit,json=payloadLimit,proto3" json:"payload_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +297,13 @@ func (x *AttachHello) GetReadsBatches() bool {
 		return x.ReadsBatches
 	}
 	return false
+}
+
+func (x *AttachHello) GetPayloadLimit() int64 {
+	if x != nil {
+		return x.PayloadLimit
+	}
+	return 0
 }
 
 // AttachRequestBatch holds frames that would otherwise be sent one after the other.
@@ -696,7 +707,10 @@ type AttachWelcome struct {
 	// Output credit is how many outputs of a call the agent may send ahead.
 	OutputCredit uint32 `protobuf:"varint,3,opt,name=output_credit,json=outputCredit,proto3" json:"output_credit,omitempty"`
 	// Agent config is the agent's configuration as the registry has it.
-	AgentConfig   *structpb.Struct `protobuf:"bytes,4,opt,name=agent_config,json=agentConfig,proto3" json:"agent_config,omitempty"`
+	AgentConfig *structpb.Struct `protobuf:"bytes,4,opt,name=agent_config,json=agentConfig,proto3" json:"agent_config,omitempty"`
+	// Payload limit is how many bytes one output may have. A larger one ends its call with PAYLOAD_TOO_LARGE, and one that is
+	// larger by more than 64 KiB the whole stream: an agent that may have such outputs fails the call by itself.
+	PayloadLimit  int64 `protobuf:"varint,5,opt,name=payload_limit,json=payloadLimit,proto3" json:"payload_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -757,6 +771,13 @@ func (x *AttachWelcome) GetAgentConfig() *structpb.Struct {
 		return x.AgentConfig
 	}
 	return nil
+}
+
+func (x *AttachWelcome) GetPayloadLimit() int64 {
+	if x != nil {
+		return x.PayloadLimit
+	}
+	return 0
 }
 
 // AttachStart begins a call.
@@ -986,12 +1007,13 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x04pong\x18\a \x01(\x04H\x00R\x04pong\x12/\n" +
 	"\x05leave\x18\b \x01(\v2\x17.a2amesh.v1.AttachLeaveH\x00R\x05leave\x126\n" +
 	"\x05batch\x18\t \x01(\v2\x1e.a2amesh.v1.AttachRequestBatchH\x00R\x05batchB\a\n" +
-	"\x05frame\"\xa5\x01\n" +
+	"\x05frame\"\xca\x01\n" +
 	"\vAttachHello\x121\n" +
 	"\x05agent\x18\x01 \x01(\v2\x1b.a2amesh.v1.AgentDescriptorR\x05agent\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1b\n" +
 	"\tmax_calls\x18\x03 \x01(\rR\bmaxCalls\x12#\n" +
-	"\rreads_batches\x18\x04 \x01(\bR\freadsBatches\"G\n" +
+	"\rreads_batches\x18\x04 \x01(\bR\freadsBatches\x12#\n" +
+	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"G\n" +
 	"\x12AttachRequestBatch\x121\n" +
 	"\x06frames\x18\x01 \x03(\v2\x19.a2amesh.v1.AttachRequestR\x06frames\"8\n" +
 	"\tAttachEnd\x12+\n" +
@@ -1011,13 +1033,14 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	" \x01(\v2\x1f.a2amesh.v1.AttachResponseBatchH\x00R\x05batchB\a\n" +
 	"\x05frame\"I\n" +
 	"\x13AttachResponseBatch\x122\n" +
-	"\x06frames\x18\x01 \x03(\v2\x1a.a2amesh.v1.AttachResponseR\x06frames\"\xaa\x01\n" +
+	"\x06frames\x18\x01 \x03(\v2\x1a.a2amesh.v1.AttachResponseR\x06frames\"\xcf\x01\n" +
 	"\rAttachWelcome\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x17\n" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12#\n" +
 	"\routput_credit\x18\x03 \x01(\rR\foutputCredit\x12:\n" +
-	"\fagent_config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\vagentConfig\"\xe5\x01\n" +
+	"\fagent_config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\vagentConfig\x12#\n" +
+	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\xe5\x01\n" +
 	"\vAttachStart\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +

@@ -82,7 +82,7 @@ const (
 	// ERROR_REASON_TOO_MANY_HOPS: the call passed through more agents than `max_hops`. FAILED_PRECONDITION.
 	ErrorReason_ERROR_REASON_TOO_MANY_HOPS ErrorReason = 42
 	// ERROR_REASON_CALL_LOOP: an agent would appear again on the call's own path. FAILED_PRECONDITION.
-	// Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > c"}}.
+	// Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > a"}}.
 	ErrorReason_ERROR_REASON_CALL_LOOP ErrorReason = 43
 	// ERROR_REASON_CALL_TOKEN_INVALID: the call token is forged, damaged or of a call that has ended. UNAUTHENTICATED.
 	ErrorReason_ERROR_REASON_CALL_TOKEN_INVALID ErrorReason = 44

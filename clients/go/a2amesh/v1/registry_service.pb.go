@@ -827,7 +827,8 @@ func (x *WatchAgentsRequest) GetAfterRevision() int64 {
 // WatchAgentsResponse is one change.
 type WatchAgentsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Revision is the registry's revision at this change; continue after it.
+	// Revision is what to continue after. It is 0 while the first agents are listed, up to `current`; of several changes that
+	// were made at once all but the last carry the revision before, so that continuing after any of them loses nothing.
 	Revision int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Change is what happened.
 	//

@@ -71,6 +71,12 @@ export interface AttachHello {
   maxCalls: number;
   /** Reads batches says that the agent reads `batch` frames. Absent means that the node sends it every frame by itself. */
   readsBatches: boolean;
+  /**
+   * Payload limit is how many bytes one input may have; the node refuses larger ones with PAYLOAD_TOO_LARGE, because a message
+   * that the agent's gRPC library does not take would end the stream. Absent means 4,128,768, which the libraries take unless
+   * told otherwise: 4 MiB without 64 KiB for what stands around the input. More than the node's own limit means that.
+   */
+  payloadLimit: bigint;
 }
 
 /** AttachRequestBatch holds frames that would otherwise be sent one after the other. */
@@ -143,7 +149,14 @@ export interface AttachWelcome {
   /** Output credit is how many outputs of a call the agent may send ahead. */
   outputCredit: number;
   /** Agent config is the agent's configuration as the registry has it. */
-  agentConfig: { [key: string]: any } | undefined;
+  agentConfig:
+    | { [key: string]: any }
+    | undefined;
+  /**
+   * Payload limit is how many bytes one output may have. A larger one ends its call with PAYLOAD_TOO_LARGE, and one that is
+   * larger by more than 64 KiB the whole stream: an agent that may have such outputs fails the call by itself.
+   */
+  payloadLimit: bigint;
 }
 
 /** AttachStart begins a call. */
@@ -431,7 +444,7 @@ export const AttachRequest: MessageFns<AttachRequest> = {
 };
 
 function createBaseAttachHello(): AttachHello {
-  return { agent: undefined, inputCredit: 0, maxCalls: 0, readsBatches: false };
+  return { agent: undefined, inputCredit: 0, maxCalls: 0, readsBatches: false, payloadLimit: 0n };
 }
 
 export const AttachHello: MessageFns<AttachHello> = {
@@ -447,6 +460,12 @@ export const AttachHello: MessageFns<AttachHello> = {
     }
     if (message.readsBatches !== false) {
       writer.uint32(32).bool(message.readsBatches);
+    }
+    if (message.payloadLimit !== 0n) {
+      if (BigInt.asIntN(64, message.payloadLimit) !== message.payloadLimit) {
+        throw new globalThis.Error("value provided for field message.payloadLimit of type int64 too large");
+      }
+      writer.uint32(40).int64(message.payloadLimit);
     }
     return writer;
   },
@@ -496,6 +515,14 @@ export const AttachHello: MessageFns<AttachHello> = {
             message.readsBatches = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.payloadLimit = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -526,6 +553,11 @@ export const AttachHello: MessageFns<AttachHello> = {
         : isSet(object.reads_batches)
         ? globalThis.Boolean(object.reads_batches)
         : false,
+      payloadLimit: isSet(object.payloadLimit)
+        ? BigInt(object.payloadLimit)
+        : isSet(object.payload_limit)
+        ? BigInt(object.payload_limit)
+        : 0n,
     };
   },
 
@@ -543,6 +575,9 @@ export const AttachHello: MessageFns<AttachHello> = {
     if (message.readsBatches !== false) {
       obj.readsBatches = message.readsBatches;
     }
+    if (message.payloadLimit !== 0n) {
+      obj.payloadLimit = message.payloadLimit.toString();
+    }
     return obj;
   },
 
@@ -557,6 +592,9 @@ export const AttachHello: MessageFns<AttachHello> = {
     message.inputCredit = object.inputCredit ?? 0;
     message.maxCalls = object.maxCalls ?? 0;
     message.readsBatches = object.readsBatches ?? false;
+    message.payloadLimit = (object.payloadLimit !== undefined && object.payloadLimit !== null)
+      ? BigInt(object.payloadLimit)
+      : 0n;
     return message;
   },
 };
@@ -1094,7 +1132,7 @@ export const AttachResponseBatch: MessageFns<AttachResponseBatch> = {
 };
 
 function createBaseAttachWelcome(): AttachWelcome {
-  return { instanceId: "", nodeId: "", outputCredit: 0, agentConfig: undefined };
+  return { instanceId: "", nodeId: "", outputCredit: 0, agentConfig: undefined, payloadLimit: 0n };
 }
 
 export const AttachWelcome: MessageFns<AttachWelcome> = {
@@ -1110,6 +1148,12 @@ export const AttachWelcome: MessageFns<AttachWelcome> = {
     }
     if (message.agentConfig !== undefined) {
       Struct.encode(Struct.wrap(message.agentConfig), writer.uint32(34).fork()).join();
+    }
+    if (message.payloadLimit !== 0n) {
+      if (BigInt.asIntN(64, message.payloadLimit) !== message.payloadLimit) {
+        throw new globalThis.Error("value provided for field message.payloadLimit of type int64 too large");
+      }
+      writer.uint32(40).int64(message.payloadLimit);
     }
     return writer;
   },
@@ -1159,6 +1203,14 @@ export const AttachWelcome: MessageFns<AttachWelcome> = {
             message.agentConfig = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.payloadLimit = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1193,6 +1245,11 @@ export const AttachWelcome: MessageFns<AttachWelcome> = {
         : isObject(object.agent_config)
         ? object.agent_config
         : undefined,
+      payloadLimit: isSet(object.payloadLimit)
+        ? BigInt(object.payloadLimit)
+        : isSet(object.payload_limit)
+        ? BigInt(object.payload_limit)
+        : 0n,
     };
   },
 
@@ -1210,6 +1267,9 @@ export const AttachWelcome: MessageFns<AttachWelcome> = {
     if (message.agentConfig !== undefined) {
       obj.agentConfig = message.agentConfig;
     }
+    if (message.payloadLimit !== 0n) {
+      obj.payloadLimit = message.payloadLimit.toString();
+    }
     return obj;
   },
 
@@ -1222,6 +1282,9 @@ export const AttachWelcome: MessageFns<AttachWelcome> = {
     message.nodeId = object.nodeId ?? "";
     message.outputCredit = object.outputCredit ?? 0;
     message.agentConfig = object.agentConfig ?? undefined;
+    message.payloadLimit = (object.payloadLimit !== undefined && object.payloadLimit !== null)
+      ? BigInt(object.payloadLimit)
+      : 0n;
     return message;
   },
 };

@@ -76,7 +76,7 @@ export enum ErrorReason {
   TOO_MANY_HOPS = 42,
   /**
    * CALL_LOOP - ERROR_REASON_CALL_LOOP: an agent would appear again on the call's own path. FAILED_PRECONDITION.
-   * Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > c"}}.
+   * Example: {"reason": "CALL_LOOP", "metadata": {"agent": "a", "path": "a > b > a"}}.
    */
   CALL_LOOP = 43,
   /** CALL_TOKEN_INVALID - ERROR_REASON_CALL_TOKEN_INVALID: the call token is forged, damaged or of a call that has ended. UNAUTHENTICATED. */

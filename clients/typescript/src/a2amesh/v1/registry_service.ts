@@ -202,7 +202,10 @@ export interface WatchAgentsRequest {
 
 /** WatchAgentsResponse is one change. */
 export interface WatchAgentsResponse {
-  /** Revision is the registry's revision at this change; continue after it. */
+  /**
+   * Revision is what to continue after. It is 0 while the first agents are listed, up to `current`; of several changes that
+   * were made at once all but the last carry the revision before, so that continuing after any of them loses nothing.
+   */
   revision: bigint;
   /** Change is what happened. */
   change:

@@ -1,0 +1,315 @@
+"""One Attach stream as the agent has it: what it answers to which frames."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+
+from a2a_node.agent import Agent, AgentRefused, Context, Threads
+from a2a_node.attach.host import Host, Options, Place
+from a2a_node.attach.stream import Stream, Wire
+from a2a_node.client.caller import MeshCaller
+from a2a_node.client.connection import Connection
+from a2a_node.mesh.background import background
+from a2a_node.model.errors import MeshError
+from a2amesh.v1 import agent_host_service_pb2 as pb
+from a2amesh.v1 import payload_pb2
+
+OPTIONS = Options(max_calls=2, input_credit=4, payload_limit=1000)
+CREDIT = 3
+
+agent = Agent("worker", config={"own": True})
+
+
+class Noted:
+    """What the agent noticed."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+        self.contexts: list[Context] = []
+
+
+noted = Noted()
+
+
+@agent.capability
+async def say(text: str, context: Context) -> dict[str, str]:
+    """Answer with the text."""
+    noted.contexts.append(context)
+    return {"text": text}
+
+
+@agent.capability
+async def count(to: int) -> AsyncIterator[int]:
+    """Count from 1."""
+    for number in range(1, to + 1):
+        yield number
+
+
+@agent.capability
+async def add(numbers: AsyncIterator[int]) -> AsyncIterator[int]:
+    """Every sum so far."""
+    total = 0
+    async for number in numbers:
+        total += number
+        yield total
+
+
+@agent.capability
+async def hear(numbers: AsyncIterator[int]) -> int:
+    """Wait for ever before the first number."""
+    await wait()
+    return await anext(numbers)
+
+
+@agent.capability
+async def wait() -> None:
+    """Wait for ever."""
+    noted.begun.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        noted.ended.set()
+
+
+@agent.capability
+async def give_up() -> None:
+    """Cancel oneself."""
+    raise asyncio.CancelledError
+
+
+@agent.capability
+async def refuse() -> None:
+    """Refuse to work."""
+    raise AgentRefused("not today", code="ABORTED", reason="TOO_LATE", day="sunday")
+
+
+class Node:
+    """The node's end of a stream."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[pb.AttachResponse | None] = asyncio.Queue()
+        self.heard: asyncio.Queue[pb.AttachRequest] = asyncio.Queue()
+        self.places: list[Place] = []
+        self.failure: MeshError | None = None
+        self.ended = asyncio.Event()
+
+    def send(self, call_id: str = "", **frame: object) -> None:
+        """Say something to the agent."""
+        self.said.put_nowait(pb.AttachResponse(call_id=call_id, **frame))  # type: ignore[arg-type]
+
+    def start(self, call_id: str, capability: str, text: str | None = None) -> None:
+        """Begin a call."""
+        said = None if text is None else payload_pb2.Payload(data=text.encode())
+        self.send(call_id, start=pb.AttachStart(capability=capability, input=said, path=["root", "worker"]))
+
+    def item(self, call_id: str, number: int) -> None:
+        """Send an input."""
+        self.send(call_id, input=payload_pb2.Payload(data=b'{"item": %d}' % number))
+
+    async def next(self, kind: str) -> pb.AttachRequest:
+        """The next frame of the agent, which is of that kind."""
+        async with asyncio.timeout(5):
+            frame = await self.heard.get()
+        if frame.HasField("batch"):
+            first, *others = frame.batch.frames
+            for other in others:
+                self.heard.put_nowait(other)
+            frame = first
+        assert frame.WhichOneof("frame") == kind, frame
+        return frame
+
+    async def __aiter__(self) -> AsyncIterator[pb.AttachResponse]:
+        while (frame := await self.said.get()) is not None:
+            yield frame
+
+    async def write(self, frame: pb.AttachRequest) -> None:
+        """What the agent writes."""
+        self.heard.put_nowait(frame)
+
+    def cancel(self) -> None:
+        """The agent breaks off."""
+        self.said.put_nowait(None)
+
+
+@asynccontextmanager
+async def attached(options: Options = OPTIONS, *, welcome: bool = True) -> AsyncIterator[tuple[Node, Stream]]:
+    """An agent that has dialled, and mostly is welcome."""
+    global noted  # noqa: PLW0603 - the agent's functions are the module's
+    noted = Noted()
+    node, capabilities = Node(), {offered.name: offered for offered in agent.descriptor.capabilities}
+    threads, mesh = Threads("test"), MeshCaller(Connection("127.0.0.1:1", ""))
+    host = Host(agent, "127.0.0.1:1", mesh, threads, options, capabilities)
+    stream = Stream(host, cast("Wire", node), node.places.append)
+
+    async def run() -> None:
+        try:
+            await stream.run()
+        except MeshError as failure:
+            node.failure = failure
+        node.ended.set()
+
+    async with background(run):
+        await node.next("hello")
+        if welcome:
+            node.send(welcome=pb.AttachWelcome(instance_id="i1", node_id="n1", output_credit=CREDIT))
+        yield node, stream
+    threads.shutdown()
+
+
+async def test_a_unary_call_is_answered_in_one_frame() -> None:
+    """Its output and its end."""
+    async with attached() as (node, _):
+        node.start("c1", "say", '{"text": "hello"}')
+        frame = await node.next("end")
+        assert (frame.call_id, frame.end.output.data) == ("c1", b'{"text":"hello"}')
+
+
+async def test_an_agent_knows_its_call() -> None:
+    """Where it comes from, how long it may take, with which token others are called; and how it is configured."""
+    async with attached() as (node, _):
+        config = {"fields": {"own": {"bool_value": False}}}
+        node.send(welcome=pb.AttachWelcome(agent_config=config))  # type: ignore[arg-type]  # as good as the message
+        start = pb.AttachStart(capability="say", path=["root", "worker"], call_token="t1")
+        start.input.data, start.time_left.seconds = b'{"text": "x"}', 30
+        node.send("c1", start=start)
+        await node.next("end")
+        [context] = noted.contexts
+        assert (context.call_id, context.path, context.token) == ("c1", ("root", "worker"), "t1")
+        assert 29 < context.time_left() <= 30
+        assert context.config == {"own": False}
+
+
+async def test_a_stream_goes_as_far_as_its_credit() -> None:
+    """And on, when it gets more; the end needs none."""
+    async with attached() as (node, _):
+        node.start("c1", "count", '{"to": 5}')
+        for _ in range(CREDIT):
+            await node.next("output")
+        node.send(ping=1)
+        await node.next("pong")
+        node.send("c1", credit=2)
+        last = [(await node.next("output")).output.data for _ in range(2)][-1]
+        assert last == b'{"result":5}'
+        assert not (await node.next("end")).end.HasField("output")
+
+
+async def test_credit_for_inputs_follows_the_agent() -> None:
+    """Half of what may come ahead at a time."""
+    async with attached() as (node, _):
+        node.start("c1", "add")
+        for number in (1, 2, 3):
+            node.item("c1", number)
+            await node.next("output")
+            node.send("c1", credit=1)
+            if number == OPTIONS.input_credit // 2:
+                assert (await node.next("credit")).credit == 2
+        node.send("c1", input_end=pb.AttachInputEnd())
+        await node.next("end")
+
+
+async def test_a_node_that_sends_more_than_allowed_is_left() -> None:
+    """What waits for the agent stays bounded."""
+    async with attached() as (node, _):
+        node.start("c1", "hear")
+        for number in range(OPTIONS.input_credit + 2):
+            node.item("c1", number)
+        await node.ended.wait()
+        assert node.failure is not None
+        assert node.failure.reason == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("capability", "said", "code", "reason"),
+    [
+        ("refuse", "{}", "ABORTED", "TOO_LATE"),
+        ("say", '{"words": 1}', "INVALID_ARGUMENT", "INVALID_INPUT"),
+        ("sing", "{}", "NOT_FOUND", "CAPABILITY_NOT_FOUND"),
+        ("give_up", "{}", "INTERNAL", "AGENT_FAILED"),
+        ("say", '{"text": "%s"}' % ("x" * 1000), "RESOURCE_EXHAUSTED", "PAYLOAD_TOO_LARGE"),
+    ],
+)
+async def test_a_call_that_fails_says_why(capability: str, said: str, code: str, reason: str) -> None:
+    """And the others go on."""
+    async with attached() as (node, _):
+        node.start("c1", capability, said)
+        failed = await node.next("fail")
+        assert (failed.call_id, failed.fail.code, failed.fail.reason) == ("c1", code, reason)
+        node.start("c2", "say", '{"text": "x"}')
+        await node.next("end")
+
+
+async def test_a_cancelled_call_stops_without_an_answer() -> None:
+    """Nobody waits for one."""
+    async with attached() as (node, _):
+        node.start("c1", "wait", "{}")
+        await noted.begun.wait()
+        node.send("c1", cancel=pb.AttachCancel())
+        await noted.ended.wait()
+        node.send(ping=7)
+        assert (await node.next("pong")).pong == 7
+
+
+async def test_calls_end_with_their_stream() -> None:
+    """Nothing works on for nobody."""
+    async with attached() as (node, _):
+        node.start("c1", "wait", "{}")
+        await noted.begun.wait()
+        node.said.put_nowait(None)
+        await node.ended.wait()
+        assert noted.ended.is_set()
+        assert node.failure is None
+
+
+async def test_more_calls_than_were_agreed_are_refused() -> None:
+    """Twice as many: those that were cancelled may still be unwinding."""
+    async with attached() as (node, _):
+        for number in range(2 * OPTIONS.max_calls + 1):
+            node.start(f"c{number}", "wait", "{}")
+        failed = await node.next("fail")
+        assert (failed.call_id, failed.fail.reason) == ("c4", "AGENT_OVERLOADED")
+
+
+async def test_frames_that_an_agent_does_not_know_are_let_pass() -> None:
+    """So that newer nodes can say more; and so are frames of calls that have ended."""
+    async with attached() as (node, _):
+        node.send()
+        node.send("gone", cancel=pb.AttachCancel())
+        node.send("gone", credit=3)
+        node.send(draining=pb.AttachDraining())
+        batch = [pb.AttachResponse(), pb.AttachResponse(ping=3)]
+        node.send(batch=pb.AttachResponseBatch(frames=batch))
+        assert (await node.next("pong")).pong == 3
+
+
+async def test_a_silent_node_is_taken_for_lost() -> None:
+    """One that lives says something every now and then."""
+    async with attached(Options(silence=0.02)) as (node, _):
+        await node.ended.wait()
+        assert node.failure is not None
+        assert node.failure.reason == "NODE_UNREACHABLE"
+
+
+async def test_an_agent_that_leaves_says_so_once() -> None:
+    """And serves what comes until the node closes the stream."""
+    async with attached() as (node, stream):
+        node.send(ping=1)
+        await node.next("pong")
+        stream.leave()
+        stream.leave()
+        await node.next("leave")
+        node.start("c1", "say", '{"text": "x"}')
+        await node.next("end")
+        assert node.places == [Place("n1", "i1")]
+
+
+async def test_an_agent_that_is_not_welcome_yet_leaves_at_once() -> None:
+    """It has no calls to end."""
+    async with attached(welcome=False) as (node, stream):
+        stream.leave()
+        await node.ended.wait()
+        assert node.heard.empty()
