@@ -21,7 +21,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from a2a_node.model.call import Call, Proceed
-from a2a_node.model.errors import InternalError, InvalidInput, MeshError, RpcNotServed
+from a2a_node.model.errors import InternalError, MeshError, RpcNotServed
 from a2a_node.wire.errors import DETAILS_KEY, to_details
 
 log = structlog.get_logger()
@@ -165,8 +165,7 @@ def _unary(name: str, work: Work, front: Front) -> Work:
 
         call = _opened(name, context, rest)
         try:
-            if question is not None:
-                question(request, call)
+            _ask(question, request, call)
             await front.run(call)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
             await _refuse(context, call, failure)
@@ -184,8 +183,7 @@ def _stream(name: str, work: Work, front: Front) -> Work:
 
         call = _opened(name, context, rest, endless=question is None)
         try:
-            if question is not None:
-                question(request, call)
+            _ask(question, request, call)
             await front.run(call)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
             await _refuse(context, call, failure)
@@ -203,7 +201,7 @@ def _conversation(name: str, work: Work, front: Front) -> Work:
         call = _opened(name, context, rest, endless=question is None)
         try:
             if question is not None:
-                question(await _opening(requests), call)
+                _ask(question, await _opening(requests), call)
             await front.run(call)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
             await _refuse(context, call, failure)
@@ -250,13 +248,29 @@ async def _each(replies: Any, write: Callable[[Any], Awaitable[None]]) -> None:
             await write(reply)
 
 
+def _ask(question: Question | None, request: Any, call: Call) -> None:
+    """Tell the call what is asked; what is wrong with that is said once the layers know who asks."""
+    try:
+        if question is not None:
+            question(request, call)
+    except MeshError as failure:
+        call.rest = _refusing(failure)
+
+
+def _refusing(failure: MeshError) -> Proceed:
+    async def rest(_: Call) -> None:
+        raise failure
+
+    return rest
+
+
 async def _opening(requests: AsyncIterator[Any]) -> Any:
-    """The first message of a conversation, which names what is asked."""
+    """The first message of a conversation, which names what is asked; None when there is none in time."""
     try:
         async with asyncio.timeout(OPENING_SECONDS):
             return await anext(aiter(requests))
     except (StopAsyncIteration, TimeoutError):
-        raise InvalidInput("open", "is required as the first frame") from None
+        return None
 
 
 def _opened(name: str, context: Any, rest: Proceed, *, endless: bool = False) -> Call:

@@ -134,8 +134,8 @@ def _refuse_unserved(request: Opening) -> None:
         raise InvalidInput("idempotency_key", "is served for Invoke alone; leave it out")
 
 
-def _asked_to_converse(request: pb.ConverseRequest, call: Call) -> None:
-    if request.WhichOneof("frame") != "open":
+def _asked_to_converse(request: pb.ConverseRequest | None, call: Call) -> None:
+    if request is None or request.WhichOneof("frame") != "open":
         raise InvalidInput("open", "is required as the first frame")
     _asked(request.open, call)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from time import monotonic
 from typing import TypeAlias
 
@@ -259,11 +260,11 @@ async def test_a_payload_over_the_limit_names_both_numbers() -> None:
 
 
 async def test_nobody_unknown_goes_further() -> None:
-    """No key, or a wrong one."""
+    """No key, or a wrong one, whether the request is right or wrong."""
     async with house() as here:
-        for metadata in ((), (("authorization", "Bearer wrong"),)):
+        for metadata, request in product(((), (("authorization", "Bearer wrong"),)), (say(), pb.InvokeRequest())):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await here.invoke(say(), metadata=metadata)
+                await here.invoke(request, metadata=metadata)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert not here.script.begun.is_set()
 

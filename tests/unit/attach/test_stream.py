@@ -16,6 +16,7 @@ from a2a_node.client.caller import MeshCaller
 from a2a_node.client.connection import Connection
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import MeshError
+from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
@@ -172,8 +173,7 @@ async def test_a_unary_call_is_answered_in_one_frame() -> None:
 async def test_an_agent_knows_its_call() -> None:
     """Where it comes from, how long it may take, with which token others are called; and how it is configured."""
     async with attached() as (node, _):
-        config = {"fields": {"own": {"bool_value": False}}}
-        node.send(welcome=pb.AttachWelcome(agent_config=config))  # type: ignore[arg-type]  # as good as the message
+        node.send(welcome=pb.AttachWelcome(agent_config=from_mapping({"own": False})))
         start = pb.AttachStart(capability="say", path=["root", "worker"], call_token="t1")
         start.input.data, start.time_left.seconds = b'{"text": "x"}', 30
         node.send("c1", start=start)
