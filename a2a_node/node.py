@@ -58,7 +58,7 @@ from a2a_node.store.wakeups import listening
 from a2a_node.store.watch import watching
 from a2a_node.web import app as web
 
-DEVELOPER = Principal("person", "dev")
+DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
@@ -199,7 +199,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         inside.opens(incoming, outgoing)
 
         async def announce() -> None:
-            await directory.reached(await announced(stores.registry, name, agents))
+            await directory.reached(await announced(stores.registry, name, agents, str(DEVELOPER)))
             await carriers.attached.reannounce()
 
         duties, rhythm = Duties(announce, draining.begin), Rhythm(settings.lease, settings.lease / 3)

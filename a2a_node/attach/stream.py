@@ -12,6 +12,7 @@ import structlog
 
 from a2a_node.attach.host import Host, Place
 from a2a_node.attach.work import Bounds, Work
+from a2a_node.client.sending import write
 from a2a_node.model.errors import AgentOverloaded, CapabilityNotFound, MeshError, NodeUnreachable
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox, first
@@ -120,10 +121,7 @@ class Stream:
             del self._works[call_id]
 
     async def _write(self, frame: pb.AttachRequest) -> None:
-        try:
-            await self._wire.write(frame)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return  # the stream is over, and whoever reads it hears why
+        await write(self._wire, frame)
 
     async def _watch(self) -> None:
         silence = self._host.options.silence

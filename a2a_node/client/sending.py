@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
-Q = TypeVar("Q")
-R = TypeVar("R")
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
+
+
+class _Core(Protocol):
+    """What lies below gRPC's call object."""
+
+    async def send_serialized_message(self, message: bytes) -> None:
+        """Send one message; InternalError when this is not possible any more."""
 
 
 @asynccontextmanager
@@ -29,14 +37,28 @@ async def sending(call: grpc.aio.StreamStreamCall[Q, R], requests: AsyncGenerato
         task.result()
 
 
+async def write(call: grpc.aio.StreamStreamCall[Q, R], message: Q) -> bool:
+    """Write a message; False when the RPC has ended, which whoever reads it hears about.
+
+    gRPC's own `write`, when it comes too late, puts "Internal error from Core" in the place of the status that the RPC
+    has ended with, and nobody can tell any more why it ended.
+    """
+    try:
+        await call.wait_for_connection()
+        core: _Core = vars(call)["_cython_call"]
+        await core.send_serialized_message(message.SerializeToString())
+    except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
+        return False
+    return True
+
+
 async def _send(call: grpc.aio.StreamStreamCall[Q, R], requests: AsyncGenerator[Q, None]) -> None:
     try:
         async with aclosing(requests):
             async for request in requests:
-                await call.write(request)
+                if not await write(call, request):
+                    return
         await call.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return  # the RPC has ended, and whoever reads its responses hears why
     except Exception:
         call.cancel()
         raise

@@ -1,4 +1,4 @@
-"""A node's server over real gRPC with all that carries calls to attached agents, on a registry in memory."""
+"""A node's server over real gRPC with all that clients and attached agents need, on stores in memory."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from a2a_node.mesh.attach_stream import Rules
 from a2a_node.mesh.attached import Attached
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.directory import Directory, Habits
+from a2a_node.mesh.registrar import Registrar
 from a2a_node.mesh.route import balance, carry, resolve
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, folded
-from a2a_node.model.nodes import Node
+from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
 from a2a_node.pipeline.server import Front, Service, handlers_of, serving
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.agent_host import AgentHostService
-from a2a_node.testing import MemoryRegistry
+from a2a_node.services.cache import CacheService
+from a2a_node.services.registry import RegistryService
+from a2a_node.services.session import SessionService
+from a2a_node.testing import MemoryRegistry, MemorySessions, MemoryTopics, MemoryValues
 
 KEY, OTHER_KEY = "the-key", "another-key"
 NODE = "n1"
@@ -57,7 +61,17 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         outgoing = folded([resolve(directory), calls.track, balance(directory, carriers, NODE)], carry(carriers))
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
         front = Front(folded([envelope(EnvelopeRules(), calls.parent_of, lambda _: 0), auth(keys)], _rest), QUESTIONS)
-        services: list[Service] = [AgentService(outgoing, calls, LIMIT), AgentHostService(attached)]
+
+        async def drain(_: float | None) -> None:
+            await directory.reached(await registry.set_status(NODE, NodeStatus.DRAINING))
+
+        services: list[Service] = [
+            AgentService(outgoing, calls, LIMIT),
+            AgentHostService(attached),
+            RegistryService(directory, Registrar(registry, directory, NODE, drain), NODE),
+            SessionService(MemorySessions()),
+            CacheService(MemoryValues(), MemoryTopics()),
+        ]
         handlers = handlers_of(services, front)
         bound = await stack.enter_async_context(
             serving(f"127.0.0.1:{port}", handlers, front, payload_limit=LIMIT, grace=0)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Self
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -26,9 +27,19 @@ from a2a_node.model.errors import (
     Unauthenticated,
 )
 from a2a_node.testing import MemoryRegistry, line_to
+from a2a_node.wire.errors import DETAILS_KEY, from_status
+from a2amesh.v1 import agent_host_service_pb2 as pb
+from a2amesh.v1 import agent_pb2
 from tests.integration.attach_house import KEY, LIMIT, OTHER_KEY, RULES, House, client, house
 
 PATIENCE = 10.0
+ATTACH = "/a2amesh.v1.AgentHostService/Attach"
+BEARER = (("authorization", f"Bearer {KEY}"),)
+HELLO = pb.AttachRequest(
+    hello=pb.AttachHello(
+        agent=agent_pb2.AgentDescriptor(name="raw", capabilities=[agent_pb2.AgentCapability(name="x")])
+    )
+).SerializeToString()
 
 
 class Worker:
@@ -93,7 +104,8 @@ class Said:
         self.entries: list[EventDict] = []
         self._news = asyncio.Event()
 
-    def __call__(self, _: object, level: str, entry: EventDict) -> EventDict:
+    def note(self, _: object, level: str, entry: EventDict) -> EventDict:
+        """Take in what is logged."""
         self.entries.append({**entry, "level": level})
         self._news.set()
         return entry
@@ -108,7 +120,7 @@ class Said:
     @contextmanager
     def listening(self) -> Iterator[Self]:
         """Listen until the block ends."""
-        with capture_logs(processors=[self]):
+        with capture_logs(processors=[self.note]):
             yield self
 
     def levels(self) -> list[str]:
@@ -406,6 +418,39 @@ async def test_a_node_that_drains_takes_no_more_agents_and_keeps_those_it_has() 
             await said.heard("warning", "no new work")
         assert await mesh.call("worker", "say", {"text": "x"}) == {"result": "x"}
         await ended(serving)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ([b"\xff\xff\xff"], "frame"),
+        ([pb.AttachRequest(pong=1).SerializeToString()], "hello"),
+        ([pb.AttachRequest(hello=pb.AttachHello()).SerializeToString()], "agent.name"),
+        ([HELLO, b"\xff\xff\xff"], "frame"),
+        ([HELLO, HELLO], "hello"),
+        ([HELLO, b""], "frame"),
+        ([], "hello"),
+    ],
+    ids=["garbage", "no hello", "nobody", "garbage later", "two hellos", "an empty frame", "nothing"],
+)
+async def test_garbage_on_the_stream_is_refused_by_field(said: list[bytes], field: str) -> None:
+    """The stream ends with INVALID_ARGUMENT, and nothing of the agent is left."""
+
+    async def frames() -> AsyncIterator[bytes]:
+        for frame in said:
+            yield frame
+        if said:
+            await asyncio.Event().wait()
+
+    async with house() as here, grpc.aio.insecure_channel(here.address) as channel:
+        dial: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(ATTACH)
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            _ = [answer async for answer in dial(frames(), metadata=BEARER, timeout=PATIENCE)]
+        assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        details = dict(failure.value.trailing_metadata() or ())[DETAILS_KEY]
+        error = from_status("INVALID_ARGUMENT", "", details if isinstance(details, bytes) else None)
+        assert error.violations[0][0] == field
+        await instances(here, 0)
 
 
 async def ended(serving: asyncio.Task[None]) -> None:

@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from a2a_node.agent import Agent, AgentRefused, Context
-from a2a_node.attach import Place, attach, attached
+from a2a_node.attach import Place, attached
 from a2a_node.client import MeshClient
 from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import (
     AgentDisabled,
     AgentFailed,
     AgentNotFound,
-    AgentOwned,
     CallLoop,
     CapabilityNotFound,
     DeadlineExceeded,
@@ -168,20 +167,17 @@ async def test_a_disabled_agent_is_listed_and_not_called(running_node: Running) 
         assert await mesh.call("echo", "say", {"text": "x"}) == {"text": "x"}
 
 
-async def test_a_name_belongs_to_who_registered_it_first(running_node: Running) -> None:
-    """A hosted agent's name is not to be had by somebody who attaches or registers."""
-    async with running_node() as (node, mesh):
-        agent = Agent("echo")
-
-        @agent.capability
-        async def say() -> str:
-            return "I am not echo"
-
-        with pytest.raises(AgentOwned):
-            async with endpoint(agent, mesh):
-                pass
-        with pytest.raises(AgentOwned):
-            await attach(agent, node.grpc_address, key=node.key_file.read_text().strip())
+async def test_an_agent_may_be_hosted_today_and_attached_tomorrow(
+    running_node: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the other way round: it is the developer's either way."""
+    (tmp_path / "moving.py").write_text("from tests.integration.test_node import relay\nagent = relay('mover')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        async with running_node(agent=("moving:agent",)) as (_, mesh):
+            assert await mesh.call("mover", "hand_on", {"route": []})
+        async with running_node() as (node, mesh), guest(relay("mover"), node):
+            assert await mesh.call("mover", "hand_on", {"route": []})
 
 
 async def test_an_agent_that_left_is_no_longer_within_reach(running_node: Running) -> None:

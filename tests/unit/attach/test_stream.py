@@ -98,6 +98,7 @@ class Node:
         self.places: list[Place] = []
         self.failure: MeshError | None = None
         self.ended = asyncio.Event()
+        self._cython_call = self  # where gRPC's own call object keeps what lies below it
 
     def send(self, call_id: str = "", **frame: object) -> None:
         """Say something to the agent."""
@@ -128,9 +129,12 @@ class Node:
         while (frame := await self.said.get()) is not None:
             yield frame
 
-    async def write(self, frame: pb.AttachRequest) -> None:
+    async def wait_for_connection(self) -> None:
+        """It is there."""
+
+    async def send_serialized_message(self, message: bytes) -> None:
         """What the agent writes."""
-        self.heard.put_nowait(frame)
+        self.heard.put_nowait(pb.AttachRequest.FromString(message))
 
     def cancel(self) -> None:
         """The agent breaks off."""

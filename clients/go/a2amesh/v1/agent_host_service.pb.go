@@ -624,7 +624,7 @@ type AttachResponse_Ping struct {
 }
 
 type AttachResponse_Draining struct {
-	// Draining says that the node is about to stop: finish, then dial again.
+	// Draining says that the node is about to stop: go on until the stream ends, then dial again.
 	Draining *AttachDraining `protobuf:"bytes,9,opt,name=draining,proto3,oneof"`
 }
 

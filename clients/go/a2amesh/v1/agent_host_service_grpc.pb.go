@@ -54,7 +54,8 @@ type AgentHostServiceClient interface {
 	// the node for lost, and dial again.
 	//
 	// Leaving: the agent sends `leave`; the node sends no more calls, waits for those under way, then closes the stream. A node
-	// that drains sends `draining`; the agent sends `leave`, finishes what it has, and dials again, preferably elsewhere.
+	// that drains sends `draining`: nothing new comes from outside, but calls under way may still call this agent. The agent goes
+	// on until the node closes the stream, and dials again, preferably elsewhere and at once.
 	//
 	// A frame that breaks these rules ends its call with AGENT_PROTOCOL, and no other; for instance a second output of a unary
 	// capability, or an output beyond its credit. A frame of a call that has ended already, or that never was, is let pass and
@@ -117,7 +118,8 @@ type AgentHostServiceServer interface {
 	// the node for lost, and dial again.
 	//
 	// Leaving: the agent sends `leave`; the node sends no more calls, waits for those under way, then closes the stream. A node
-	// that drains sends `draining`; the agent sends `leave`, finishes what it has, and dials again, preferably elsewhere.
+	// that drains sends `draining`: nothing new comes from outside, but calls under way may still call this agent. The agent goes
+	// on until the node closes the stream, and dials again, preferably elsewhere and at once.
 	//
 	// A frame that breaks these rules ends its call with AGENT_PROTOCOL, and no other; for instance a second output of a unary
 	// capability, or an output beyond its credit. A frame of a call that has ended already, or that never was, is let pass and

@@ -34,7 +34,8 @@ const (
 // SessionService keeps the state of conversations, shared by every agent and node of the mesh.
 //
 // Sessions are served from Redis and persisted in Postgres, so they outlive a restarted node and an emptied Redis. While
-// Redis is away every call fails at once with STORE_UNAVAILABLE; while Postgres is away calls go on, persisted once it is back.
+// Redis is away every call fails at once with STORE_UNAVAILABLE; while Postgres is away calls go on, persisted once it is back,
+// but for ListSessions and for sessions that Redis does not have, which only Postgres knows.
 type SessionServiceClient interface {
 	// CreateSession starts a session at version 1. SESSION_EXISTS when the id that was asked for is in use.
 	CreateSession(ctx context.Context, in *CreateSessionRequest, opts ...grpc.CallOption) (*CreateSessionResponse, error)
@@ -129,7 +130,8 @@ func (c *sessionServiceClient) ListSessions(ctx context.Context, in *ListSession
 // SessionService keeps the state of conversations, shared by every agent and node of the mesh.
 //
 // Sessions are served from Redis and persisted in Postgres, so they outlive a restarted node and an emptied Redis. While
-// Redis is away every call fails at once with STORE_UNAVAILABLE; while Postgres is away calls go on, persisted once it is back.
+// Redis is away every call fails at once with STORE_UNAVAILABLE; while Postgres is away calls go on, persisted once it is back,
+// but for ListSessions and for sessions that Redis does not have, which only Postgres knows.
 type SessionServiceServer interface {
 	// CreateSession starts a session at version 1. SESSION_EXISTS when the id that was asked for is in use.
 	CreateSession(context.Context, *CreateSessionRequest) (*CreateSessionResponse, error)

@@ -126,7 +126,7 @@ export interface AttachResponse {
     /** Ping asks for a pong with the same number. */
     { $case: "ping"; value: bigint }
     | //
-    /** Draining says that the node is about to stop: finish, then dial again. */
+    /** Draining says that the node is about to stop: go on until the stream ends, then dial again. */
     { $case: "draining"; value: AttachDraining }
     | //
     /** Batch holds several frames in one message; only for an agent whose hello says that it reads them. */
@@ -1651,7 +1651,8 @@ export const AgentHostServiceService = {
    * the node for lost, and dial again.
    *
    * Leaving: the agent sends `leave`; the node sends no more calls, waits for those under way, then closes the stream. A node
-   * that drains sends `draining`; the agent sends `leave`, finishes what it has, and dials again, preferably elsewhere.
+   * that drains sends `draining`: nothing new comes from outside, but calls under way may still call this agent. The agent goes
+   * on until the node closes the stream, and dials again, preferably elsewhere and at once.
    *
    * A frame that breaks these rules ends its call with AGENT_PROTOCOL, and no other; for instance a second output of a unary
    * capability, or an output beyond its credit. A frame of a call that has ended already, or that never was, is let pass and
@@ -1698,7 +1699,8 @@ export interface AgentHostServiceServer extends UntypedServiceImplementation {
    * the node for lost, and dial again.
    *
    * Leaving: the agent sends `leave`; the node sends no more calls, waits for those under way, then closes the stream. A node
-   * that drains sends `draining`; the agent sends `leave`, finishes what it has, and dials again, preferably elsewhere.
+   * that drains sends `draining`: nothing new comes from outside, but calls under way may still call this agent. The agent goes
+   * on until the node closes the stream, and dials again, preferably elsewhere and at once.
    *
    * A frame that breaks these rules ends its call with AGENT_PROTOCOL, and no other; for instance a second output of a unary
    * capability, or an output beyond its credit. A frame of a call that has ended already, or that never was, is let pass and
@@ -1737,7 +1739,8 @@ export interface AgentHostServiceClient extends Client {
    * the node for lost, and dial again.
    *
    * Leaving: the agent sends `leave`; the node sends no more calls, waits for those under way, then closes the stream. A node
-   * that drains sends `draining`; the agent sends `leave`, finishes what it has, and dials again, preferably elsewhere.
+   * that drains sends `draining`: nothing new comes from outside, but calls under way may still call this agent. The agent goes
+   * on until the node closes the stream, and dials again, preferably elsewhere and at once.
    *
    * A frame that breaks these rules ends its call with AGENT_PROTOCOL, and no other; for instance a second output of a unary
    * capability, or an output beyond its credit. A frame of a call that has ended already, or that never was, is let pass and

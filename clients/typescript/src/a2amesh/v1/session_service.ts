@@ -1578,7 +1578,8 @@ export const ListSessionsResponse: MessageFns<ListSessionsResponse> = {
  * SessionService keeps the state of conversations, shared by every agent and node of the mesh.
  *
  * Sessions are served from Redis and persisted in Postgres, so they outlive a restarted node and an emptied Redis. While
- * Redis is away every call fails at once with STORE_UNAVAILABLE; while Postgres is away calls go on, persisted once it is back.
+ * Redis is away every call fails at once with STORE_UNAVAILABLE; while Postgres is away calls go on, persisted once it is back,
+ * but for ListSessions and for sessions that Redis does not have, which only Postgres knows.
  */
 export type SessionServiceService = typeof SessionServiceService;
 export const SessionServiceService = {
