@@ -5,7 +5,7 @@ RUNTIME := .venv/.runtime
 STAMP := .venv/.development
 TESTS ?= tests/unit tests/contract tests/integration tests/e2e
 .DEFAULT_GOAL := up
-.PHONY: up test check lint types imports protos generated breaking gen bench chaos setup clean
+.PHONY: up test check lint types imports protos generated breaking gen bench setup clean
 
 # What a node needs is installed first and alone, so that the first `make up` is quick.
 define install
@@ -79,9 +79,6 @@ generated: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: $(STAMP)
-	@test -d tests/chaos || { echo "there is no tests/chaos yet" >&2; exit 1; }
-	@$(BIN)/python -m tests.chaos $(ARGS)
 
 clean:
 	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

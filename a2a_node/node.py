@@ -45,7 +45,7 @@ from a2a_node.services.session import SessionService
 from a2a_node.services.standard import standard_services
 from a2a_node.services.standing import Standing
 from a2a_node.settings import Settings
-from a2a_node.store import migrate, postgres, redis
+from a2a_node.store import postgres, redis
 from a2a_node.store.identity import node_id
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.postgres import Postgres
@@ -53,6 +53,7 @@ from a2a_node.store.redis import Redis
 from a2a_node.store.registry import PostgresRegistry
 from a2a_node.store.sessions import keeping
 from a2a_node.store.topics import RedisTopics
+from a2a_node.store.upgrading import migrated
 from a2a_node.store.values import RedisValues
 from a2a_node.store.wakeups import listening
 from a2a_node.store.watch import watching
@@ -224,7 +225,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
 async def _stores(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
     """The stores behind their ports, the schema of Postgres up to date."""
     async with AsyncExitStack() as house:
-        await migrate.migrated(postgres_url)
+        await migrated(postgres_url)
         database = await house.enter_async_context(postgres.connected(postgres_url))
         shared = await house.enter_async_context(redis.connected(redis_url))
         wakeups = await house.enter_async_context(listening(shared))

@@ -99,8 +99,6 @@ class _Attachment:
         """Serve until told to leave; MeshErrors that dialling again cannot mend."""
         while not self._leaving.is_set():
             failure = await self._serve()
-            if failure is not None and failure.code in FATAL:
-                raise failure
             if not self._leaving.is_set():
                 self._complain(failure)
                 await self._rest()
@@ -112,12 +110,15 @@ class _Attachment:
             self._stream.leave()
 
     async def _serve(self) -> MeshError | None:
-        """Serve over one stream to its end; why it ended."""
+        """Serve over one stream to its end; why it ended, when dialling again may mend that."""
         self._stream = Stream(self._host, self._connection.dial(ATTACH, Terms()), self._welcomed)
         try:
             await self._stream.run()
         except grpc.aio.AioRpcError as failure:
-            return self._connection.named(failure, Terms())
+            refusal = self._connection.named(failure, Terms())
+            if refusal.code in FATAL:
+                raise refusal from None
+            return refusal
         except MeshError as failure:
             return failure
         finally:

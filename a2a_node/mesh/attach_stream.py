@@ -16,7 +16,7 @@ from a2a_node.mesh.guest import Guest
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.mesh.slots import Slots
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentLost, AgentProtocol, CallIdTaken, InvalidInput, NoInstance
+from a2a_node.model.errors import AgentLost, AgentProtocol, CallIdTaken, InvalidInput, MeshError, NoInstance
 from a2a_node.model.payload import EMPTY, Payload
 from a2a_node.wire.agents import duration
 from a2a_node.wire.outbox import Outbox, first
@@ -43,19 +43,20 @@ class Rules:
 
 
 class AttachStream:
-    """Carries calls from `open` on, until the agent leaves or is lost; `run` reads and writes the frames."""
+    """Carries calls from `begin` on, until the agent leaves or is lost; `run` reads and writes the frames."""
 
-    def __init__(self, guest: Guest, rules: Rules, on_leave: Callable[[], None]) -> None:
+    def __init__(self, guest: Guest, rules: Rules, on_gone: Callable[[str], None]) -> None:
+        """`on_gone` hears, once, that the instance takes no more calls."""
         self.guest = guest
         self._rules = rules
-        self._on_leave = on_leave
+        self._on_gone = on_gone
         self._flights: dict[str, Flight] = {}
         self._cancelled: dict[str, None] = {}  # ids, the oldest first
         self._slots = Slots(guest.agent.name, guest.max_calls)
         self._out: Outbox[pb.AttachResponse] = Outbox(OUTGOING, self._flights)
         self._pulse = Pulse(rules.silence, monotonic())
-        self._strays = 0
-        self._leaving = False
+        self._stray_told = self._leaving = self._gone = False
+        self._verdict: MeshError | None = None
         self.open = False
 
     @property
@@ -63,27 +64,30 @@ class AttachStream:
         """How many calls are under way or wait for their turn."""
         return self._slots.taken + self._slots.waiting
 
-    def welcome(self, welcome: pb.AttachWelcome) -> None:
-        """Tell the agent that it is registered; calls may come from now on."""
-        self._out.push(pb.AttachResponse(welcome=welcome))
+    def begin(self) -> None:
+        """Take calls from now on; their frames wait for `run`."""
         self.open = True
 
     def drain(self) -> None:
         """Tell the agent that the node is about to stop."""
         self._out.push(pb.AttachResponse(draining=pb.AttachDraining()))
 
-    def lose(self) -> None:
-        """The stream is over: every call fails at once, and nothing is written any more."""
+    def evict(self, failure: MeshError) -> None:
+        """Take no more calls; the stream ends with that failure soon."""
+        self._verdict = failure
         self._close()
-        guest, flights = self.guest, [*self._flights.values()]
-        for flight in flights:
-            flight.abort(AgentLost(guest.agent.name, guest.instance.id))
-        self._out.close()
+
+    def lose(self) -> None:
+        """The stream is over: every call fails at once, and nothing more is written."""
+        self._close()
+        for flight in self._flights.values():
+            flight.abort(self._lost())
+        self._out.drop()
 
     async def run(self, requests: AsyncIterator[pb.AttachRequest], write: Write) -> None:
-        """Read and write until the agent has left or closed the stream; InvalidInput for frames that make no sense.
+        """Take calls until the agent has left or closed the stream; InvalidInput for frames that make no sense.
 
-        AgentLost when the agent no longer answers.
+        AgentLost when the agent no longer answers; or what it was evicted with.
         """
         pack = packed if self.guest.reads_batches else None
         await first(self._read(requests), self._out.run(partial(self._write, write), pack), self._watch())
@@ -101,12 +105,14 @@ class AttachStream:
             self._slots.give()
 
     async def _fly(self, call: Call, flight: Flight) -> None:
-        if call.offered is not None and call.offered.streams_input:
-            await self._out.put(started(call, None))
+        streams_input = call.offered is not None and call.offered.streams_input
+        message = None if streams_input else self._input(await anext(call.requests, EMPTY))
+        await self._out.put(started(call, message))
+        flight.begun = True
+        if streams_input:
             async with background(partial(self._feed, call, flight)):
                 await self._receive(call, flight)
         else:
-            await self._out.put(started(call, self._input(await anext(call.requests, EMPTY))))
             await self._receive(call, flight)
 
     async def _feed(self, call: Call, flight: Flight) -> None:
@@ -145,7 +151,7 @@ class AttachStream:
 
     def _ended(self, call: Call, flight: Flight) -> None:
         del self._flights[call.id]
-        if not flight.finished:
+        if flight.begun and not flight.finished:
             self._cancel(call)
         if self._leaving and not self._flights:
             self._out.close()
@@ -189,8 +195,8 @@ class AttachStream:
             if kind in ("end", "fail"):
                 del self._cancelled[call_id]
             return
-        self._strays += 1
-        if self._strays == 1:  # once for each stream: an agent may do it with every call
+        if not self._stray_told:  # once for each stream: an agent may do it with every call
+            self._stray_told = True
             log.warning(
                 "agent sends frames of a call that has ended or never was; they mean nothing",
                 agent=self.guest.agent.name,
@@ -203,13 +209,18 @@ class AttachStream:
         if not self._leaving:
             self._leaving = True
             self._close()
-            self._on_leave()
             if not self._flights:
                 self._out.close()
 
     def _close(self) -> None:
         self.open = False
         self._slots.close(lambda: NoInstance(self.guest.agent.name))
+        if not self._gone:
+            self._gone = True
+            self._on_gone(self.guest.instance.id)
+
+    def _lost(self) -> AgentLost:
+        return AgentLost(self.guest.agent.name, self.guest.instance.id)
 
     async def _write(self, write: Write, frame: pb.AttachResponse) -> None:
         await write(frame)
@@ -219,9 +230,11 @@ class AttachStream:
         number = 0
         while True:
             await asyncio.sleep(self._rules.silence / 4)
+            if self._verdict is not None:
+                raise self._verdict
             sign = self._pulse.look(monotonic(), len(self._out))
             if sign is Sign.LOST:
-                raise AgentLost(self.guest.agent.name, self.guest.instance.id)
+                raise self._lost()
             if sign is Sign.PING:
                 number += 1
                 self._out.push(pb.AttachResponse(ping=number))

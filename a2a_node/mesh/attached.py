@@ -13,7 +13,7 @@ from a2a_node.mesh.guest import Guest, guest_of
 from a2a_node.mesh.route import Finds
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
-from a2a_node.model.errors import NodeDraining, NoInstance, TooManySubscribers
+from a2a_node.model.errors import AgentOwned, NodeDraining, NoInstance, TooManySubscribers
 from a2a_node.model.ports import Registry
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
@@ -37,7 +37,8 @@ class Attached:
         self._directory = directory
         self._rules = rules
         self._departures = Departures(registry)
-        self._streams: dict[str, AttachStream] = {}
+        self._streams: dict[str, AttachStream] = {}  # those that may be called, and those that will be
+        self._dialled = 0
         self._draining = False
 
     @classmethod
@@ -74,19 +75,22 @@ class Attached:
 
         AgentOwned, InvalidInput, NodeDraining, StoreUnavailable and TooManySubscribers refuse it.
         """
-        stream = self._admitted(hello, owner)
-        guest = stream.guest
+        self._check_room()
+        guest = guest_of(hello, owner, self._node_id, self._rules.payload_limit)
+        stream = self._streams[guest.instance.id] = AttachStream(guest, self._rules, self._gone)
+        self._dialled += 1
         try:
             _, revision = await self._registry.register(guest.agent, owner, guest.instance)
             await self._directory.reached(revision)
-            stream.welcome(self._welcome(guest))
+            stream.begin()
+            # Not among the other frames: gRPC cannot end a stream with a status while it writes the first message.
+            await write(self._welcome(guest))
             if self._draining:
                 stream.drain()
             await stream.run(requests, write)
         finally:
-            del self._streams[guest.instance.id]
             stream.lose()
-            self._departures.add(guest.instance.id)
+            self._dialled -= 1
 
     def drain(self) -> None:
         """Take no more agents, and tell those attached that this node is about to stop."""
@@ -99,26 +103,31 @@ class Attached:
         """Register again all that is attached, after the registry has forgotten it; StoreUnavailable."""
         for stream in [known for known in self._streams.values() if known.open]:
             guest = stream.guest
-            await self._registry.register(guest.agent, guest.owner, guest.instance)
+            try:
+                await self._registry.register(guest.agent, guest.owner, guest.instance)
+            except AgentOwned as failure:  # somebody else took the name meanwhile
+                stream.evict(failure)
             if not stream.open:  # it has left meanwhile, perhaps before it was registered
                 self._departures.add(guest.instance.id)
 
-    def _admitted(self, hello: pb.AttachHello, owner: str) -> AttachStream:
+    def _check_room(self) -> None:
         if self._draining:
             raise NodeDraining(self._node_id)
-        if len(self._streams) >= self._rules.streams:
+        if self._dialled >= self._rules.streams:
             raise TooManySubscribers("Attach", self._rules.streams)
-        guest = guest_of(hello, owner, self._node_id, self._rules.payload_limit)
-        instance_id = guest.instance.id
-        stream = AttachStream(guest, self._rules, lambda: self._departures.add(instance_id))
-        self._streams[instance_id] = stream
-        return stream
 
-    def _welcome(self, guest: Guest) -> pb.AttachWelcome:
-        return pb.AttachWelcome(
-            instance_id=guest.instance.id,
-            node_id=self._node_id,
-            output_credit=self._rules.output_credit,
-            payload_limit=self._rules.payload_limit,
-            agent_config=from_mapping(self._directory.find(guest.agent.name).agent.descriptor.config),
+    def _gone(self, instance_id: str) -> None:
+        del self._streams[instance_id]
+        self._departures.add(instance_id)
+
+    def _welcome(self, guest: Guest) -> pb.AttachResponse:
+        config = self._directory.find(guest.agent.name).agent.descriptor.config
+        return pb.AttachResponse(
+            welcome=pb.AttachWelcome(
+                instance_id=guest.instance.id,
+                node_id=self._node_id,
+                output_credit=self._rules.output_credit,
+                payload_limit=self._rules.payload_limit,
+                agent_config=from_mapping(config),
+            )
         )

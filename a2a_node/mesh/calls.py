@@ -43,7 +43,7 @@ _Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | 
 class Calls:
     """Running calls by id, and at most `remembered` ended ones, the oldest forgotten first."""
 
-    def __init__(self, remembered: int = 10_000) -> None:
+    def __init__(self, remembered: int = 4096) -> None:
         self._running: dict[str, _Running] = {}
         self._ended: OrderedDict[str, _Ended] = OrderedDict()
         self._remembered = remembered

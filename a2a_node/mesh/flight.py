@@ -16,7 +16,7 @@ class Flight:
 
     __slots__ = (
         *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
-        *("_news", "_outputs", "_over", "_streams", "_taken", "finished"),
+        *("_news", "_outputs", "_over", "_streams", "_taken", "begun", "finished"),
     )
 
     def __init__(self, agent: str, *, streams: bool, ahead: int, inputs: int) -> None:
@@ -29,6 +29,7 @@ class Flight:
         self._over = False
         self._failure: MeshError | None = None
         self._news, self._allowed = asyncio.Event(), asyncio.Event()
+        self.begun = False  # the agent has been told of it
         self.finished = False  # by the agent's own word, so that it need not be told to stop
 
     def hear(self, kind: str, frame: pb.AttachRequest) -> None:

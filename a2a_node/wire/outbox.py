@@ -59,6 +59,11 @@ class Outbox(Generic[F]):
         self._room.release()
         self._arrived.set()
 
+    def drop(self) -> None:
+        """Close, and forget the frames that wait."""
+        self._frames.clear()
+        self.close()
+
     async def run(
         self, write: Callable[[F], Awaitable[None]], packed: Callable[[Sequence[F]], F] | None = None
     ) -> None:

@@ -16,6 +16,7 @@ from structlog.typing import EventDict
 
 from a2a_node.agent import Agent, Context
 from a2a_node.attach import Options, Place, attach, attached
+from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.errors import (
     AgentLost,
     AgentOwned,
@@ -30,7 +31,7 @@ from a2a_node.testing import MemoryRegistry, line_to
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import agent_pb2
-from tests.integration.attach_house import KEY, LIMIT, OTHER_KEY, RULES, House, client, house
+from tests.integration.attach_house import KEY, LIMIT, NODE, OTHER_KEY, RULES, House, client, house
 
 PATIENCE = 10.0
 ATTACH = "/a2amesh.v1.AgentHostService/Attach"
@@ -406,6 +407,22 @@ async def test_what_is_attached_can_be_registered_again() -> None:
         assert not (await registry.snapshot()).instances
         await here.attached.reannounce()
         assert [instance.id for instance in (await registry.snapshot()).instances] == [place.instance_id]
+
+
+async def test_an_agent_whose_name_is_taken_while_the_node_was_gone_is_told() -> None:
+    """It does not come back: the name belongs to another owner now."""
+    worker, registry = Worker(), MemoryRegistry()
+    async with house(rules=replace(RULES, silence=0.1), registry=registry) as here:
+        places: asyncio.Queue[Place] = asyncio.Queue()
+        serving = asyncio.create_task(attach(worker.agent, here.address, key=KEY, ready=places.put_nowait))
+        place = await places.get()
+        await registry.remove_agent("worker")
+        thief = Instance("00000000-0000-4000-8000-000000000001", "worker", NODE, InstanceKind.ENDPOINT, "127.0.0.1:1")
+        await registry.register(worker.agent.descriptor, "person:eve", thief, 60)
+        await here.attached.reannounce()
+        assert isinstance(await refused(serving), AgentOwned)
+        assert await instances(here, 1) == [thief.id]
+        assert place.instance_id != thief.id
 
 
 async def test_a_node_that_drains_takes_no_more_agents_and_keeps_those_it_has() -> None:

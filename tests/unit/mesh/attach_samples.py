@@ -33,7 +33,7 @@ class Peer:
     """The agent's end of a stream, and the node's."""
 
     stream: AttachStream
-    left: list[str]  # how often the agent has left
+    left: list[str]  # instances that are gone
     sent: asyncio.Queue[pb.AttachRequest | None] = field(default_factory=asyncio.Queue)
     got: asyncio.Queue[pb.AttachResponse] = field(default_factory=asyncio.Queue)
     reads: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,12 +86,11 @@ async def attached(rules: Rules = RULES, **hello: int) -> AsyncIterator[Peer]:
         greeting.agent.capabilities.add(name=capability.name)
     guest = guest_of(greeting, "person:dev", "n1", rules.payload_limit)
     left: list[str] = []
-    stream = AttachStream(guest, rules, lambda: left.append("left"))
+    stream = AttachStream(guest, rules, left.append)
     peer = Peer(stream, left)
     peer.reads.set()
+    stream.begin()
     async with background(peer.run):
-        stream.welcome(pb.AttachWelcome(instance_id=guest.instance.id))
-        await peer.next("welcome")
         yield peer
 
 

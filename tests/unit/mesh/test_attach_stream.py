@@ -182,6 +182,7 @@ async def test_payloads_over_a_limit_name_both_numbers() -> None:
         with pytest.raises(PayloadTooLarge) as refused:
             await Asked(peer, said=words("hello")).task
         assert (refused.value.variables["size"], refused.value.variables["limit"]) == ("7", "4")
+        await settled(peer)
     async with attached() as peer:
         [call] = await started(peer, "c1")
         peer.send(pb.AttachRequest(call_id="c1", output=payload_pb2.Payload(data=b"x" * (LIMIT + 1))))
@@ -219,6 +220,7 @@ async def test_frames_that_make_no_sense_end_the_stream(frame: pb.AttachRequest,
         [call] = await started(peer, "c1")
         peer.send(frame)
         assert await call.outcome() == ["AGENT_LOST"]
+        await peer.ended.wait()
         assert isinstance(peer.failure, InvalidInput)
         assert peer.failure.violations[0][0] == field
 
@@ -243,7 +245,10 @@ async def test_an_agent_that_leaves_ends_what_it_has() -> None:
         peer.send(leave, leave, output("c1", "one"))
         async with asyncio.timeout(5):
             await running.answered.wait()
-        assert (await Asked(peer, call_id="c2").outcome(), peer.left) == (["NO_INSTANCE"], ["left"])
+        assert (await Asked(peer, call_id="c2").outcome(), peer.left) == (
+            ["NO_INSTANCE"],
+            [peer.stream.guest.instance.id],
+        )
         peer.send(end("c1"))
         assert await running.outcome() == ["one", "end"]
         await peer.ended.wait()
@@ -280,6 +285,7 @@ async def test_a_silent_agent_is_asked_and_lost_when_it_does_not_answer() -> Non
         peer.send(pb.AttachRequest(pong=(await peer.next("ping")).ping))
         await peer.next("ping")
         assert await call.outcome() == ["AGENT_LOST"]
+        await peer.ended.wait()
         assert isinstance(peer.failure, AgentLost)
 
 
@@ -290,6 +296,8 @@ async def test_an_agent_that_reads_nothing_is_lost() -> None:
         calls = [Asked(peer, call_id=f"c{number}") for number in range(200)]
         outcomes = [await call.outcome() for call in calls]
         assert outcomes == [["AGENT_LOST"]] * 200
+        await peer.ended.wait()
+        assert isinstance(peer.failure, AgentLost)
 
 
 async def test_a_node_that_drains_says_so() -> None:
