@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 KEY_FILE = "dev.key"
-_LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -30,9 +30,19 @@ def client_key(address: str, environ: Mapping[str, str] = os.environ) -> str:
     """The key for a node: `A2A_KEY`, else the development key of this machine's own node; empty where there is none."""
     if chosen := environ.get("A2A_KEY"):
         return chosen
-    if not address.startswith(_LOOPBACK):  # a key of this machine's node is nobody else's business
+    if not _is_here(address):  # a key of this machine's node is nobody else's business
         return ""
     try:
         return (default_data_dir(environ) / KEY_FILE).read_text(encoding="utf-8").strip()
     except OSError:  # the node may belong to another user, or may not have been started: it will say what is missing
         return ""
+
+
+def _is_here(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False

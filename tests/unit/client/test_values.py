@@ -55,12 +55,10 @@ def test_every_kind_of_value_has_its_payload(value: object, payload: Payload) ->
     assert encoded(value) == payload
 
 
-@pytest.mark.parametrize(
-    "value", [object(), {1: 2}, 2**64, {"x": {1, 2}}, "\ud800".join(["a", "b"]) and {"x": "\ud800"}]
-)
+@pytest.mark.parametrize("value", [object(), {1: 2}, 2**64, {"x": {1, 2}}, {"x": "\ud800"}])
 def test_what_json_cannot_say_is_named_by_its_field(value: object) -> None:
     """Before anything is sent."""
-    with pytest.raises(InvalidInput, match="^data: is no JSON: "):
+    with pytest.raises(InvalidInput, match=r"^data: is no JSON: "):
         encoded(value, "data")
 
 
@@ -80,5 +78,5 @@ def test_only_json_is_parsed(payload: Payload, value: object) -> None:
 
 def test_damaged_json_is_named() -> None:
     """Nothing is guessed from it."""
-    with pytest.raises(InvalidInput, match="^output: says that it is JSON and is not: "):
+    with pytest.raises(InvalidInput, match=r"^output: says that it is JSON and is not: "):
         decoded(Payload(b"{"))

@@ -50,7 +50,7 @@ async def test_at_most_ten_times_as_many_wait() -> None:
         await slots.take()
     assert refused.value.variables["waiting"] == "20"
     slots.close(lambda: NoInstance("a"))
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_takes_no_turn() -> None:
