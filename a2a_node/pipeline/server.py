@@ -31,6 +31,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Question = Callable[..., None]
 OPENING_SECONDS = 10.0
 ENVELOPE_BYTES = 64 * 1024
+PENDING = 10_000  # calls that wait for the loop; the library's own 1,000 turned bursts away without a reason
 
 
 class Service(Protocol):
@@ -57,6 +58,8 @@ async def serving(
         ("grpc.max_receive_message_length", size),
         ("grpc.max_send_message_length", size),
         ("grpc.so_reuseport", 0),
+        ("grpc.server.max_pending_requests", PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING),
         ("grpc.enable_channelz", 1),
     ]
     server = grpc.aio.server(options=options)

@@ -84,8 +84,6 @@ func (a *attached) receive(ctx context.Context, response *pb.AttachResponse) {
 		go a.run(call, response.CallId, frame.Start)
 	case *pb.AttachResponse_Cancel:
 		a.end(response.CallId)
-	case *pb.AttachResponse_Draining:
-		a.leave()
 	case *pb.AttachResponse_Ping:
 		a.send(&pb.AttachRequest{Frame: &pb.AttachRequest_Pong{Pong: frame.Ping}})
 	}

@@ -47,9 +47,6 @@ async function attach(): Promise<void> {
         case "cancel":
           calls.get(callId)?.abort();
           break;
-        case "draining":
-          leave();
-          break;
         case "ping":
           send(stream, "", { $case: "pong", value: frame.value });
           break;
