@@ -7,8 +7,7 @@ import secrets
 from pathlib import Path
 
 from a2a_node.model.errors import SettingInvalid
-
-KEY_FILE = "dev.key"
+from a2a_node.model.places import KEY_FILE
 
 
 def development_key(data_dir: Path) -> tuple[str, Path]:

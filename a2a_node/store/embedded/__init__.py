@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from a2a_node.store.embedded.directory import DataDirectory, default_data_dir, held
+from a2a_node.store.embedded.directory import DataDirectory, held
 from a2a_node.store.embedded.keeper import Keeper
 from a2a_node.store.embedded.postgres import Postgres
 from a2a_node.store.embedded.valkey import Valkey
 
-__all__ = ["DataDirectory", "StoreAddresses", "default_data_dir", "embedded", "held"]
+__all__ = ["DataDirectory", "StoreAddresses", "embedded", "held"]
 
 
 @dataclass(frozen=True, slots=True)

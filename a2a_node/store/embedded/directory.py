@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,6 @@ from a2a_node.store.embedded.files import make_folder, reaches
 from a2a_node.store.embedded.system import ServerUser, lock, server_user
 
 DYING_SECONDS: Final = 5.0
-
-
-def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a node keeps its data: `A2A_DATA_DIR`, else the machine's place for root, else the user's own."""
-    if chosen := environ.get("A2A_DATA_DIR"):
-        return Path(chosen)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        return Path("/var/lib/a2a-node")  # not the home of root, which no other user may enter
-    state = environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "a2a-node"
 
 
 @dataclass(frozen=True, slots=True)

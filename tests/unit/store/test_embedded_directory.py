@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from a2a_node.model.errors import DataDirectoryBusy, StoreStartFailed
-from a2a_node.store.embedded import default_data_dir, held
+from a2a_node.store.embedded import held
 from a2a_node.store.embedded.access import Access, kept_access
 from a2a_node.store.embedded.files import LOG_BYTES, may, reaches, rotate, tail, write_private
 from a2a_node.store.embedded.programs import program
@@ -31,24 +31,6 @@ def strict_umask() -> Iterator[None]:
 def mode(path: Path) -> int:
     """The permission bits of a path."""
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def test_the_variable_decides_where_data_lie() -> None:
-    """`A2A_DATA_DIR` comes before everything else."""
-    assert default_data_dir({"A2A_DATA_DIR": "/data", "XDG_STATE_HOME": "/state"}) == Path("/data")
-
-
-def test_root_keeps_data_where_other_users_can_reach_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not in the home of root."""
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert default_data_dir({"XDG_STATE_HOME": "/state"}) == Path("/var/lib/a2a-node")
-
-
-def test_a_user_keeps_data_among_the_states_of_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In `XDG_STATE_HOME`, or where that is by default."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert default_data_dir({"XDG_STATE_HOME": "/state"}) == Path("/state/a2a-node")
-    assert default_data_dir({}) == Path.home() / ".local" / "state" / "a2a-node"
 
 
 def test_a_held_directory_is_refused_to_others(tmp_path: Path) -> None:
