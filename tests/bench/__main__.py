@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,8 @@ from tests.bench.rows import Row, row, written
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = 5
 STARTS = 5
-STEADY_RATE = 500.0  # calls per second at which added latency is measured
+KINDS = ("hosted", "attached", "endpoint")
+STEADY_RATE = 500.0  # calls per second at which latency is measured
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
 
 
@@ -37,10 +39,10 @@ def main() -> None:
     """Measure every row and write `build/bench.json`."""
     build()
     with bench() as running:
-        fast = rounds(running.targets, ("bare", "hosted", "attached", "endpoint"), rate=0)
+        fast = rounds(running.targets, ("bare", *KINDS), rate=0)
         memory = row("node_rss_mb", resident_mb(running.node_pid), "MB", resident_mb(running.bare_pid))
-        steady = rounds(running.targets, ("bare", "hosted"), rate=STEADY_RATE)
-    rows = [*(rate_row(fast, kind) for kind in ("hosted", "attached", "endpoint")), *latency_rows(steady), memory]
+        steady = rounds(running.targets, ("bare", *KINDS), rate=STEADY_RATE)
+    rows = [*(rate_row(fast, kind) for kind in KINDS), *latency_rows(steady), *added_rows(steady), memory]
     written([*rows, start_row()], ROOT / "build" / "bench.json")
     sys.exit(1 if any(one.errors for one in rows) else 0)
 
@@ -89,6 +91,15 @@ def rate_row(seen: Mapping[str, Sequence[Figures]], kind: str) -> Row:
 
 
 def latency_rows(seen: Mapping[str, Sequence[Figures]]) -> list[Row]:
+    """The latency of each kind at a steady rate, beside the bare echo's."""
+    rows = []
+    for kind, name in product(KINDS, ("p50", "p99")):
+        value, baseline = (median(getattr(one, f"{name}_ms") for one in seen[which]) for which in (kind, "bare"))
+        rows.append(row(f"{kind}_echo_{name}_ms", value, "ms", baseline, errors(seen, kind)))
+    return rows
+
+
+def added_rows(seen: Mapping[str, Sequence[Figures]]) -> list[Row]:
     """What the node adds to the bare echo's latency at a steady rate."""
     rows = []
     for name in ("p50", "p99"):
