@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from a2a_node.access.decisions import Decisions
+from a2a_node.access.following import Following
+from a2a_node.access.granting import Granting
+from a2a_node.access.uses import Uses
 from a2a_node.agent import Agent
 from a2a_node.mesh.announcing import announced
 from a2a_node.mesh.attach_stream import Rules
@@ -30,13 +34,15 @@ from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, Proceed, folded
 from a2a_node.model.errors import AgentNotFound, SettingInvalid
 from a2a_node.model.nodes import Node as NodeRow
-from a2a_node.model.ports import Carrier, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.model.ports import Carrier, Grants, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.model.principal import Principal
 from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
 from a2a_node.pipeline.keys import development_key
+from a2a_node.pipeline.permit import Permit, Place
 from a2a_node.pipeline.server import Front, Service, handlers_of, serving, standard_handlers
+from a2a_node.services.access import AccessService
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.cache import CacheService
@@ -46,6 +52,7 @@ from a2a_node.services.standard import standard_services
 from a2a_node.services.standing import Standing
 from a2a_node.settings import Settings
 from a2a_node.store import postgres, redis
+from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.identity import node_id
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.postgres import Postgres
@@ -60,6 +67,7 @@ from a2a_node.store.watch import watching
 from a2a_node.web import app as web
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
+ROOTS = frozenset((DEVELOPER,))  # they hold every permission, and give the first ones away
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
@@ -110,6 +118,7 @@ class Stores:
     sessions: Sessions
     values: Values
     topics: Topics
+    grants: Grants
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -142,6 +151,7 @@ class Layers:
     calls: Calls
     draining: Draining
     keys: KnownKeys
+    decisions: Decisions
     outcomes: Outcomes
     carriers: Carriers
     node_id: str
@@ -149,10 +159,14 @@ class Layers:
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
         rules = EnvelopeRules(self.settings.default_deadline, self.settings.max_deadline, self.settings.max_hops)
+        place = Place(self.node_id, self.settings.region, self.settings.zone)
         return folded(
             [
                 envelope(rules, self.calls.parent_of, self._revisits),  # before anything is spent on the call
                 auth(self.keys),  # nobody unknown goes further
+                Permit(
+                    self.decisions, place, self._owner
+                ).check,  # after auth: what somebody may do depends on who it is
                 self.draining.refuse,  # after auth: only those who are known learn how the node stands
             ],
             _rest,
@@ -172,6 +186,12 @@ class Layers:
             carry(carriers),
         )
 
+    def _owner(self, agent: str) -> str:
+        try:
+            return self.directory.find(agent).agent.owner
+        except AgentNotFound:
+            return ""
+
     def _revisits(self, agent: str) -> int:
         try:
             return self.directory.find(agent).agent.descriptor.max_revisits
@@ -190,11 +210,21 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
 
         stores = await house.enter_async_context(_stores(postgres_url, redis_url))
         directory = await house.enter_async_context(Directory.following(stores.registry))
+        following = await house.enter_async_context(Following.grants_of(stores.grants))
+        decisions = Decisions(following, Uses(stores.grants), ROOTS)
         calls = Calls()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
         carriers = await house.enter_async_context(_carriers(settings, name, agents, (stores, directory, inside)))
         layers = Layers(
-            settings, directory, calls, draining, KnownKeys({key: DEVELOPER}), stores.outcomes, carriers, name
+            settings,
+            directory,
+            calls,
+            draining,
+            KnownKeys({key: DEVELOPER}),
+            decisions,
+            stores.outcomes,
+            carriers,
+            name,
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
@@ -214,6 +244,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             RegistryService(directory, Registrar(stores.registry, directory, name, member.drain), name),
             SessionService(stores.sessions),
             CacheService(stores.values, stores.topics),
+            AccessService(stores.grants, Granting(stores.grants, following, ROOTS), decisions, name),
         ]
         standing = Standing([service.descriptor.full_name for service in services], draining, directory)
         await house.enter_async_context(watching(stores.pings(), standing.told))
@@ -238,6 +269,7 @@ async def _stores(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
             sessions,
             RedisValues(shared),
             RedisTopics(shared, wakeups),
+            PostgresGrants(database),
         )
 
 

@@ -3,6 +3,7 @@
 from a2a_node.client.agents import AgentChange, AgentEntry
 from a2a_node.client.cache import Missed, Published, Started, Value
 from a2a_node.client.connection import Connection
+from a2a_node.client.grants import Check
 from a2a_node.client.mesh import CallOptions, MeshClient
 from a2a_node.client.nodes import NodeEntry
 
@@ -10,6 +11,7 @@ __all__ = [
     "AgentChange",
     "AgentEntry",
     "CallOptions",
+    "Check",
     "Connection",
     "MeshClient",
     "Missed",

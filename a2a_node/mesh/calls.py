@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from time import monotonic, time
 
 from a2a_node.model.call import Call, CallRecord, CallStatus, Proceed
-from a2a_node.model.envelope import Envelope
+from a2a_node.model.envelope import Envelope, handed_to
 from a2a_node.model.errors import (
     CallCancelled,
     CallIdTaken,
@@ -68,14 +68,14 @@ class Calls:
         self._left(running, CallStatus.SUCCEEDED, None)
 
     def parent_of(self, token: str) -> Envelope:
-        """The envelope of the running call that a token was given with; CallTokenInvalid when there is none."""
+        """What the children of the running call that a token was given with continue; CallTokenInvalid without one."""
         running = self._running.get(token.partition(".")[0])
         if running is None or not hmac.compare_digest(running.call.token.encode(), token.encode()):
             raise CallTokenInvalid
-        envelope = running.call.envelope
-        if envelope is None:
+        call = running.call
+        if call.envelope is None:
             raise CallTokenInvalid
-        return envelope
+        return handed_to(call.agent, call.envelope, call.principal, call.scopes)
 
     def get(self, call_id: str) -> CallRecord:
         """What is known of a call; CallNotFound."""

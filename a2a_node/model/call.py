@@ -59,7 +59,9 @@ class Call:
     capability: str = ""
     version: str = ""  # of the agent, as the directory has it
     idempotency_key: str = ""
+    payload_bytes: int = 0  # of the one input; 0 where inputs come as a stream
     principal: Principal = NOBODY
+    scopes: tuple[str, ...] | None = None  # permissions that bound the caller's key; None where nothing bounds it
     envelope: Envelope | None = None
     offered: AgentCapability | None = None  # what the directory says of the capability
     instance: Instance | None = None  # who serves it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from a2a_node.model.errors import CallLoop, TooManyHops
 from a2a_node.model.principal import Principal
@@ -17,8 +17,11 @@ class Envelope:
     path: tuple[str, ...] = ()  # names of the agents on the way here, the root's first
     parent: str = ""  # id of the call whose agent made this one
     root: str = ""  # id of the first call of the tree
-    authority: tuple[Principal, ...] = ()  # who acts for whom, the root's principal first
+    authority: tuple[
+        Principal, ...
+    ] = ()  # who acts for whom, the root's principal first; empty for the root's own call
     id: str = ""  # id of this call
+    scopes: tuple[tuple[str, ...], ...] = ()  # what bounds the keys on the way here; each of them bounds this call
 
     def time_left(self, now: float) -> float:
         """Seconds until the deadline, never negative."""
@@ -33,3 +36,12 @@ def entered(path: tuple[str, ...], agent: str, max_hops: int, max_revisits: int)
     if path.count(agent) > max_revisits:
         raise CallLoop(agent, longer)
     return longer
+
+
+def handed_to(agent: str, envelope: Envelope, principal: Principal, scopes: tuple[str, ...] | None) -> Envelope:
+    """What a child call continues: the agent acts for `principal`, who made the parent call under that envelope."""
+    return replace(
+        envelope,
+        authority=(*(envelope.authority or (principal,)), Principal("agent", agent)),
+        scopes=envelope.scopes if scopes is None else (*envelope.scopes, scopes),
+    )

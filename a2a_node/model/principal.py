@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from a2a_node.model.errors import InvalidInput
+
+KINDS = ("agent", "node", "person")
+WRITTEN = re.compile(r"(?P<kind>agent|node|person):(?P<name>[!-~]{1,200})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +23,13 @@ class Principal:
 
 
 NOBODY = Principal("nobody", "")
+
+
+def checked_principal(field: str, text: str) -> Principal:
+    """The principal that a text such as `person:ada` names; InvalidInput names the field when it names none."""
+    if not text:
+        raise InvalidInput(field, "is required")
+    written = WRITTEN.fullmatch(text)
+    if written is None:
+        raise InvalidInput(field, f"{text[:80]!r} must look like {', '.join(f'{kind}:NAME' for kind in KINDS)}")
+    return Principal(written["kind"], written["name"])

@@ -118,6 +118,7 @@ def _asked(request: Opening, call: Call) -> None:
     call.capability = checked_name("capability", request.capability) if request.capability else ""
     call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh_uuid()
     call.unary = isinstance(request, pb.InvokeRequest)
+    call.payload_bytes = 0 if isinstance(request, pb.ConverseOpen) else request.input.ByteSize()
     if isinstance(request, pb.InvokeRequest) and request.idempotency_key:
         call.idempotency_key = checked_text("idempotency_key", request.idempotency_key, 255)
 

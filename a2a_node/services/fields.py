@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from google.protobuf.duration_pb2 import Duration
 
-from a2a_node.model.errors import InvalidInput
+from a2a_node.model.errors import InvalidInput, PageTokenInvalid
 from a2a_node.wire.agents import seconds
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def checked_span(field: str, message: Duration, least: float, most: float) -> float:
@@ -24,3 +28,19 @@ def checked_key(field: str, key: str, limit: int) -> str:
     if size > limit:
         raise InvalidInput(field, f"has {size} bytes, the limit is {limit}")
     return key
+
+
+def mark(moment: datetime, name: str) -> str:
+    """The place of something in a list that is sorted by time, as a text."""
+    return f"{(moment - EPOCH) // timedelta(microseconds=1)} {name}"
+
+
+def marked(text: str) -> tuple[datetime, str] | None:
+    """The place that a text stands for; None for the beginning of the list."""
+    if not text:
+        return None
+    made, _, name = text.partition(" ")
+    try:
+        return EPOCH + int(made) * timedelta(microseconds=1), name
+    except (ValueError, OverflowError):
+        raise PageTokenInvalid from None

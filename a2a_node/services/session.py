@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 
 from a2a_node.model.call import Call
-from a2a_node.model.errors import InvalidInput, PageTokenInvalid
+from a2a_node.model.errors import InvalidInput
 from a2a_node.model.names import checked_name, checked_text
 from a2a_node.model.pages import after_token, page_size, page_token
-from a2a_node.model.ports import SessionPlace, Sessions
+from a2a_node.model.ports import Sessions
 from a2a_node.model.sessions import DEFAULT_TTL, LEAST_TTL, MOST_TTL
 from a2a_node.model.state import NewSession, Session
-from a2a_node.services.fields import checked_span
+from a2a_node.services.fields import checked_span, mark, marked
 from a2a_node.wire.agents import duration, timestamp
 from a2a_node.wire.payloads import from_mapping, to_mapping
 from a2amesh.v1 import session_service_pb2 as pb
 
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 USER_LENGTH = 256  # characters
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SessionService:
@@ -60,12 +58,12 @@ class SessionService:
         """The sessions that fit the filters, the newest first."""
         user_id, agent_id = _labels(request.user_id, request.agent_id)
         scope, size = repr(("sessions", user_id, agent_id)), page_size(request.page_size)
-        after = _place(after_token(scope, request.page_token))
+        after = marked(after_token(scope, request.page_token))
         found = await self._sessions.list(user_id=user_id, agent_id=agent_id, after=after, limit=size + 1)
         page = found[:size]
         return pb.ListSessionsResponse(
             sessions=[_message(session, whole=False) for session in page],
-            next_page_token=page_token(scope, _mark(page[-1])) if len(found) > size else "",
+            next_page_token=page_token(scope, mark(page[-1].created_at, page[-1].id)) if len(found) > size else "",
         )
 
 
@@ -109,22 +107,6 @@ def _merges(request: pb.UpdateSessionRequest) -> bool:
     if request.merge not in pb.SessionMerge.values():
         raise InvalidInput("merge", f"{request.merge} is not known; see SessionMerge")
     return request.merge == pb.SESSION_MERGE_KEYS
-
-
-def _mark(session: Session) -> str:
-    """The place of a session in a list, as a text."""
-    return f"{(session.created_at - EPOCH) // timedelta(microseconds=1)} {session.id}"
-
-
-def _place(mark: str) -> SessionPlace | None:
-    """The place that a text stands for; None for the beginning of the list."""
-    if not mark:
-        return None
-    made, _, session_id = mark.partition(" ")
-    try:
-        return EPOCH + int(made) * timedelta(microseconds=1), session_id
-    except (ValueError, OverflowError):
-        raise PageTokenInvalid from None
 
 
 def _message(session: Session, *, whole: bool = True) -> pb.Session:

@@ -1,4 +1,4 @@
-"""Revisions: word of each change of the registry, heard on a connection that does nothing else."""
+"""Revisions: word of each change of the registry, or of grants, heard on a connection that does nothing else."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Revisions:
 
 
 @asynccontextmanager
-async def listening(dial: Dial, quiet: float = QUIET) -> AsyncIterator[Revisions]:
-    """Hear of revisions until the block ends; whatever is committed after it began is heard."""
+async def listening(dial: Dial, quiet: float = QUIET, channel: str = CHANNEL) -> AsyncIterator[Revisions]:
+    """Hear of the revisions of a channel until the block ends; whatever is committed after it began is heard."""
     async with translated():
         link = await dial()
     try:
         revisions = Revisions(link, dial.patience, quiet)
         link.add_termination_listener(revisions.end)
         async with translated():
-            await link.add_listener(CHANNEL, revisions.hear)
+            await link.add_listener(channel, revisions.hear)
         yield revisions
     finally:
         link.terminate()  # a farewell could wait for a server that is gone

@@ -117,3 +117,57 @@ registry_changes = Table(
     Column("revision", BigInteger, nullable=False, index=True),
     CheckConstraint("kind IN ('agent', 'node')", name="kind"),
 )
+
+# Grants are never deleted: they are the record of who could do what.
+permission_grants = Table(
+    "permission_grants",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("granted_by", Text, nullable=False),
+    Column("granted_to", Text, nullable=False, index=True),
+    Column("permission", Text, nullable=False),
+    Column("delegable", Boolean, nullable=False),
+    Column("depth", BigInteger, nullable=False),
+    Column("expires_at", Time),
+    Column("conditions", ARRAY(Text), nullable=False),
+    Column("parent", Uuid, ForeignKey("permission_grants.id"), index=True),
+    Column("granted_at", Time, nullable=False, server_default=NOW),
+    Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    Column("revoked_at", Time),
+    Column("uses", BigInteger, nullable=False, server_default=text("0")),  # counted out to nodes
+    Column("revision", BigInteger, nullable=False, server_default=text("0"), index=True),
+    Index("ix_permission_grants_granted_at_id", "granted_at", "id"),
+)
+
+permission_requests = Table(
+    "permission_requests",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("requester", Text, nullable=False),
+    Column("permission", Text, nullable=False),
+    Column("justification", Text, nullable=False),
+    Column("ttl", Double),  # seconds, from the decision
+    Column("status", Text, nullable=False, server_default=text("'pending'")),
+    Column("decided_by", Text, nullable=False, server_default=text("''")),
+    Column("decided_at", Time),
+    Column("comment", Text, nullable=False, server_default=text("''")),
+    Column("grant_id", Uuid, ForeignKey("permission_grants.id")),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    Column("expires_at", Time, nullable=False),
+    CheckConstraint("status IN ('pending', 'approved', 'denied', 'expired')", name="status"),
+    Index("ix_permission_requests_created_at_id", "created_at", "id"),
+    Index(
+        "uq_permission_requests_pending",
+        *("requester", "permission"),
+        unique=True,
+        postgresql_where=text("status = 'pending'"),
+    ),
+)
+
+grants_revision = Table(
+    "grants_revision",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint('"only"', name="only"),
+)

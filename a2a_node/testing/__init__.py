@@ -1,6 +1,7 @@
 """The seams that tests use, shipped so that agents' tests can use them: stores in memory, a clock, a line to cut."""
 
 from a2a_node.testing.clock import Clock
+from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.line import Line, line_to
 from a2a_node.testing.outcomes import MemoryOutcomes
 from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
@@ -11,6 +12,7 @@ from a2a_node.testing.values import MemoryValues
 __all__ = [
     "Clock",
     "Line",
+    "MemoryGrants",
     "MemoryOutcomes",
     "MemoryRegistry",
     "MemoryRevisions",

@@ -10,6 +10,7 @@ MeshError                    anything below
 │                            AgentRefused, AgentOwned, AgentHeld, AgentOverloaded, AgentProtocol
 ├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
 │                            CallIdTaken, IdempotencyKeyReused, StreamNotFound
+├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
@@ -42,6 +43,13 @@ from a2a_node.model.errors.calls import (
     IdempotencyKeyReused,
     StreamNotFound,
     TooManyHops,
+)
+from a2a_node.model.errors.grants import (
+    GrantNotFound,
+    GrantTooWide,
+    PermissionDenied,
+    RequestDecided,
+    RequestNotFound,
 )
 from a2a_node.model.errors.mesh import (
     InstanceNotFound,
@@ -86,6 +94,8 @@ __all__ = [
     "CapabilityNotFound",
     "DataDirectoryBusy",
     "DeadlineExceeded",
+    "GrantNotFound",
+    "GrantTooWide",
     "IdempotencyKeyReused",
     "InstanceNotFound",
     "InternalError",
@@ -98,6 +108,9 @@ __all__ = [
     "NodeUnreachable",
     "PageTokenInvalid",
     "PayloadTooLarge",
+    "PermissionDenied",
+    "RequestDecided",
+    "RequestNotFound",
     "RpcNotServed",
     "SchemaUnknown",
     "SessionExists",

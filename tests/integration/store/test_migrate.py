@@ -86,7 +86,7 @@ async def test_steps_can_be_undone_and_made_again(postgres_url: str) -> None:
 
 async def test_a_step_that_there_is_not_is_refused(postgres_url: str) -> None:
     """The message names those that there are."""
-    with pytest.raises(InvalidInput, match=f"base, {HEAD}"):
+    with pytest.raises(InvalidInput, match=f"base, .*{HEAD}"):
         await upgrade(postgres_url, "9999")
 
 
@@ -95,8 +95,9 @@ async def test_the_history_says_which_steps_were_made(postgres_url: str) -> None
     before = await history(postgres_url)
     await migrated(postgres_url)
     after = await history(postgres_url)
-    assert [(step.revision, step.applied) for step in before] == [(HEAD, False)]
-    assert [(step.revision, step.applied) for step in after] == [(HEAD, True)]
+    assert [step.applied for step in before] == [False] * len(before)
+    assert [(step.revision, step.applied) for step in after] == [(step.revision, True) for step in before]
+    assert after[-1].revision == HEAD
     assert after[0].about.startswith("The registry")
 
 

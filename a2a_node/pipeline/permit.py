@@ -1,0 +1,112 @@
+"""The permit layer: what somebody may do. What is not granted is refused; the decision comes from memory.
+
+A call that an agent makes at work is made in the name of all who stand behind it: the principal at the root and every
+agent on the way. Each of them must be allowed to do it, and the key of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from a2a_node.access.decisions import FREE, Asked, Decisions, Facts, Standing
+from a2a_node.model.call import Call, Proceed
+from a2a_node.model.errors import PermissionDenied, RpcNotServed
+from a2a_node.pipeline.baggage import said
+from a2a_node.pipeline.needs import KNOWN, NEEDS, OPEN, permission
+from a2a_node.pipeline.streams import Streams
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where decisions are made, for conditions to look at."""
+
+    node: str
+    region: str = ""
+    zone: str = ""
+
+
+class Permit:
+    """The layer `check`; `owner_of` tells who registered an agent, empty when nobody has."""
+
+    def __init__(self, decisions: Decisions, place: Place, owner_of: Callable[[str], str]) -> None:
+        self._decisions = decisions
+        self._kept = decisions.kept
+        self._place = place
+        self._owner_of = owner_of
+        self._streams = Streams(self._renewed)
+        decisions.following.listen(self._streams.check)
+
+    async def check(self, call: Call, proceed: Proceed) -> None:
+        """Refuse what nobody has granted; RpcNotServed for an RPC that the table does not have."""
+        envelope = call.envelope
+        if envelope is None or not envelope.authority:
+            key: object = (call.principal, call.scopes, call.method, call.agent)
+        else:
+            self._check_bearer(call, envelope.authority[-1].name)
+            key = (envelope.authority, envelope.scopes, call.scopes, call.method, call.agent)
+        standing = self._kept.get(key)
+        if standing is None or standing.until <= monotonic():
+            standing = await self._decided(call, key)
+        if standing.grants and (call.endless or (call.agent and not call.unary)):
+            await self._streams.guard(call, (asked_by(call), standing), proceed)
+        else:
+            await proceed(call)
+
+    async def _decided(self, call: Call, key: object) -> Standing:
+        need = NEEDS.get(call.method)
+        if need is None:
+            raise RpcNotServed(call.method)
+        asked = asked_by(call)
+        standing = FREE if need in (OPEN, KNOWN) else self._decisions.settled(asked)
+        if standing is None:
+            return await self._decisions.decided(asked, self._facts(call, asked))
+        self._decisions.keep(key, standing)
+        return standing
+
+    def _check_bearer(self, call: Call, agent: str) -> None:
+        """A call token is for its agent: that agent sends it back, or its owner, or the node that it runs on."""
+        bearer = call.principal
+        if bearer.kind == "node" or (bearer.kind == "agent" and bearer.name == agent):
+            return
+        if str(bearer) != self._owner_of(agent):
+            need = permission(NEEDS.get(call.method, KNOWN), call.agent)
+            raise PermissionDenied(str(bearer), need, f"the call token is for agent {agent!r}; send none")
+
+    def _facts(self, call: Call, asked: Asked) -> Facts:
+        return Facts(
+            {
+                "principal": str(asked.chain[0]),
+                "agent": call.agent,
+                "capability": call.capability,
+                "node": self._place.node,
+                "region": self._place.region,
+                "zone": self._place.zone,
+                "hops": len(call.envelope.path) if call.envelope else 0,
+                "payload_bytes": call.payload_bytes,
+                "cost": 1,
+            },
+            said(call.metadata),
+        )
+
+    def _renewed(self, asked: Asked, standing: Standing) -> Standing | PermissionDenied:
+        """What a stream stands on after a change: what it stood on, or else whatever allows it without conditions."""
+        if self._decisions.stands(standing):
+            return standing
+        try:
+            return self._decisions.settled(asked) or PermissionDenied(
+                str(asked.chain[0]), asked.permission, "the grant that it stood on has ended"
+            )
+        except PermissionDenied as denied:
+            return denied
+
+
+def asked_by(call: Call) -> Asked:
+    """What the call asks to do, and in whose name."""
+    scopes = () if call.scopes is None else (call.scopes,)
+    what = permission(NEEDS[call.method], call.agent)
+    envelope = call.envelope
+    if envelope is None:
+        return Asked(what, (call.principal,), scopes)
+    return Asked(what, envelope.authority or (call.principal,), envelope.scopes + scopes)

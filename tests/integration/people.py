@@ -1,0 +1,54 @@
+"""Nodes that know a few people and agents by their keys, beside the developer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from a2a_node.client import MeshClient
+from a2a_node.model.principal import Principal
+from a2a_node.node import Node, running
+from a2a_node.pipeline.auth import KnownKeys
+from a2a_node.settings import Settings
+
+PEOPLE = ("ann", "bob", "cleo")
+WORKERS = ("crowd", "greeter")
+KEYS = {f"key-of-{name}": Principal("person", name) for name in PEOPLE} | {
+    f"key-of-{name}": Principal("agent", name) for name in WORKERS
+}
+
+
+class Meeting:
+    """A node, and a client for everybody."""
+
+    def __init__(self, node: Node, clients: Mapping[str, MeshClient]) -> None:
+        self.node = node
+        self.dev, self.ann, self.bob, self.cleo = (clients[name] for name in ("dev", *PEOPLE))
+
+
+Meet = Callable[..., AbstractAsyncContextManager[Meeting]]
+
+
+@pytest.fixture
+def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Meet:
+    """Run a node of that name for all of them, on the test's own stores; more settings are given by name."""
+    monkeypatch.setattr("a2a_node.node.KnownKeys", lambda keys: KnownKeys({**keys, **KEYS}))
+
+    @asynccontextmanager
+    async def met(name: str = "one", **settings: object) -> AsyncIterator[Meeting]:
+        place = tmp_path / name
+        place.mkdir(exist_ok=True)
+        chosen = {"data_dir": place, "grpc_port": 0, "http_port": 0, "drain": 1.0, "node_id": name, **settings}
+        async with running(Settings.model_validate(chosen), postgres_url, redis_url) as node:
+            keys = {"dev": node.key_file.read_text().strip()} | {person: f"key-of-{person}" for person in PEOPLE}
+            clients = {person: MeshClient(node.grpc_address, key) for person, key in keys.items()}
+            try:
+                yield Meeting(node, clients)
+            finally:
+                for client in clients.values():
+                    await client.close()
+
+    return met
