@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from a2a_node.access.decisions import Decisions
 from a2a_node.access.following import Following
 from a2a_node.access.granting import Granting
@@ -27,7 +29,7 @@ from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.lines import Bounds
 from a2a_node.mesh.loading import loaded
 from a2a_node.mesh.membership import Duties, Rhythm, membership
-from a2a_node.mesh.once import cached, idempotent
+from a2a_node.mesh.once import Lookups, cached, idempotent
 from a2a_node.mesh.registrar import Registrar
 from a2a_node.mesh.route import balance, carry, resolve
 from a2a_node.model.agents import InstanceKind
@@ -40,6 +42,7 @@ from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
 from a2a_node.pipeline.keys import development_key
+from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.permit import Permit, Place
 from a2a_node.pipeline.server import Front, Service, handlers_of, serving, standard_handlers
 from a2a_node.services.access import AccessService
@@ -55,6 +58,7 @@ from a2a_node.store import postgres, redis
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.identity import node_id
 from a2a_node.store.outcomes import RedisOutcomes
+from a2a_node.store.pool import Pool
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.redis import Redis
 from a2a_node.store.registry import PostgresRegistry
@@ -65,6 +69,8 @@ from a2a_node.store.values import RedisValues
 from a2a_node.store.wakeups import listening
 from a2a_node.store.watch import watching
 from a2a_node.web import app as web
+from a2a_node.web import gauges, process
+from a2a_node.web.figures import Figures
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
 ROOTS = frozenset((DEVELOPER,))  # they hold every permission, and give the first ones away
@@ -124,6 +130,10 @@ class Stores:
         """How to ask each store whether it is there."""
         return {"postgres": self.database.ping, "redis": self.shared.ping}
 
+    def pools(self) -> Mapping[str, Callable[[], Pool]]:
+        """How to ask each store for its pool."""
+        return {"postgres": self.database.pool, "redis": self.shared.pool}
+
 
 @dataclass(frozen=True, slots=True)
 class Carriers:
@@ -155,6 +165,8 @@ class Layers:
     outcomes: Outcomes
     carriers: Carriers
     node_id: str
+    traffic: Traffic
+    lookups: Lookups
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
@@ -162,6 +174,7 @@ class Layers:
         place = Place(self.node_id, self.settings.region, self.settings.zone)
         return folded(
             [
+                self.traffic.layer,  # outside auth, so that refusals are counted
                 envelope(rules, self.calls.parent_of, self._revisits),  # before anything is spent on the call
                 auth(self.keys),  # nobody unknown goes further
                 Permit(
@@ -180,7 +193,7 @@ class Layers:
                 resolve(self.directory),  # a name that nobody has costs nothing more
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
-                cached(self.outcomes),  # one agent call for many equal ones
+                cached(self.outcomes, self.lookups),  # one agent call for many equal ones
                 balance(self.directory, carriers, self.node_id),  # picks the instance
             ],
             carry(carriers),
@@ -208,23 +221,29 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         agents = loaded(settings.agent, [echo] if settings.echo else [])
         ports = Ports(_port(settings, "grpc_port"), _port(settings, "http_port"))
 
+        # The node's own: nodes that share a process, as in tests, count apart. Rooms count on it or in plain numbers.
+        registry = CollectorRegistry()
+        process.told(registry, version("a2a-node"), name)
+        await house.enter_async_context(process.timed(registry))
         stores = await house.enter_async_context(_stores(postgres_url, redis_url))
         directory = await house.enter_async_context(Directory.following(stores.registry))
         following = await house.enter_async_context(Following.grants_of(stores.grants))
         decisions = Decisions(following, Uses(stores.grants), ROOTS)
-        calls = Calls()
+        calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
         carriers = await house.enter_async_context(_carriers(settings, name, agents, (stores, directory, inside)))
         layers = Layers(
-            settings,
-            directory,
-            calls,
-            draining,
-            KnownKeys({key: DEVELOPER}),
-            decisions,
-            stores.outcomes,
-            carriers,
-            name,
+            settings=settings,
+            directory=directory,
+            calls=calls,
+            draining=draining,
+            keys=KnownKeys({key: DEVELOPER}),
+            decisions=decisions,
+            outcomes=stores.outcomes,
+            carriers=carriers,
+            node_id=name,
+            traffic=traffic,
+            lookups=lookups,
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
@@ -248,7 +267,19 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         ]
         standing = Standing([service.descriptor.full_name for service in services], draining, directory)
         await house.enter_async_context(watching(stores.pings(), standing.told))
-        await house.enter_async_context(_doors(settings, ports, services, (incoming, standing)))
+        work = gauges.Work(
+            calls, carriers.hosted, carriers.attached, carriers.endpoints, lookups, draining, traffic.open_streams
+        )
+        figures = Figures(
+            registry,
+            (
+                *gauges.of_directory(directory),
+                *gauges.of_work(work),
+                *gauges.of_stores(standing.stores, stores.pools()),
+                *gauges.of_membership(member.renewals),
+            ),
+        )
+        await house.enter_async_context(_doors(settings, ports, services, (incoming, traffic, standing, figures)))
         yield Node(name, *ports.addresses(settings.host), key_file, draining, standing, carriers.attached)
 
 
@@ -290,17 +321,18 @@ async def _carriers(
 
 @asynccontextmanager
 async def _doors(
-    settings: Settings, ports: Ports, services: Sequence[Service], rooms: tuple[Proceed, Standing]
+    settings: Settings, ports: Ports, services: Sequence[Service], rooms: tuple[Proceed, Traffic, Standing, Figures]
 ) -> AsyncIterator[None]:
     """HTTP first, so that whoever waits for gRPC finds both."""
-    incoming, standing = rooms
+    incoming, traffic, standing, figures = rooms
     front = Front(incoming, QUESTIONS)
     handlers = handlers_of(services, front)
     for register in standard_services(standing.health, [service.descriptor.full_name for service in services]):
         handlers |= standard_handlers(register, front)
+    traffic.serves(handlers)
     address = f"{settings.host}:{ports.grpc}"
     async with (
-        web.serving(settings.host, ports.http, web.app(standing.readiness)),
+        web.serving(settings.host, ports.http, web.app(standing.readiness, figures)),
         serving(address, handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
     ):
         yield

@@ -61,6 +61,13 @@ class Attached:
         stream = self._streams.get(instance.id)
         return stream.in_flight if stream is not None else 0
 
+    def load(self) -> int:
+        """How many calls all attached agents have, those that wait for their turn included."""
+        return sum(stream.in_flight for stream in self._streams.values())
+
+    def __len__(self) -> int:
+        return self._dialled
+
     async def carry(self, call: Call, instance: Instance) -> None:
         """Take the call there; NoInstance when it is not attached any more, AgentLost when it is lost on the way."""
         stream = self._streams.get(instance.id)

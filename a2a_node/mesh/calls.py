@@ -101,6 +101,10 @@ class Calls:
         """How many calls are under way."""
         return len(self._running)
 
+    def remembered(self) -> int:
+        """How many ended calls are remembered."""
+        return len(self._ended)
+
     async def idle(self) -> None:
         """Wait until no call is under way."""
         while self._running:

@@ -68,6 +68,11 @@ class Directory(Book):
         """Whether the registry is out of hearing, so that it may be different by now."""
         return self.behind_since is not None
 
+    @property
+    def watchers(self) -> int:
+        """How many watch it."""
+        return self._watchers
+
     async def changed(self) -> None:
         """Wait for the next change of what is known, or of whether it is behind."""
         await self._changed.wait()

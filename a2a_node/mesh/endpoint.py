@@ -56,6 +56,14 @@ class Endpoints:
         """How many calls it has from here."""
         return self._calls[instance.id]
 
+    def load(self) -> int:
+        """How many calls all endpoints have from here."""
+        return self._calls.total()
+
+    def lines(self) -> int:
+        """How many lines there are."""
+        return len(self._lines)
+
     async def carry(self, call: Call, instance: Instance) -> None:
         """Take the call there; AgentLost when the connection fails, any other failure as the agent named it."""
         with self._counted(instance):

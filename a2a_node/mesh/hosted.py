@@ -60,6 +60,10 @@ class Hosted:
         """How many calls the agent works on."""
         return self._in_flight[instance.agent]
 
+    def load(self) -> int:
+        """How many calls all agents here work on."""
+        return self._in_flight.total()
+
     async def carry(self, call: Call, instance: Instance) -> None:
         """Run the call here; AgentOverloaded when the agent has as many as it takes, NoInstance when it is not here."""
         name, agent = instance.agent, self._agents.get(instance.agent)

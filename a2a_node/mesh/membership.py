@@ -40,6 +40,15 @@ class Rhythm:
 DEFAULT = Rhythm()
 
 
+@dataclass(slots=True)
+class Renewals:
+    """How the node's lease fared since it started."""
+
+    kept: int = 0
+    failed: int = 0  # the registry was away
+    lost: int = 0  # it had ended before it was renewed, and the node joined again
+
+
 @asynccontextmanager
 async def membership(
     registry: Registry, directory: Directory, node: Node, duties: Duties, rhythm: Rhythm = DEFAULT
@@ -65,6 +74,7 @@ class Membership:
         self._node = node
         self._duties = duties
         self._rhythm = rhythm
+        self.renewals = Renewals()
         self._announced = True
         self._patience: float | None = None
         self._away = False
@@ -105,11 +115,13 @@ class Membership:
     async def _renew(self) -> None:
         if not await self._registry.renew_node(self._node.id, self._rhythm.lease):
             self._announced = False
+            self.renewals.lost += 1
             await self.join()
             log.warning("joined again: the lease was lost", node=self._node.id)
         if not self._announced:
             await self._duties.reannounce()
             self._announced = True
+        self.renewals.kept += 1
 
     def _told_to_drain(self) -> bool:
         with suppress(NodeNotFound):
@@ -122,6 +134,7 @@ class Membership:
         try:
             yield
         except StoreUnavailable:
+            self.renewals.failed += 1
             if not self._away:
                 log.warning("the lease cannot be renewed: the registry is away", node=self._node.id)
             self._away = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from time import monotonic
 
 import structlog
-from prometheus_client import Counter
 
 from a2a_node.model.call import Call, Layer, Once, Proceed
 from a2a_node.model.errors import IdempotencyKeyReused, MeshError, StoreUnavailable
@@ -19,10 +19,14 @@ from a2a_node.model.state import Outcome
 log = structlog.get_logger()
 Keeps = Callable[[Claim, Outcome, float], Awaitable[None]]
 RETENTION = 3600.0  # seconds that an outcome is kept under an idempotency key
-LOOKUPS = Counter(
-    "a2a_cache_lookups_total", "Calls of cached capabilities, by whether an agent had to work", ["result"]
-)
-HIT, MISS = LOOKUPS.labels("hit"), LOOKUPS.labels("miss")
+
+
+@dataclass(slots=True)
+class Lookups:
+    """How often calls of cached capabilities were answered without an agent's work, and how often not."""
+
+    hits: int = 0
+    misses: int = 0
 
 
 def idempotent(outcomes: Outcomes) -> Layer:
@@ -48,10 +52,10 @@ def idempotent(outcomes: Outcomes) -> Layer:
     return layer
 
 
-def cached(outcomes: Outcomes) -> Layer:
+def cached(outcomes: Outcomes, lookups: Lookups) -> Layer:
     """The layer for capabilities with a cache time: equal input is answered by one agent call, mesh-wide.
 
-    Without the store every call goes to an agent.
+    Without the store every call goes to an agent. What comes of each is counted in `lookups`.
     """
 
     async def layer(call: Call, proceed: Proceed) -> None:
@@ -66,12 +70,13 @@ def cached(outcomes: Outcomes) -> Layer:
         try:
             async with outcomes.claim(key, digest, _patience(call), exclusive=False) as claim:
                 entered = True
-                (MISS if claim.outcome is None else HIT).inc()
+                lookups.misses += claim.outcome is None
+                lookups.hits += claim.outcome is not None
                 await _answer(call, proceed, claim, offered.cache_ttl, _kept_if_possible)
         except StoreUnavailable:
             if entered:
                 raise
-            MISS.inc()
+            lookups.misses += 1
             await proceed(call)
 
     return layer

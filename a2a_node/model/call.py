@@ -13,6 +13,7 @@ from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import NOBODY, Principal
+from a2a_node.model.trace import Trace
 
 Reply = Callable[[Payload], Awaitable[None]]
 
@@ -66,6 +67,7 @@ class Call:
     offered: AgentCapability | None = None  # what the directory says of the capability
     instance: Instance | None = None  # who serves it
     token: str = ""  # what its agent sends back with child calls
+    trace: Trace | None = None  # the span that is open now; None when the node does not trace
     replayed: bool = False  # answered without an agent's work
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard

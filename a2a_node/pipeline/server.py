@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -101,6 +101,14 @@ class _Unknown(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(_unserved(handler_call_details.method, self._front))
 
 
+class _Aborted(MeshError):
+    """A standard service has ended its RPC with a status of its own; the layers see it as any other failure."""
+
+    def __init__(self, abort: grpc.aio.AbortError, context: Any) -> None:
+        super().__init__(context.details() or "")
+        self.abort, self.code, self.reason = abort, context.code().name, context.code().name
+
+
 class _Collected:
     """Stands in for a server while a standard service adds itself."""
 
@@ -149,7 +157,8 @@ def _foreign(name: str, handler: Any, front: Front) -> Handler:
 
     async def handle(request: Any, context: Any) -> Any:
         async def work(request: Any, _: Call) -> Any:
-            return await handler.unary_unary(request, context)
+            with _aborting(context):
+                return await handler.unary_unary(request, context)
 
         return await _unary(name, work, front)(request, context)
 
@@ -215,11 +224,12 @@ def _conversation(name: str, work: Work, front: Front) -> Work:
 def _with_context(name: str, behaviour: Work, front: Front) -> Work:
     async def handle(requests: Any, context: Any) -> None:
         async def rest(_: Call) -> None:
-            result = behaviour(requests, context)
-            if inspect.isawaitable(result):
-                await result
-            else:
-                await _each(result, context.write)
+            with _aborting(context):
+                result = behaviour(requests, context)
+                if inspect.isawaitable(result):
+                    await result
+                else:
+                    await _each(result, context.write)
 
         call = _opened(name, context, rest, endless=True)
         try:
@@ -228,6 +238,14 @@ def _with_context(name: str, behaviour: Work, front: Front) -> Work:
             await _refuse(context, call, failure)
 
     return handle
+
+
+@contextmanager
+def _aborting(context: Any) -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AbortError as abort:
+        raise _Aborted(abort, context) from None
 
 
 def _unserved(name: str, front: Front) -> Work:
@@ -289,8 +307,8 @@ def _opened(name: str, context: Any, rest: Proceed, *, endless: bool = False) ->
 
 async def _refuse(context: Any, call: Call, failure: Exception) -> None:
     """End the RPC with the failure's own status; what nobody named is logged and leaves as INTERNAL."""
-    if isinstance(failure, grpc.aio.AbortError):
-        raise failure
+    if isinstance(failure, _Aborted):
+        raise failure.abort
     if not isinstance(failure, MeshError):
         log.error("unexpected failure", method=call.method, call_id=call.id, exc_info=failure)
         failure = InternalError()

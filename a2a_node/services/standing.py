@@ -37,6 +37,10 @@ class Standing:
         suffering = [service for store in self._away for service in SUFFERING[store]]
         await self.health.report(serving=not self._draining.begun, away=suffering)
 
+    def stores(self) -> Mapping[str, bool]:
+        """Whether each store answers."""
+        return {store: store not in self._away for store in STORES}
+
     def readiness(self) -> tuple[bool, Mapping[str, str]]:
         """Whether the node takes new calls, and how each thing that it depends on stands."""
         stores = {store: "away" if store in self._away else "ok" for store in STORES}

@@ -10,12 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import orjson
 from sqlalchemy import Executable, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from a2a_node.store.driver import Dial, translated
+from a2a_node.store.pool import Pool
 
 POOL_SIZE = 5
 PATIENCE = 1.0  # seconds
@@ -91,6 +94,11 @@ class Postgres:
         alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         async with translated(), asyncio.timeout(self.patience), alone.connect() as connection:
             return await _rows(connection, statement, parameters)
+
+    def pool(self) -> Pool:
+        """How the pool stands now."""
+        pool = cast("QueuePool", self.engine.pool)
+        return Pool(in_use=pool.checkedout(), idle=pool.checkedin(), size=pool.size())
 
     async def ping(self) -> None:
         """StoreUnavailable unless Postgres answers now."""

@@ -29,6 +29,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
+from a2a_node.store.pool import Pool
 
 POOL_SIZE = 64
 PATIENCE = 1.0  # seconds for all of a command: a connection, the question and the answer
@@ -121,6 +122,12 @@ class Redis:
             return await self.ask_all([("EVALSHA", code.digest, len(keys), *keys, *rest) for keys, rest in calls])
         except NoScriptError:
             return await self.ask_all([("EVAL", code.text, len(keys), *keys, *rest) for keys, rest in calls])
+
+    def pool(self) -> Pool:
+        """How the pool stands now."""
+        pool = self._client.connection_pool
+        (idle, _), (in_use, _) = pool.get_connection_count()
+        return Pool(in_use=in_use, idle=idle, size=pool.max_connections)
 
     async def ping(self) -> None:
         """StoreUnavailable unless Redis answers now."""

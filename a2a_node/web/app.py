@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from a2a_node.model.errors import SettingInvalid
+from a2a_node.web.figures import Figures
 
 Readiness = Callable[[], tuple[bool, Mapping[str, str]]]
 
 
-def app(readiness: Readiness) -> Starlette:
+def app(readiness: Readiness, figures: Figures) -> Starlette:
     """The application; `readiness` says whether calls are served, and how each dependency stands."""
 
     async def healthz(_: Request) -> Response:
@@ -28,8 +28,9 @@ def app(readiness: Readiness) -> Starlette:
         ready, dependencies = readiness()
         return JSONResponse({"ready": ready, "dependencies": dict(dependencies)}, 200 if ready else 503)
 
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(request: Request) -> Response:
+        page, media_type = await figures.page(request.headers.get("accept", ""))
+        return Response(page, headers={"content-type": media_type})
 
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
 

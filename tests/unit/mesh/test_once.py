@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from a2a_node.mesh.once import cached, idempotent
+from a2a_node.mesh.once import Lookups, cached, idempotent
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Call, Once
 from a2a_node.model.envelope import Envelope
@@ -126,7 +126,7 @@ async def test_without_the_store_a_key_is_refused_and_a_cached_call_just_works()
     with pytest.raises(StoreUnavailable):
         await ask(idempotent(Away()), worker, key="k")
     assert worker.worked == 0
-    await ask(cached(Away()), worker)
+    await ask(cached(Away(), Lookups()), worker)
     assert worker.worked == 1
 
 
@@ -134,14 +134,14 @@ async def test_equal_input_of_a_cached_capability_is_worked_once(outcomes: Outco
     """Until the agent's version changes; failures are not kept."""
     worker = Worker()
     for _ in range(3):
-        await ask(cached(outcomes), worker)
-    await ask(cached(outcomes), worker, b'{"other": 1}')
-    await ask(cached(outcomes), worker, version="2")
+        await ask(cached(outcomes, Lookups()), worker)
+    await ask(cached(outcomes, Lookups()), worker, b'{"other": 1}')
+    await ask(cached(outcomes, Lookups()), worker, version="2")
     assert worker.worked == 3
     failing = Worker(AgentRefused("no"))
     for _ in range(2):
         with pytest.raises(AgentRefused):
-            await ask(cached(outcomes), failing, b'{"failing": 1}')
+            await ask(cached(outcomes, Lookups()), failing, b'{"failing": 1}')
     assert failing.worked == 2
 
 
@@ -149,5 +149,5 @@ async def test_a_store_error_of_the_agents_own_is_not_mistaken_for_the_caches(ou
     """It is the agent's answer, and the agent worked once."""
     worker = Worker(StoreUnavailable("its own"))
     with pytest.raises(StoreUnavailable, match="its own"):
-        await ask(cached(outcomes), worker)
+        await ask(cached(outcomes, Lookups()), worker)
     assert worker.worked == 1
