@@ -37,7 +37,7 @@ from a2a_node.model.call import Call, Proceed, folded
 from a2a_node.model.errors import AgentNotFound, SettingInvalid
 from a2a_node.model.nodes import Node as NodeRow
 from a2a_node.model.ports import Carrier, Grants, Outcomes, Registry, Sessions, Topics, Values
-from a2a_node.model.principal import Principal
+from a2a_node.model.principal import Principal, checked_principal
 from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
@@ -73,7 +73,6 @@ from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
-ROOTS = frozenset((DEVELOPER,))  # they hold every permission, and give the first ones away
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
@@ -228,7 +227,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         stores = await house.enter_async_context(_stores(postgres_url, redis_url))
         directory = await house.enter_async_context(Directory.following(stores.registry))
         following = await house.enter_async_context(Following.grants_of(stores.grants))
-        decisions = Decisions(following, Uses(stores.grants), ROOTS)
+        decisions = Decisions(following, Uses(stores.grants), _roots(settings))
         calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
         carriers = await house.enter_async_context(_carriers(settings, name, agents, (stores, directory, inside)))
@@ -263,7 +262,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             RegistryService(directory, Registrar(stores.registry, directory, name, member.drain), name),
             SessionService(stores.sessions),
             CacheService(stores.values, stores.topics),
-            AccessService(stores.grants, Granting(stores.grants, following, ROOTS), decisions, name),
+            AccessService(stores.grants, Granting(stores.grants, following, decisions.roots), decisions, name),
         ]
         standing = Standing([service.descriptor.full_name for service in services], draining, directory)
         await house.enter_async_context(watching(stores.pings(), standing.told))
@@ -341,6 +340,11 @@ async def _doors(
 async def _rest(call: Call) -> None:
     """The end of the incoming layers: what the RPC itself does."""
     await call.rest(call)
+
+
+def _roots(settings: Settings) -> frozenset[Principal]:
+    """Those who hold every permission, and give the first ones away."""
+    return frozenset((DEVELOPER, *(checked_principal("administrators", name) for name in settings.administrators)))
 
 
 def _row(settings: Settings, name: str, ports: Ports) -> NodeRow:

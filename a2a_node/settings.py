@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from a2a_node.model.errors import SettingInvalid
 from a2a_node.model.names import NAME
 from a2a_node.model.places import default_data_dir
+from a2a_node.model.principal import WRITTEN
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -33,6 +34,10 @@ class Settings(BaseSettings):
     agent: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Agents to host, each as `package.module:name`; commas between them in the variable."
     )
+    administrators: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Principals that hold every permission, such as person:ada; commas between them in the variable.",
+    )
     echo: bool = Field(default=True, description="Host the small agent `echo`, to try the node with.")
     postgres_url: SecretStr = Field(SecretStr(""), description="Postgres of the mesh; `up` brings its own.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis of the mesh; `up` brings its own.")
@@ -47,10 +52,18 @@ class Settings(BaseSettings):
     )
     json_logs: bool = Field(default=False, description="Log JSON lines rather than text for people.")
 
-    @field_validator("agent", mode="before")
+    @field_validator("agent", "administrators", mode="before")
     @classmethod
-    def _listed(cls, agents: object) -> object:
-        return agents.split(",") if isinstance(agents, str) else agents
+    def _listed(cls, several: object) -> object:
+        return several.split(",") if isinstance(several, str) else several
+
+    @field_validator("administrators")
+    @classmethod
+    def _principals(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not WRITTEN.fullmatch(name):
+                raise ValueError(f"{name!r} must look like person:NAME, agent:NAME or node:NAME")
+        return names
 
     @field_validator("data_dir")
     @classmethod

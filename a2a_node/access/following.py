@@ -50,6 +50,7 @@ class Following:
         self._habits = habits
         self._clock: tuple[datetime, float] | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -73,9 +74,14 @@ class Following:
         return moment + timedelta(seconds=monotonic() - then)
 
     async def reached(self, revision: int) -> None:
-        """Read until what was written as that revision is known here; StoreUnavailable."""
-        while self.book.revision < revision:
-            await self._catch_up(revision)
+        """Read until what was written as that revision is known here; StoreUnavailable after the patience."""
+        try:
+            async with asyncio.timeout(self._habits.patience):
+                await self._catch_up(revision)
+                while self.book.revision < revision:
+                    await self._changed.wait()
+        except TimeoutError:
+            raise StoreUnavailable("postgres") from None
 
     async def _follow(self) -> None:
         """Hear of changes; come back whenever that was cut off."""
@@ -134,6 +140,8 @@ class Following:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _heard(self, *, cut_off: bool) -> None:
         if cut_off and not self.behind:

@@ -14,6 +14,7 @@ from a2a_node.cli.calls import call, stream
 from a2a_node.cli.database import database
 from a2a_node.cli.doctor import doctor
 from a2a_node.cli.failures import BAD_USAGE
+from a2a_node.cli.grants import grants
 from a2a_node.cli.nodes import nodes
 from a2a_node.cli.sessions import sessions
 from a2a_node.cli.start import serve, up
@@ -30,7 +31,14 @@ app = typer.Typer(
 )
 for command in (up, serve, call, stream, doctor):
     app.command()(command)
-for name, group in (("agents", agents), ("nodes", nodes), ("sessions", sessions), ("cache", cache), ("db", database)):
+for name, group in (
+    ("agents", agents),
+    ("nodes", nodes),
+    ("sessions", sessions),
+    ("cache", cache),
+    ("grants", grants),
+    ("db", database),
+):
     app.add_typer(group, name=name)
 
 

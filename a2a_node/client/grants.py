@@ -31,12 +31,17 @@ class Check:
     grant: str = ""
 
 
-class Terms(TypedDict, total=False):
-    """What a grant is given with; what is absent bounds it no further than the grant that it hangs from."""
+class Bounds(TypedDict, total=False):
+    """What narrows a grant; what is absent bounds it no further than the grant that it hangs from."""
 
-    depth: int  # how many times it may be handed on; absent means not at all
     ttl: float  # seconds
     conditions: Sequence[str]  # CEL
+
+
+class Terms(Bounds, total=False):
+    """What a grant is given with."""
+
+    depth: int  # how many times it may be handed on; absent means not at all
     parent: str  # the id of the grant to hang it from; absent means the widest that fits
 
 
@@ -112,21 +117,16 @@ class Grants:
         return to_request((await self._connection.ask(_ASK, request, terms())).request)
 
     async def decide(
-        self,
-        request_id: str,
-        *,
-        approve: bool,
-        comment: str = "",
-        ttl: float | None = None,
-        conditions: Sequence[str] = (),
+        self, request_id: str, *, approve: bool, comment: str = "", **bounds: Unpack[Bounds]
     ) -> PermissionRequest:
-        """Approve a request, for `ttl` seconds at most and under conditions, or deny it; RequestDecided."""
+        """Approve a request within bounds, or deny it; RequestDecided, PermissionDenied."""
+        ttl = bounds.get("ttl")
         request = pb.DecideRequestRequest(
             request_id=request_id,
             decision=pb.PERMISSION_DECISION_APPROVE if approve else pb.PERMISSION_DECISION_DENY,
             comment=comment,
             ttl=None if ttl is None else duration(ttl),
-            conditions=conditions,
+            conditions=bounds.get("conditions", ()),
         )
         return to_request((await self._connection.ask(_DECIDE, request, terms())).request)
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from a2a_node.model.errors import GrantTooWide
+from a2a_node.model.errors import GrantTooWide, InvalidInput
 from a2a_node.model.permissions import covers
 
 MOST_DEPTH = 8
 REQUEST_DAYS = 7.0  # until a request that nobody decides is over
+MOST_PENDING = 100  # requests of one principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,9 @@ def wider(new: NewGrant, parent: Grant, now: datetime) -> str:
         (limit is not None and (end is None or end > limit), f"ends before that, at {limit} by the store's clock"),
     )
     return next((words for at_fault, words in faults if at_fault), "")
+
+
+def check_pending(pending: int) -> None:
+    """InvalidInput for a principal that has so many requests pending that nobody would read one more."""
+    if pending >= MOST_PENDING:
+        raise InvalidInput("permission", f"is one of {pending} that you have asked for; wait until some are decided")

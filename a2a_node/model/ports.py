@@ -275,7 +275,10 @@ class Grants(Protocol):
         """
 
     async def ask(self, requester: str, permission: str, justification: str, ttl: float | None) -> PermissionRequest:
-        """Keep a request, or find the one that this requester has pending for this permission."""
+        """Keep a request, or find the one that this requester has pending for this permission.
+
+        InvalidInput when MOST_PENDING are pending.
+        """
 
     async def request(self, request_id: str) -> PermissionRequest:
         """A request; RequestNotFound."""

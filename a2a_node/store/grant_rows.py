@@ -64,8 +64,9 @@ LAPSE = text(
 ASK = text("""
 INSERT INTO permission_requests (requester, permission, justification, ttl, expires_at)
 VALUES (:requester, :permission, :justification, :ttl, clock_timestamp() + make_interval(days => :days))
-ON CONFLICT (requester, permission) WHERE status = 'pending' DO NOTHING
-""")
+ON CONFLICT (requester, permission) WHERE status = 'pending' DO UPDATE SET requester = excluded.requester
+RETURNING *
+""")  # whoever asks the same at the same time gets the row that was there
 
 
 def grant_from(row: RowMapping) -> Grant:

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, Update, insert, select, update
 
 from a2a_node.model.errors import GrantNotFound, RequestDecided, RequestNotFound
 from a2a_node.model.grants import (
+    MOST_PENDING,
     REQUEST_DAYS,
     Decision,
     Grant,
@@ -17,6 +18,7 @@ from a2a_node.model.grants import (
     PermissionRequest,
     RequestStatus,
     check_narrower,
+    check_pending,
 )
 from a2a_node.model.ports import GrantChanges, GrantFilter, GrantPlace
 from a2a_node.store import grant_rows as rows
@@ -68,15 +70,15 @@ class PostgresGrants:
     async def ask(self, requester: str, permission: str, justification: str, ttl: float | None) -> PermissionRequest:
         """Keep a request, or find the same one, pending."""
         said = {"requester": requester, "permission": permission, "justification": justification, "ttl": ttl}
-        same = select(permission_requests).where(
-            permission_requests.c.requester == requester,
-            permission_requests.c.permission == permission,
-            permission_requests.c.status == RequestStatus.PENDING.value,
-        )
+        pending = rows.listed_requests(requester, RequestStatus.PENDING, None, MOST_PENDING)
         async with self._postgres.writing() as transaction:
             await transaction.fetch(rows.LAPSE)
-            await transaction.fetch(rows.ASK, said | {"days": int(REQUEST_DAYS)})
-            return rows.request_from((await transaction.fetch(same))[0], await _now(transaction))
+            asked = await transaction.fetch(pending)
+            found = [row for row in asked if row["permission"] == permission]
+            if not found:
+                check_pending(len(asked))
+                found = [*await transaction.fetch(rows.ASK, said | {"days": int(REQUEST_DAYS)})]
+            return rows.request_from(found[0], await _now(transaction))
 
     async def request(self, request_id: str) -> PermissionRequest:
         """A request."""

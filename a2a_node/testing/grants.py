@@ -16,6 +16,7 @@ from a2a_node.model.grants import (
     PermissionRequest,
     RequestStatus,
     check_narrower,
+    check_pending,
     expiry,
 )
 from a2a_node.model.names import fresh_uuid
@@ -90,10 +91,13 @@ class MemoryGrants:
     async def ask(self, requester: str, permission: str, justification: str, ttl: float | None) -> PermissionRequest:
         """Keep a request, or find the same one, pending."""
         now = self._now()
-        for request in self._lapsed(now):
-            same = (request.requester, request.permission) == (requester, permission)
-            if same and request.status is RequestStatus.PENDING:
+        pending = [
+            one for one in self._lapsed(now) if (one.requester, one.status) == (requester, RequestStatus.PENDING)
+        ]
+        for request in pending:
+            if request.permission == permission:
                 return request
+        check_pending(len(pending))
         until = now + timedelta(days=REQUEST_DAYS)
         asked = PermissionRequest(fresh_uuid(), requester, permission, justification, now, until, ttl)
         self._requests[asked.id] = asked

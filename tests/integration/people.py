@@ -26,6 +26,7 @@ class Meeting:
 
     def __init__(self, node: Node, clients: Mapping[str, MeshClient]) -> None:
         self.node = node
+        self.dev_key = node.key_file.read_text().strip()
         self.dev, self.ann, self.bob, self.cleo = (clients[name] for name in ("dev", *PEOPLE))
 
 
@@ -43,8 +44,8 @@ def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.
         place.mkdir(exist_ok=True)
         chosen = {"data_dir": place, "grpc_port": 0, "http_port": 0, "drain": 1.0, "node_id": name, **settings}
         async with running(Settings.model_validate(chosen), postgres_url, redis_url) as node:
-            keys = {"dev": node.key_file.read_text().strip()} | {person: f"key-of-{person}" for person in PEOPLE}
-            clients = {person: MeshClient(node.grpc_address, key) for person, key in keys.items()}
+            clients = {"dev": MeshClient(node.grpc_address, node.key_file.read_text().strip())}
+            clients |= {person: MeshClient(node.grpc_address, f"key-of-{person}") for person in PEOPLE}
             try:
                 yield Meeting(node, clients)
             finally:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from a2a_node.client import AgentChange, AgentEntry, Missed, NodeEntry, Published, Started, Value
+from a2a_node.client import AgentChange, AgentEntry, Check, Missed, NodeEntry, Published, Started, Value
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.errors import MeshError
+from a2a_node.model.grants import Grant, PermissionRequest, RequestStatus
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.state import Session
 
@@ -19,6 +20,8 @@ AGENT = RegisteredAgent(DESCRIPTOR, "a-1", "person:dev", True, THEN, THEN, THEN,
 INSTANCE = Instance("i-1", "greeter", "node-1", InstanceKind.HOSTED, created_at=THEN)
 NODE = Node("node-1", "127.0.0.1:50051", region="north", zone="a", version="0.1.0", started_at=THEN)
 SESSION = Session("s-1", "greeter", "ann", {"step": 1}, 3, 60.0, THEN, THEN, THEN)
+GRANT = Grant("g-1", "person:dev", "person:ann", "agent:echo:invoke", THEN, conditions=("uses < 5",))
+REQUEST = PermissionRequest("r-1", "person:ann", "agent:echo:invoke", "to say hello", THEN, THEN)
 
 
 @dataclass
@@ -156,11 +159,55 @@ class Cache:
         yield Published(4, {"n": 1}, THEN)
 
 
+@dataclass
+class Grants:
+    """One grant, and one request."""
+
+    allowed: bool = True
+    asked: dict[str, object] = field(default_factory=dict)
+
+    async def list(self, **only: object) -> AsyncIterator[Grant]:
+        """The grant, and itself revoked."""
+        self.asked = only
+        yield GRANT
+        yield replace(GRANT, revoked=True, conditions=())
+
+    async def give(self, principal: str, permission: str, **terms: object) -> Grant:
+        """The grant as asked."""
+        self.asked = terms
+        return replace(GRANT, granted_to=principal, permission=permission)
+
+    async def revoke(self, grant_id: str) -> int:
+        """Three for the one grant that there is."""
+        return 3 if grant_id == GRANT.id else 0
+
+    async def check(self, permission: str, principal: str, **more: object) -> Check:
+        """What was set."""
+        self.asked = {"permission": permission, "principal": principal, **more}
+        return Check(self.allowed, "because", "g-1" if self.allowed else "")
+
+    async def ask(self, permission: str, why: str, *, ttl: float | None) -> PermissionRequest:
+        """The request as asked."""
+        return replace(REQUEST, permission=permission, justification=why, ttl=ttl)
+
+    async def requests(self, **only: object) -> AsyncIterator[PermissionRequest]:
+        """The request."""
+        self.asked = only
+        yield REQUEST
+
+    async def decide(self, request_id: str, *, approve: bool, comment: str, **bounds: object) -> PermissionRequest:
+        """The request, decided."""
+        self.asked = {"comment": comment, **bounds}
+        status = RequestStatus.APPROVED if approve else RequestStatus.DENIED
+        return replace(REQUEST, id=request_id, status=status, grant="g-1" if approve else "")
+
+
 class Mesh:
     """What a command talks to; its agent answers what it was asked, or fails with `failure`."""
 
     def __init__(self) -> None:
         self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
+        self.grants = Grants()
         self.address: str | None = None
         self.options: dict[str, object] = {}
         self.failure: MeshError | None = None

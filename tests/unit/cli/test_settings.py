@@ -109,3 +109,11 @@ def test_a_command_may_take_some_settings() -> None:
     assert look.__doc__ == "Look at it."
     assert [parameter.name for parameter in setting_options(("data_dir",))] == ["data_dir"]
     look(data_dir=None)
+
+
+def test_administrators_are_principals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several, with commas in the variable; a name that is none is refused by the setting's."""
+    monkeypatch.setenv("A2A_ADMINISTRATORS", "person:ada,node:n1")
+    assert settings_of({}).administrators == ("person:ada", "node:n1")
+    with pytest.raises(SettingInvalid, match="administrators"):
+        settings_of({"administrators": ["ada"]})
