@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from a2a_node.mesh.directory import Directory, Habits
 from a2a_node.mesh.membership import Duties, Rhythm, membership
 from a2a_node.mesh.registrar import Registrar
 from a2a_node.model.agents import AgentCapability, AgentDescriptor
+from a2a_node.model.errors import NodeNotFound
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.principal import Principal
 from a2a_node.store.migrate import migrated
@@ -85,6 +86,13 @@ async def test_a_node_that_was_cut_off_learns_what_it_missed(postgres_url: str) 
             assert "late" in cut_off
 
 
+def standing(directory: Directory, node_id: str) -> NodeStatus | None:
+    """How a node stands; None while nobody has heard of it."""
+    with suppress(NodeNotFound):
+        return directory.node(node_id).status
+    return None
+
+
 async def test_a_node_that_leaves_is_gone_for_the_others(postgres_url: str) -> None:
     """Its endpoints stay until their own leases end."""
     await migrated(postgres_url)
@@ -92,6 +100,6 @@ async def test_a_node_that_leaves_is_gone_for_the_others(postgres_url: str) -> N
         async with node(postgres_url, "two") as (_, registrar):
             await registrar.register(ECHO, "127.0.0.1:7000", 600, ME)
         async with asyncio.timeout(PATIENCE):
-            while here.node("two").status is not NodeStatus.GONE:
+            while standing(here, "two") is not NodeStatus.GONE:
                 await here.changed()
         assert len(here.find("echo").instances) == 1
