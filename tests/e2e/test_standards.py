@@ -39,6 +39,7 @@ FILES = (
 )
 CONTRACT = {service.full_name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()}
 OWN = [
+    "a2amesh.v1.AccessService",
     "a2amesh.v1.AgentHostService",
     "a2amesh.v1.AgentService",
     "a2amesh.v1.CacheService",
