@@ -1,4 +1,4 @@
-"""What the rooms need of each other, said as Protocols; `node.py` introduces them.
+"""What the rooms need of each other, said as Protocols; `node/` introduces them.
 
 Every method of a store raises StoreUnavailable, within about a second, when the store is away.
 """

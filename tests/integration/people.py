@@ -36,7 +36,7 @@ Meet = Callable[..., AbstractAsyncContextManager[Meeting]]
 @pytest.fixture
 def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Meet:
     """Run a node of that name for all of them, on the test's own stores; more settings are given by name."""
-    monkeypatch.setattr("a2a_node.node.KnownKeys", lambda keys: KnownKeys({**keys, **KEYS}))
+    monkeypatch.setattr("a2a_node.node.building.KnownKeys", lambda keys: KnownKeys({**keys, **KEYS}))
 
     @asynccontextmanager
     async def met(name: str = "one", **settings: object) -> AsyncIterator[Meeting]:

@@ -1,0 +1,131 @@
+"""The builder: everything of a node is made here, top to bottom, and unmade in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry
+
+from a2a_node.access.decisions import Decisions
+from a2a_node.access.following import Following
+from a2a_node.access.granting import Granting
+from a2a_node.access.uses import Uses
+from a2a_node.mesh.announcing import announced
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.directory import Directory
+from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.inside import Inside
+from a2a_node.mesh.loading import loaded
+from a2a_node.mesh.membership import Duties, Rhythm, membership
+from a2a_node.mesh.once import Lookups
+from a2a_node.mesh.registrar import Registrar
+from a2a_node.model.nodes import Node as NodeRow
+from a2a_node.model.principal import Principal, checked_principal
+from a2a_node.node import doors, stores
+from a2a_node.node.carriers import carrying
+from a2a_node.node.doors import Ports
+from a2a_node.node.handle import Node
+from a2a_node.node.layers import Layers
+from a2a_node.ops.echo import agent as echo
+from a2a_node.pipeline.auth import KnownKeys
+from a2a_node.pipeline.keys import development_key
+from a2a_node.pipeline.metrics import Traffic
+from a2a_node.pipeline.server import Service
+from a2a_node.services.access import AccessService
+from a2a_node.services.agent import AgentService
+from a2a_node.services.agent_host import AgentHostService
+from a2a_node.services.cache import CacheService
+from a2a_node.services.registry import RegistryService
+from a2a_node.services.session import SessionService
+from a2a_node.services.standing import Standing
+from a2a_node.settings import Settings
+from a2a_node.store.identity import node_id
+from a2a_node.store.watch import watching
+from a2a_node.web import gauges, process
+from a2a_node.web.figures import Figures
+
+DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
+
+
+@asynccontextmanager
+async def running(settings: Settings, postgres_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """Run a node on those stores until the block ends; SettingInvalid and StoreUnavailable say why it cannot start."""
+    async with AsyncExitStack() as house:
+        name = node_id(settings.data_dir, settings.node_id)
+        key, key_file = development_key(settings.data_dir)
+        agents = loaded(settings.agent, [echo] if settings.echo else [])
+        ports = Ports.of(settings)
+
+        # The node's own: nodes that share a process, as in tests, count apart. Rooms count on it or in plain numbers.
+        registry = CollectorRegistry()
+        process.told(registry, version("a2a-node"), name)
+        await house.enter_async_context(process.timed(registry))
+        kept = await house.enter_async_context(stores.opened(postgres_url, redis_url))
+        directory = await house.enter_async_context(Directory.following(kept.registry))
+        following = await house.enter_async_context(Following.grants_of(kept.grants))
+        decisions = Decisions(following, Uses(kept.grants), _roots(settings))
+        calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
+        draining, inside = Draining(name, calls, settings.drain), Inside(name)
+        carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside)))
+        layers = Layers(
+            settings=settings,
+            directory=directory,
+            calls=calls,
+            draining=draining,
+            keys=KnownKeys({key: DEVELOPER}),
+            decisions=decisions,
+            outcomes=kept.outcomes,
+            carriers=carriers,
+            node_id=name,
+            traffic=traffic,
+            lookups=lookups,
+        )
+        incoming, outgoing = layers.incoming(), layers.outgoing()
+        inside.opens(incoming, outgoing)
+
+        async def announce() -> None:
+            await directory.reached(await announced(kept.registry, name, agents, str(DEVELOPER)))
+            await carriers.attached.reannounce()
+
+        duties, rhythm = Duties(announce, draining.begin), Rhythm(settings.lease, settings.lease / 3)
+        row = _row(settings, name, ports)
+        member = await house.enter_async_context(membership(kept.registry, directory, row, duties, rhythm))
+        await announce()
+
+        services: list[Service] = [
+            AgentService(outgoing, calls, settings.payload_limit),
+            AgentHostService(carriers.attached),
+            RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),
+            SessionService(kept.sessions),
+            CacheService(kept.values, kept.topics),
+            AccessService(kept.grants, Granting(kept.grants, following, decisions.roots), decisions, name),
+        ]
+        standing = Standing([service.descriptor.full_name for service in services], draining, directory)
+        await house.enter_async_context(watching(kept.pings(), standing.told))
+        work = gauges.Work(
+            calls, carriers.hosted, carriers.attached, carriers.endpoints, lookups, draining, traffic.open_streams
+        )
+        figures = Figures(
+            registry,
+            (
+                *gauges.of_directory(directory),
+                *gauges.of_work(work),
+                *gauges.of_stores(standing.stores, kept.pools()),
+                *gauges.of_membership(member.renewals),
+            ),
+        )
+        await house.enter_async_context(doors.opened(settings, ports, services, (incoming, traffic, standing, figures)))
+        yield Node(name, *ports.addresses(settings.host), key_file, draining, standing, carriers.attached)
+
+
+def _roots(settings: Settings) -> frozenset[Principal]:
+    """Those who hold every permission, and give the first ones away."""
+    return frozenset((DEVELOPER, *(checked_principal("administrators", name) for name in settings.administrators)))
+
+
+def _row(settings: Settings, name: str, ports: Ports) -> NodeRow:
+    """The node as it enters the registry."""
+    address, _ = ports.addresses(settings.host)
+    return NodeRow(name, address, region=settings.region, zone=settings.zone, version=version("a2a-node"))

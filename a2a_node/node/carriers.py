@@ -1,0 +1,53 @@
+"""What takes a call to an instance, by the kind of instance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from a2a_node.agent import Agent
+from a2a_node.mesh.attach_stream import Rules
+from a2a_node.mesh.attached import Attached
+from a2a_node.mesh.directory import Directory
+from a2a_node.mesh.endpoint import Endpoints
+from a2a_node.mesh.hosted import Hosted
+from a2a_node.mesh.inside import Inside
+from a2a_node.mesh.lines import Bounds
+from a2a_node.model.agents import InstanceKind
+from a2a_node.model.ports import Carrier
+from a2a_node.node.stores import Stores
+from a2a_node.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """What takes a call to an instance."""
+
+    hosted: Hosted
+    attached: Attached
+    endpoints: Endpoints
+
+    def by_kind(self) -> Mapping[InstanceKind, Carrier]:
+        """The carrier of each kind of instance."""
+        return {
+            InstanceKind.HOSTED: self.hosted,
+            InstanceKind.ATTACHED: self.attached,
+            InstanceKind.ENDPOINT: self.endpoints,
+        }
+
+
+@asynccontextmanager
+async def carrying(
+    settings: Settings, name: str, agents: Mapping[str, Agent], rooms: tuple[Stores, Directory, Inside]
+) -> AsyncIterator[Carriers]:
+    """Whatever takes a call to an instance, by the kind of instance."""
+    stores, directory, inside = rooms
+    hosted = Hosted(agents, inside, config_of=lambda agent: directory.find(agent).agent.descriptor.config)
+    with hosted.watching(asyncio.get_running_loop()):
+        async with (
+            Endpoints.reaching(directory.serves, Bounds(settings.payload_limit)) as endpoints,
+            Attached.carrying(name, stores.registry, directory, Rules(settings.payload_limit)) as attached,
+        ):
+            yield Carriers(hosted, attached, endpoints)

@@ -1,0 +1,86 @@
+"""The two lists of layers: the order of all that happens to a call, with the reason beside each line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from a2a_node.access.decisions import Decisions
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.directory import Directory
+from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.once import Lookups, cached, idempotent
+from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.model.call import Call, Proceed, folded
+from a2a_node.model.errors import AgentNotFound
+from a2a_node.model.ports import Outcomes
+from a2a_node.node.carriers import Carriers
+from a2a_node.pipeline.auth import KnownKeys, auth
+from a2a_node.pipeline.envelope import EnvelopeRules, envelope
+from a2a_node.pipeline.metrics import Traffic
+from a2a_node.pipeline.permit import Permit, Place
+from a2a_node.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What the two lists of layers need."""
+
+    settings: Settings
+    directory: Directory
+    calls: Calls
+    draining: Draining
+    keys: KnownKeys
+    decisions: Decisions
+    outcomes: Outcomes
+    carriers: Carriers
+    node_id: str
+    traffic: Traffic
+    lookups: Lookups
+
+    def incoming(self) -> Proceed:
+        """What every RPC passes, outermost first."""
+        rules = EnvelopeRules(self.settings.default_deadline, self.settings.max_deadline, self.settings.max_hops)
+        place = Place(self.node_id, self.settings.region, self.settings.zone)
+        return folded(
+            [
+                self.traffic.layer,  # outside auth, so that refusals are counted
+                envelope(rules, self.calls.parent_of, self._revisits),  # before anything is spent on the call
+                auth(self.keys),  # nobody unknown goes further
+                Permit(
+                    self.decisions, place, self._owner
+                ).check,  # after auth: what somebody may do depends on who it is
+                self.draining.refuse,  # after auth: only those who are known learn how the node stands
+            ],
+            _rest,
+        )
+
+    def outgoing(self) -> Proceed:
+        """What every invocation passes on its way to an agent, outermost first."""
+        carriers = self.carriers.by_kind()
+        return folded(
+            [
+                resolve(self.directory),  # a name that nobody has costs nothing more
+                self.calls.track,  # around all work, so that it can be cancelled and looked up
+                idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
+                cached(self.outcomes, self.lookups),  # one agent call for many equal ones
+                balance(self.directory, carriers, self.node_id),  # picks the instance
+            ],
+            carry(carriers),
+        )
+
+    def _owner(self, agent: str) -> str:
+        try:
+            return self.directory.find(agent).agent.owner
+        except AgentNotFound:
+            return ""
+
+    def _revisits(self, agent: str) -> int:
+        try:
+            return self.directory.find(agent).agent.descriptor.max_revisits
+        except AgentNotFound:
+            return 0
+
+
+async def _rest(call: Call) -> None:
+    """The end of the incoming layers: what the RPC itself does."""
+    await call.rest(call)

@@ -1,0 +1,64 @@
+"""What is kept outside of the process: both stores, behind their ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from a2a_node.model.ports import Grants, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.store import postgres, redis
+from a2a_node.store.grants import PostgresGrants
+from a2a_node.store.outcomes import RedisOutcomes
+from a2a_node.store.pool import Pool
+from a2a_node.store.postgres import Postgres
+from a2a_node.store.redis import Redis
+from a2a_node.store.registry import PostgresRegistry
+from a2a_node.store.sessions import keeping
+from a2a_node.store.topics import RedisTopics
+from a2a_node.store.upgrading import migrated
+from a2a_node.store.values import RedisValues
+from a2a_node.store.wakeups import listening
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept outside of the process."""
+
+    database: Postgres
+    shared: Redis
+    registry: Registry
+    outcomes: Outcomes
+    sessions: Sessions
+    values: Values
+    topics: Topics
+    grants: Grants
+
+    def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """How to ask each store whether it is there."""
+        return {"postgres": self.database.ping, "redis": self.shared.ping}
+
+    def pools(self) -> Mapping[str, Callable[[], Pool]]:
+        """How to ask each store for its pool."""
+        return {"postgres": self.database.pool, "redis": self.shared.pool}
+
+
+@asynccontextmanager
+async def opened(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
+    """The stores behind their ports, the schema of Postgres up to date."""
+    async with AsyncExitStack() as house:
+        await migrated(postgres_url)
+        database = await house.enter_async_context(postgres.connected(postgres_url))
+        shared = await house.enter_async_context(redis.connected(redis_url))
+        wakeups = await house.enter_async_context(listening(shared))
+        sessions = await house.enter_async_context(keeping(shared, database))
+        yield Stores(
+            database,
+            shared,
+            PostgresRegistry(database),
+            RedisOutcomes(shared, wakeups),
+            sessions,
+            RedisValues(shared),
+            RedisTopics(shared, wakeups),
+            PostgresGrants(database),
+        )
