@@ -52,6 +52,8 @@ class Call:
     rest: Proceed  # what is done once every layer has let it through
     metadata: Mapping[str, str] = field(default_factory=dict)
     peer_of: Callable[[], str] = str  # the caller's address, which costs something to ask for
+    identities_of: Callable[[], Sequence[str]] = tuple  # URIs and DNS names that the caller's certificate proves
+    door: str = ""  # where it came in: "peers" for the door of other nodes
     time_left: float | None = None  # seconds that the client's deadline leaves on arrival
     unary: bool = False  # exactly one output is wanted
     endless: bool = False  # a stream that lives until somebody ends it, such as a watch

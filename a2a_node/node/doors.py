@@ -11,7 +11,7 @@ from typing import Self
 from a2a_node.model.call import Proceed
 from a2a_node.model.errors import SettingInvalid
 from a2a_node.pipeline.metrics import Traffic
-from a2a_node.pipeline.server import Front, Service, handlers_of, serving, standard_handlers
+from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS
 from a2a_node.services.standard import standard_services
 from a2a_node.services.standing import Standing
@@ -53,7 +53,7 @@ async def opened(
     address = f"{settings.host}:{ports.grpc}"
     async with (
         web.serving(settings.host, ports.http, web.app(standing.readiness, figures)),
-        serving(address, handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
+        serving([Door(address)], handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
     ):
         yield
 

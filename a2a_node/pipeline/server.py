@@ -11,8 +11,10 @@ import asyncio
 import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import grpc
@@ -31,6 +33,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Question = Callable[..., None]
 OPENING_SECONDS = 10.0
 ENVELOPE_BYTES = 64 * 1024
+_DOOR: ContextVar[str] = ContextVar("door", default="")
 PENDING = 10_000  # calls that wait for the loop; the library's own 1,000 turned bursts away without a reason
 
 
@@ -48,11 +51,33 @@ class Front:
     questions: Mapping[str, Question]
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the server listens: an address, whose port 0 means a free one, and how its callers prove themselves."""
+
+    address: str
+    credentials: grpc.ServerCredentials | None = None  # as grpc.ssl_server_credentials makes them; None without TLS
+    peers: bool = False  # the door of other nodes
+
+
 @asynccontextmanager
 async def serving(
-    address: str, handlers: Mapping[str, Handler], front: Front, *, payload_limit: int, grace: float
+    doors: Sequence[Door], handlers: Mapping[str, Handler], front: Front, *, payload_limit: int, grace: float
+) -> AsyncIterator[tuple[int, ...]]:
+    """Serve until the block ends, then let running calls end for `grace` seconds; yields the port of each door."""
+    async with AsyncExitStack() as house:
+        ports = [
+            await house.enter_async_context(_open(door, handlers, front, (payload_limit, grace))) for door in doors
+        ]
+        yield tuple(ports)
+
+
+@asynccontextmanager
+async def _open(
+    door: Door, handlers: Mapping[str, Handler], front: Front, limits: tuple[int, float]
 ) -> AsyncIterator[int]:
-    """Serve until the block ends, then let running calls end for `grace` seconds; yields the port."""
+    """One door, behind which is a server of its own, so that its calls are known by it."""
+    payload_limit, grace = limits
     size = payload_limit + ENVELOPE_BYTES
     options = [
         ("grpc.max_receive_message_length", size),
@@ -67,8 +92,13 @@ async def serving(
         service, method = name.lstrip("/").split("/")
         server.add_registered_method_handlers(service, {method: handler})
     server.add_generic_rpc_handlers((_Unknown(front),))
-    port = server.add_insecure_port(address)
+    if door.credentials is None:
+        port = server.add_insecure_port(door.address)
+    else:
+        port = server.add_secure_port(door.address, door.credentials)
+    here = _DOOR.set("peers" if door.peers else "")  # the server's calls run in copies of this context
     await server.start()
+    _DOOR.reset(here)
     try:
         yield port
     finally:
@@ -300,9 +330,17 @@ def _opened(name: str, context: Any, rest: Proceed, *, endless: bool = False) ->
         rest=rest,
         metadata=dict(context.invocation_metadata() or ()),
         peer_of=context.peer,
+        identities_of=partial(_identities, context),
+        door=_DOOR.get(),
         time_left=context.time_remaining(),
         endless=endless,
     )
+
+
+def _identities(context: Any) -> Sequence[str]:
+    """What the caller's certificate proves: its URIs first, SPIFFE ids among them, then its DNS names."""
+    proven = context.auth_context()
+    return [name.decode() for kind in ("peer_uri", "peer_dns") for name in proven.get(kind, ())]
 
 
 async def _refuse(context: Any, call: Call, failure: Exception) -> None:

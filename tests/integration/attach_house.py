@@ -19,7 +19,7 @@ from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
-from a2a_node.pipeline.server import Front, Service, handlers_of, serving
+from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.cache import CacheService
@@ -73,8 +73,8 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
             CacheService(MemoryValues(), MemoryTopics()),
         ]
         handlers = handlers_of(services, front)
-        bound = await stack.enter_async_context(
-            serving(f"127.0.0.1:{port}", handlers, front, payload_limit=LIMIT, grace=0)
+        (bound,) = await stack.enter_async_context(
+            serving([Door(f"127.0.0.1:{port}")], handlers, front, payload_limit=LIMIT, grace=0)
         )
         yield House(bound, registry, directory, attached, calls)
 

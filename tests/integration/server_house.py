@@ -18,7 +18,7 @@ from a2a_node.model.errors import MeshError
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, envelope
-from a2a_node.pipeline.server import Front, handlers_of, serving, standard_handlers
+from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.standard import Health, standard_services
 from a2a_node.wire.errors import DETAILS_KEY, from_status
@@ -112,7 +112,7 @@ async def house() -> AsyncIterator[House]:
         handlers |= standard_handlers(register, front)
     await health.report(serving=True)
     async with (
-        serving("127.0.0.1:0", handlers, front, payload_limit=LIMIT, grace=0) as port,
+        serving([Door("127.0.0.1:0")], handlers, front, payload_limit=LIMIT, grace=0) as (port,),
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         yield House(channel, script, calls)

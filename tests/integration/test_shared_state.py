@@ -23,7 +23,7 @@ from a2a_node.model.errors import (
     ValueNotNumber,
     VersionConflict,
 )
-from a2a_node.pipeline.server import Front, handlers_of, serving
+from a2a_node.pipeline.server import Door, Front, handlers_of, serving
 from a2a_node.services.cache import CacheService
 from a2a_node.services.session import SessionService
 from a2a_node.store import postgres, sessions, wakeups
@@ -78,7 +78,7 @@ async def housed(redis_url: str, postgres_url: str) -> AsyncIterator[House]:
         front = Front(rest, {})
         handlers = handlers_of([SessionService(kept), CacheService(RedisValues(redis), topics)], front)
         async with (
-            serving("127.0.0.1:0", handlers, front, payload_limit=4 << 20, grace=0) as port,
+            serving([Door("127.0.0.1:0")], handlers, front, payload_limit=4 << 20, grace=0) as (port,),
             MeshClient(f"127.0.0.1:{port}", "none") as mesh,
         ):
             yield House(mesh, near, far)
