@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from a2a_node.access.decisions import Decisions
 from a2a_node.access.following import Following
 from a2a_node.access.granting import Granting
+from a2a_node.access.identity import Identity
 from a2a_node.access.uses import Uses
 from a2a_node.mesh.announcing import announced
 from a2a_node.mesh.calls import Calls
@@ -55,6 +56,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
     async with AsyncExitStack() as house:
         name = node_id(settings.data_dir, settings.node_id)
         key, key_file = development_key(settings.data_dir)
+        identity = Identity.kept_in(settings.data_dir, name)
         agents = loaded(settings.agent, [echo] if settings.echo else [])
         ports = Ports.of(settings)
 
@@ -90,7 +92,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             await carriers.attached.reannounce()
 
         duties, rhythm = Duties(announce, draining.begin), Rhythm(settings.lease, settings.lease / 3)
-        row = _row(settings, name, ports)
+        row = _row(settings, identity, ports)
         member = await house.enter_async_context(membership(kept.registry, directory, row, duties, rhythm))
         await announce()
 
@@ -125,7 +127,14 @@ def _roots(settings: Settings) -> frozenset[Principal]:
     return frozenset((DEVELOPER, *(checked_principal("administrators", name) for name in settings.administrators)))
 
 
-def _row(settings: Settings, name: str, ports: Ports) -> NodeRow:
+def _row(settings: Settings, identity: Identity, ports: Ports) -> NodeRow:
     """The node as it enters the registry."""
     address, _ = ports.addresses(settings.host)
-    return NodeRow(name, address, region=settings.region, zone=settings.zone, version=version("a2a-node"))
+    return NodeRow(
+        identity.node,
+        address,
+        region=settings.region,
+        zone=settings.zone,
+        version=version("a2a-node"),
+        public_key=identity.public_key,
+    )

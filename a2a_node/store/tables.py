@@ -11,6 +11,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -66,6 +67,7 @@ nodes = Table(
     Column("started_at", Time, nullable=False, server_default=NOW),
     Column("lease_until", Time, nullable=False),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("public_key", Text, nullable=False, server_default=text("''")),  # Ed25519, base64url without padding
     CheckConstraint("status IN ('alive', 'draining', 'suspect', 'gone')", name="status"),
 )
 
@@ -166,6 +168,44 @@ permission_requests = Table(
 
 grants_revision = Table(
     "grants_revision",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint('"only"', name="only"),
+)
+
+# Keys are never deleted: they are the record of who could call.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the whole key
+    Column("principal", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    Column("expires_at", Time),
+    Column("last_used_at", Time),
+    Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    Column("revoked_at", Time),
+    Column("revision", BigInteger, nullable=False, server_default=text("0"), index=True),
+    Index("ix_api_keys_created_at_id", "created_at", "id"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("public", Text, nullable=False),  # PEM
+    Column("private", Text, nullable=False),  # PEM, encrypted where the mesh has a secret
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    CheckConstraint("purpose IN ('tokens', 'nodes')", name="purpose"),
+)
+
+keys_revision = Table(
+    "keys_revision",
     metadata,
     Column("only", Boolean, primary_key=True, server_default=text("true")),
     Column("revision", BigInteger, nullable=False),
