@@ -50,7 +50,7 @@ class Call:
 
     method: str  # the RPC's full name, for example "/a2amesh.v1.AgentService/Invoke"
     rest: Proceed  # what is done once every layer has let it through
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)  # entries whose names end in `-bin` hold bytes
     peer_of: Callable[[], str] = str  # the caller's address, which costs something to ask for
     identities_of: Callable[[], Sequence[str]] = tuple  # URIs and DNS names that the caller's certificate proves
     door: str = ""  # where it came in: "peers" for the door of other nodes
@@ -66,6 +66,7 @@ class Call:
     principal: Principal = NOBODY
     scopes: tuple[str, ...] | None = None  # permissions that bound the caller's key; None where nothing bounds it
     envelope: Envelope | None = None
+    carrier: str = ""  # id of the node that has handed it on, where the layers of that node let it through before
     offered: AgentCapability | None = None  # what the directory says of the capability
     instance: Instance | None = None  # who serves it
     token: str = ""  # what its agent sends back with child calls

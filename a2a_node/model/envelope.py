@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from a2a_node.model.errors import CallLoop, TooManyHops
@@ -22,10 +23,34 @@ class Envelope:
     ] = ()  # who acts for whom, the root's principal first; empty for the root's own call
     id: str = ""  # id of this call
     scopes: tuple[tuple[str, ...], ...] = ()  # what bounds the keys on the way here; each of them bounds this call
+    budget: Mapping[str, int] | None = None  # what the tree had left by unit, as it was admitted; None without a budget
 
     def time_left(self, now: float) -> float:
         """Seconds until the deadline, never negative."""
         return max(0.0, self.deadline - now)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A call as one node hands it on to another: its envelope, who made it, and what was called."""
+
+    envelope: Envelope
+    principal: Principal
+    scopes: tuple[str, ...] | None  # what bounds the key of this very call
+    agent: str
+    capability: str
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What makes a sealed envelope good for one call at one node, for a while."""
+
+    issuer: str  # ids of nodes
+    audience: str
+    issued_at: float  # by the store's clock, seconds since the epoch
+    boot: int  # a random number of 64 bits that the issuer took at its start
+    sequence: int  # counts its envelopes from then on
 
 
 def entered(path: tuple[str, ...], agent: str, max_hops: int, max_revisits: int) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from a2a_node.model.call import Call
 from a2a_node.model.grants import Decision, Grant, NewGrant, PermissionRequest, RequestStatus
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.payload import Payload
+from a2a_node.model.secrets import Secret
 from a2a_node.model.state import CachedValue, Counter, Message, NewSession, Outcome, Session, TopicEvent
 
 SessionPlace: TypeAlias = tuple[datetime, str]  # where a session stands in a list: when it was made, and its id
@@ -302,3 +303,13 @@ class Grants(Protocol):
 
     def revisions(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
         """Hear of revisions that are committed after the block began, as with the registry."""
+
+
+class MeshSecrets(Protocol):
+    """The secrets that all nodes of the mesh share, to know each other's word by."""
+
+    async def current(self) -> tuple[float, Sequence[Secret]]:
+        """The store's time and the secrets, the oldest first, never none.
+
+        A first or a next one is made when it is `due`, one for the whole mesh; what is `outlived` is forgotten.
+        """

@@ -12,6 +12,7 @@ from a2a_node.access.decisions import Decisions
 from a2a_node.access.following import Following
 from a2a_node.access.granting import Granting
 from a2a_node.access.identity import Identity
+from a2a_node.access.secrets import Secrets
 from a2a_node.access.uses import Uses
 from a2a_node.mesh.announcing import announced
 from a2a_node.mesh.calls import Calls
@@ -46,6 +47,7 @@ from a2a_node.store.identity import node_id
 from a2a_node.store.watch import watching
 from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
+from a2a_node.wire.seals import Seals
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
 
@@ -68,6 +70,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         directory = await house.enter_async_context(Directory.following(kept.registry))
         following = await house.enter_async_context(Following.grants_of(kept.grants))
         decisions = Decisions(following, Uses(kept.grants), _roots(settings))
+        seals = Seals(name, await house.enter_async_context(Secrets.following(kept.secrets)))
         calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside)))
@@ -83,6 +86,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             node_id=name,
             traffic=traffic,
             lookups=lookups,
+            seals=seals,
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)

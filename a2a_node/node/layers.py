@@ -15,10 +15,11 @@ from a2a_node.model.errors import AgentNotFound
 from a2a_node.model.ports import Outcomes
 from a2a_node.node.carriers import Carriers
 from a2a_node.pipeline.auth import KnownKeys, auth
-from a2a_node.pipeline.envelope import EnvelopeRules, envelope
+from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.permit import Permit, Place
 from a2a_node.settings import Settings
+from a2a_node.wire.seals import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,17 @@ class Layers:
     node_id: str
     traffic: Traffic
     lookups: Lookups
+    seals: Seals
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
         rules = EnvelopeRules(self.settings.default_deadline, self.settings.max_deadline, self.settings.max_hops)
+        envelopes = Envelopes(rules, self.calls.parent_of, self._revisits, self.seals)
         place = Place(self.node_id, self.settings.region, self.settings.zone)
         return folded(
             [
                 self.traffic.layer,  # outside auth, so that refusals are counted
-                envelope(rules, self.calls.parent_of, self._revisits),  # before anything is spent on the call
+                envelopes.check,  # before anything is spent on the call
                 auth(self.keys),  # nobody unknown goes further
                 Permit(
                     self.decisions, place, self._owner

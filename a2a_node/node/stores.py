@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from a2a_node.model.ports import Grants, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.model.ports import Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.store import postgres, redis
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.outcomes import RedisOutcomes
@@ -14,6 +14,7 @@ from a2a_node.store.pool import Pool
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.redis import Redis
 from a2a_node.store.registry import PostgresRegistry
+from a2a_node.store.secrets import PostgresSecrets
 from a2a_node.store.sessions import keeping
 from a2a_node.store.topics import RedisTopics
 from a2a_node.store.upgrading import migrated
@@ -33,6 +34,7 @@ class Stores:
     values: Values
     topics: Topics
     grants: Grants
+    secrets: MeshSecrets
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -61,4 +63,5 @@ async def opened(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
             RedisValues(shared),
             RedisTopics(shared, wakeups),
             PostgresGrants(database),
+            PostgresSecrets(database),
         )

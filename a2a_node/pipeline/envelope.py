@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Protocol
 
-from a2a_node.model.call import Call, Layer, Proceed
-from a2a_node.model.envelope import Envelope, entered
+from a2a_node.model.call import Call, Proceed
+from a2a_node.model.envelope import Envelope, Handed, entered
+from a2a_node.model.errors import EnvelopeInvalid
 from a2a_node.pipeline.deadlines import Deadlines
-from a2a_node.wire.calls import CALL_TOKEN
+from a2a_node.wire.calls import CALL_TOKEN, ENVELOPE
+
+PEERS = "peers"  # the door of other nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +25,69 @@ class EnvelopeRules:
     max_hops: int = 8
 
 
-def envelope(
-    rules: EnvelopeRules, parent_of: Callable[[str], Envelope | None], revisits_of: Callable[[str], int]
-) -> Layer:
-    """The layer; `parent_of` a token is the envelope that a child call continues, CallTokenInvalid for a bad one."""
-    deadlines = Deadlines()
+class Opens(Protocol):
+    """Who knows a good seal."""
 
-    async def layer(call: Call, proceed: Proceed) -> None:
-        token = call.metadata.get(CALL_TOKEN)
-        parent = parent_of(token) if token else None
-        now = monotonic()
-        allowance = allowed(rules, call, parent, now)
-        path = parent.path if parent else ()
-        if call.agent:
-            path = entered(path, call.agent, rules.max_hops, revisits_of(call.agent))
-        call.envelope = begun(call, parent, path, (now + allowance, allowance))
+    def opened(self, sealed: object, call: Call) -> tuple[Handed, str]:
+        """What was sealed for that call, and by which node; EnvelopeInvalid."""
+
+
+class Envelopes:
+    """The layer `check`: a call is continued from another node's sealed word or a call token, or begins a tree.
+
+    `parent_of` a token is the envelope that a child call continues, CallTokenInvalid for a bad one.
+    """
+
+    def __init__(
+        self,
+        rules: EnvelopeRules,
+        parent_of: Callable[[str], Envelope | None],
+        revisits_of: Callable[[str], int],
+        seals: Opens,
+    ) -> None:
+        self._rules, self._parent_of, self._revisits_of, self._seals = rules, parent_of, revisits_of, seals
+        self._within = Deadlines().within
+
+    async def check(self, call: Call, proceed: Proceed) -> None:
+        """Give the call its envelope and its deadline, or refuse it before anything is spent on it."""
+        if ENVELOPE in call.metadata or (call.door == PEERS and call.agent):
+            carried = call.envelope = self._continued(call)
+            await self._within(carried.allowance, proceed(call))
+            return
+        begun = call.envelope = self._begun(call)
         if call.endless and call.time_left is None:
             await proceed(call)
         else:
-            await deadlines.within(allowance, proceed(call))
+            await self._within(begun.allowance, proceed(call))
 
-    return layer
+    def _begun(self, call: Call) -> Envelope:
+        token = call.metadata.get(CALL_TOKEN)
+        parent = self._parent_of(token) if token else None
+        now = monotonic()
+        allowance = allowed(self._rules, call, parent, now)
+        path = parent.path if parent else ()
+        if call.agent:
+            path = entered(path, call.agent, self._rules.max_hops, self._revisits_of(call.agent))
+        return begun(call, parent, path, (now + allowance, allowance))
+
+    def _continued(self, call: Call) -> Envelope:
+        """What another node has let through goes on here: who asks, in whose name, by when and on which path."""
+        handed, issuer = self._seals.opened(sealed_in(call), call)
+        call.principal, call.scopes, call.carrier = handed.principal, handed.scopes, issuer
+        entered(handed.envelope.path[:-1], call.agent, self._rules.max_hops, self._revisits_of(call.agent))
+        now = monotonic()
+        allowance = allowed(self._rules, call, handed.envelope, now)
+        return replace(handed.envelope, deadline=now + allowance, allowance=allowance)
+
+
+def sealed_in(call: Call) -> object:
+    """The sealed envelope that came with a call; EnvelopeInvalid when there is none, or something beside it."""
+    sealed = call.metadata.get(ENVELOPE)
+    if sealed is None:
+        raise EnvelopeInvalid("stripped", "calls of other nodes come with a sealed envelope, and this one has none")
+    if not call.agent or CALL_TOKEN in call.metadata:
+        raise EnvelopeInvalid("mismatch", "it comes with calls to agents alone, and without a call token")
+    return sealed
 
 
 def allowed(rules: EnvelopeRules, call: Call, parent: Envelope | None, now: float) -> float:

@@ -211,3 +211,12 @@ keys_revision = Table(
     Column("revision", BigInteger, nullable=False),
     CheckConstraint('"only"', name="only"),
 )
+
+# Whoever reads these can speak as any node: they are as good as the database's own password.
+mesh_secrets = Table(
+    "mesh_secrets",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("made_at", Time, nullable=False),
+)

@@ -5,6 +5,7 @@ from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.line import Line, line_to
 from a2a_node.testing.outcomes import MemoryOutcomes
 from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
+from a2a_node.testing.secrets import MemorySecrets, OneSecret
 from a2a_node.testing.sessions import MemorySessions
 from a2a_node.testing.topics import MemoryTopics
 from a2a_node.testing.values import MemoryValues
@@ -16,8 +17,10 @@ __all__ = [
     "MemoryOutcomes",
     "MemoryRegistry",
     "MemoryRevisions",
+    "MemorySecrets",
     "MemorySessions",
     "MemoryTopics",
     "MemoryValues",
+    "OneSecret",
     "line_to",
 ]

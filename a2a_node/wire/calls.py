@@ -12,6 +12,7 @@ AUTHORIZATION = "authorization"
 CALL_TOKEN = "a2a-call-token"  # noqa: S105 - the name of a metadata entry
 CALL_ID = "a2a-call-id"
 PATH = "a2a-path"
+ENVELOPE = "a2a-envelope-bin"
 
 _STATUSES = {status: pb.CallStatus.Value(f"CALL_STATUS_{status.name}") for status in CallStatus}
 

@@ -18,14 +18,15 @@ from a2a_node.model.call import Call, folded
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import KnownKeys, auth
-from a2a_node.pipeline.envelope import EnvelopeRules, envelope
+from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.cache import CacheService
 from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
-from a2a_node.testing import MemoryRegistry, MemorySessions, MemoryTopics, MemoryValues
+from a2a_node.testing import MemoryRegistry, MemorySessions, MemoryTopics, MemoryValues, OneSecret
+from a2a_node.wire.seals import Seals
 
 KEY, OTHER_KEY = "the-key", "another-key"
 NODE = "n1"
@@ -60,7 +61,8 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         carriers = {InstanceKind.ATTACHED: attached}
         outgoing = folded([resolve(directory), calls.track, balance(directory, carriers, NODE)], carry(carriers))
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
-        front = Front(folded([envelope(EnvelopeRules(), calls.parent_of, lambda _: 0), auth(keys)], _rest), QUESTIONS)
+        envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()))
+        front = Front(folded([envelopes.check, auth(keys)], _rest), QUESTIONS)
 
         async def drain(_: float | None) -> None:
             await directory.reached(await registry.set_status(NODE, NodeStatus.DRAINING))

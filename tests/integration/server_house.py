@@ -17,11 +17,13 @@ from a2a_node.model.call import Call, folded
 from a2a_node.model.errors import MeshError
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import KnownKeys, auth
-from a2a_node.pipeline.envelope import EnvelopeRules, envelope
+from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.standard import Health, standard_services
+from a2a_node.testing import OneSecret
 from a2a_node.wire.errors import DETAILS_KEY, from_status
+from a2a_node.wire.seals import Seals
 from a2amesh.v1 import agent_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
@@ -98,7 +100,7 @@ async def house() -> AsyncIterator[House]:
     script, calls = Script(), Calls()
     outgoing = folded([calls.track], script.leaf)
     layers = [
-        envelope(EnvelopeRules(), calls.parent_of, lambda _: 0),
+        Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals("one", OneSecret())).check,
         auth(KnownKeys({"secret-key": Principal("person", "dev")})),
     ]
 

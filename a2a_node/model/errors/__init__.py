@@ -9,7 +9,7 @@ MeshError                    anything below
 ├── agents                   AgentNotFound, AgentDisabled, CapabilityNotFound, NoInstance, AgentLost, AgentFailed,
 │                            AgentRefused, AgentOwned, AgentHeld, AgentOverloaded, AgentProtocol
 ├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
-│                            CallIdTaken, IdempotencyKeyReused, StreamNotFound
+│                            CallIdTaken, EnvelopeInvalid, IdempotencyKeyReused, StreamNotFound
 ├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
@@ -40,6 +40,7 @@ from a2a_node.model.errors.calls import (
     CallNotFound,
     CallTokenInvalid,
     DeadlineExceeded,
+    EnvelopeInvalid,
     IdempotencyKeyReused,
     StreamNotFound,
     TooManyHops,
@@ -94,6 +95,7 @@ __all__ = [
     "CapabilityNotFound",
     "DataDirectoryBusy",
     "DeadlineExceeded",
+    "EnvelopeInvalid",
     "GrantNotFound",
     "GrantTooWide",
     "IdempotencyKeyReused",

@@ -94,3 +94,13 @@ class StreamNotFound(MeshError):
 
     def __init__(self, call: str) -> None:
         super().__init__(f"no events of call {call!r} are kept by this node; begin the call again", call=call)
+
+
+class EnvelopeInvalid(MeshError):
+    """The sealed envelope of a call between nodes is not what a node would send."""
+
+    code, reason = "UNAUTHENTICATED", "ENVELOPE_INVALID"
+
+    def __init__(self, problem: str, what: str, issuer: str = "") -> None:
+        """`problem` is the contract's word, `what` says it to people, `issuer` is known once the seal is good."""
+        super().__init__(f"the envelope of this call is refused: {what}", problem=problem, issuer=issuer)

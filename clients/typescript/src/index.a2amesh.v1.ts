@@ -13,6 +13,7 @@ export * from "./a2amesh/v1/agent_service.js";
 export * from "./a2amesh/v1/agent_host_service.js";
 export * from "./a2amesh/v1/audit_service.js";
 export * from "./a2amesh/v1/cache_service.js";
+export * from "./a2amesh/v1/envelope.js";
 export * from "./a2amesh/v1/errors.js";
 export * from "./a2amesh/v1/limit_service.js";
 export * from "./a2amesh/v1/registry_service.js";

@@ -94,6 +94,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget. RESOURCE_EXHAUSTED."""
     ERROR_REASON_STREAM_NOT_FOUND: _ErrorReason.ValueType  # 49
     """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
+    ERROR_REASON_ENVELOPE_INVALID: _ErrorReason.ValueType  # 50
+    """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
+    "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+    Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
+    """
     ERROR_REASON_NODE_NOT_FOUND: _ErrorReason.ValueType  # 60
     """ERROR_REASON_NODE_NOT_FOUND: no node of that id is registered. NOT_FOUND."""
     ERROR_REASON_INSTANCE_NOT_FOUND: _ErrorReason.ValueType  # 61
@@ -235,6 +240,11 @@ ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 48
 """ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget. RESOURCE_EXHAUSTED."""
 ERROR_REASON_STREAM_NOT_FOUND: ErrorReason.ValueType  # 49
 """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
+ERROR_REASON_ENVELOPE_INVALID: ErrorReason.ValueType  # 50
+"""ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
+"stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
+"""
 ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 60
 """ERROR_REASON_NODE_NOT_FOUND: no node of that id is registered. NOT_FOUND."""
 ERROR_REASON_INSTANCE_NOT_FOUND: ErrorReason.ValueType  # 61

@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2a_node.model.call import Call
+from a2a_node.model.call import Call, Layer
 from a2a_node.model.envelope import Envelope
-from a2a_node.model.errors import CallLoop, DeadlineExceeded, TooManyHops
-from a2a_node.pipeline.envelope import EnvelopeRules, allowed, envelope
-from a2a_node.wire.calls import CALL_TOKEN
+from a2a_node.model.errors import CallLoop, DeadlineExceeded, EnvelopeInvalid, TooManyHops
+from a2a_node.model.principal import NOBODY, Principal
+from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes, allowed
+from a2a_node.testing import OneSecret
+from a2a_node.wire.calls import CALL_TOKEN, ENVELOPE
+from a2a_node.wire.seals import Seals
 
+ANN = Principal("person", "ann")
+SECRETS = OneSecret()
 RULES = EnvelopeRules(default_deadline=30, max_deadline=60, max_hops=3)
 
 
@@ -28,9 +33,9 @@ def call(agent: str, time_left: float | None = None, token: str = "") -> Call:
     return Call(method="/m", rest=done, agent=agent, id="c", time_left=time_left, metadata=metadata)
 
 
-def layered(parent: Envelope | None = None, revisits: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def layered(parent: Envelope | None = None, revisits: int = 0) -> Layer:
     """The layer under test, where any token continues `parent`."""
-    return envelope(RULES, lambda _: parent, lambda _: revisits)
+    return Envelopes(RULES, lambda _: parent, lambda _: revisits, Seals("two", SECRETS)).check
 
 
 async def test_a_call_without_a_deadline_gets_the_default() -> None:
@@ -89,6 +94,71 @@ async def test_an_endless_stream_has_no_deadline_of_its_own() -> None:
     seen = call("")
     seen.endless = True
     await layered()(seen, done)
+
+
+def carried(envelope: Envelope, time_left: float | None = None) -> Call:
+    """A call that node one hands on to node two."""
+    at_one = call(envelope.path[-1])
+    at_one.principal, at_one.scopes, at_one.envelope = ANN, ("agent:*:invoke",), envelope
+    at_two = call(envelope.path[-1], time_left)
+    at_two.metadata = {ENVELOPE: Seals("one", SECRETS).sealed(at_one, "two")}  # type: ignore[dict-item]
+    return at_two
+
+
+def handed(path: tuple[str, ...] = ("a", "b"), left: float = 20.0) -> Envelope:
+    """A child call of Ann's, as node one has it."""
+    return Envelope(monotonic() + left, left, path, "p", "r", (ANN, Principal("agent", "a")), "c")
+
+
+async def test_what_a_node_hands_on_goes_on_as_the_same_call() -> None:
+    """With its principal, its path, its tree and its deadline; the node that carried it is noted."""
+    layer = layered()
+    seen = carried(handed())
+    await layer(seen, done)
+    assert seen.envelope is not None
+    assert (seen.principal, seen.scopes, seen.carrier) == (ANN, ("agent:*:invoke",), "one")
+    assert (seen.envelope.path, seen.envelope.parent, seen.envelope.root) == (("a", "b"), "p", "r")
+    assert seen.envelope.authority == (ANN, Principal("agent", "a"))
+    assert 19 < seen.envelope.allowance <= 19.8
+    assert seen.envelope.time_left(monotonic()) <= seen.envelope.allowance
+
+
+async def test_a_node_keeps_its_own_bounds_for_what_others_hand_on() -> None:
+    """The deadline of the RPC itself, the longest deadline, hops and circles."""
+    layer = layered()
+    short, long = carried(handed(), 5.0), carried(handed(left=500.0))
+    await layer(short, done)
+    await layer(long, done)
+    assert short.envelope is not None
+    assert long.envelope is not None
+    assert (short.envelope.allowance, long.envelope.allowance) == (5.0, RULES.max_deadline)
+    with pytest.raises(TooManyHops):
+        await layer(carried(handed(("a", "b", "c", "d"))), done)
+    with pytest.raises(CallLoop):
+        await layer(carried(handed(("b", "a", "b"))), done)
+
+
+async def test_nobody_comes_in_at_the_door_of_nodes_without_a_sealed_envelope() -> None:
+    """What calls no agent may, such as a question about health."""
+    stripped = call("a")
+    stripped.door = "peers"
+    with pytest.raises(EnvelopeInvalid, match="has none"):
+        await layered()(stripped, done)
+    asking = call("")
+    asking.door = "peers"
+    await layered()(asking, done)
+
+
+async def test_an_envelope_that_no_node_sealed_is_refused_at_every_door() -> None:
+    """Nobody is believed for bringing one; and with a call token beside it, it is not clear what goes on."""
+    forged, beside, asking = call("a"), carried(handed()), carried(handed())
+    forged.metadata = {ENVELOPE: b"\x01" * 200}  # type: ignore[dict-item]
+    beside.metadata = {**beside.metadata, CALL_TOKEN: "t"}
+    asking.agent = ""
+    for refused in (forged, beside, asking):
+        with pytest.raises(EnvelopeInvalid):
+            await layered()(refused, done)
+        assert refused.principal is NOBODY
 
 
 @given(

@@ -96,6 +96,10 @@ const (
 	ErrorReason_ERROR_REASON_BUDGET_EXHAUSTED ErrorReason = 48
 	// ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND.
 	ErrorReason_ERROR_REASON_STREAM_NOT_FOUND ErrorReason = 49
+	// ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
+	// "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+	// Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
+	ErrorReason_ERROR_REASON_ENVELOPE_INVALID ErrorReason = 50
 	// ERROR_REASON_NODE_NOT_FOUND: no node of that id is registered. NOT_FOUND.
 	ErrorReason_ERROR_REASON_NODE_NOT_FOUND ErrorReason = 60
 	// ERROR_REASON_INSTANCE_NOT_FOUND: no instance of that id is registered. NOT_FOUND.
@@ -189,6 +193,7 @@ var (
 		47:  "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
 		48:  "ERROR_REASON_BUDGET_EXHAUSTED",
 		49:  "ERROR_REASON_STREAM_NOT_FOUND",
+		50:  "ERROR_REASON_ENVELOPE_INVALID",
 		60:  "ERROR_REASON_NODE_NOT_FOUND",
 		61:  "ERROR_REASON_INSTANCE_NOT_FOUND",
 		62:  "ERROR_REASON_LEASE_ENDED",
@@ -249,6 +254,7 @@ var (
 		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED": 47,
 		"ERROR_REASON_BUDGET_EXHAUSTED":       48,
 		"ERROR_REASON_STREAM_NOT_FOUND":       49,
+		"ERROR_REASON_ENVELOPE_INVALID":       50,
 		"ERROR_REASON_NODE_NOT_FOUND":         60,
 		"ERROR_REASON_INSTANCE_NOT_FOUND":     61,
 		"ERROR_REASON_LEASE_ENDED":            62,
@@ -311,7 +317,7 @@ var File_a2amesh_v1_errors_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17a2amesh/v1/errors.proto\x12\n" +
-	"a2amesh.v1*\xb4\x0f\n" +
+	"a2amesh.v1*\xd7\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1e\n" +
@@ -344,7 +350,8 @@ const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\x1aERROR_REASON_CALL_ID_TAKEN\x10.\x12'\n" +
 	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10/\x12!\n" +
 	"\x1dERROR_REASON_BUDGET_EXHAUSTED\x100\x12!\n" +
-	"\x1dERROR_REASON_STREAM_NOT_FOUND\x101\x12\x1f\n" +
+	"\x1dERROR_REASON_STREAM_NOT_FOUND\x101\x12!\n" +
+	"\x1dERROR_REASON_ENVELOPE_INVALID\x102\x12\x1f\n" +
 	"\x1bERROR_REASON_NODE_NOT_FOUND\x10<\x12#\n" +
 	"\x1fERROR_REASON_INSTANCE_NOT_FOUND\x10=\x12\x1c\n" +
 	"\x18ERROR_REASON_LEASE_ENDED\x10>\x12\x1e\n" +

@@ -91,6 +91,12 @@ export enum ErrorReason {
   BUDGET_EXHAUSTED = 48,
   /** STREAM_NOT_FOUND - ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND. */
   STREAM_NOT_FOUND = 49,
+  /**
+   * ENVELOPE_INVALID - ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
+   * "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+   * Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
+   */
+  ENVELOPE_INVALID = 50,
   /** NODE_NOT_FOUND - ERROR_REASON_NODE_NOT_FOUND: no node of that id is registered. NOT_FOUND. */
   NODE_NOT_FOUND = 60,
   /** INSTANCE_NOT_FOUND - ERROR_REASON_INSTANCE_NOT_FOUND: no instance of that id is registered. NOT_FOUND. */
@@ -252,6 +258,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 49:
     case "ERROR_REASON_STREAM_NOT_FOUND":
       return ErrorReason.STREAM_NOT_FOUND;
+    case 50:
+    case "ERROR_REASON_ENVELOPE_INVALID":
+      return ErrorReason.ENVELOPE_INVALID;
     case 60:
     case "ERROR_REASON_NODE_NOT_FOUND":
       return ErrorReason.NODE_NOT_FOUND;
@@ -404,6 +413,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_BUDGET_EXHAUSTED";
     case ErrorReason.STREAM_NOT_FOUND:
       return "ERROR_REASON_STREAM_NOT_FOUND";
+    case ErrorReason.ENVELOPE_INVALID:
+      return "ERROR_REASON_ENVELOPE_INVALID";
     case ErrorReason.NODE_NOT_FOUND:
       return "ERROR_REASON_NODE_NOT_FOUND";
     case ErrorReason.INSTANCE_NOT_FOUND:
