@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from google.protobuf.message import DecodeError
-
 from a2a_node.mesh.attached import Attached
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput
@@ -29,13 +27,10 @@ class AgentHostService:
         call: Call,
         write: Callable[[pb.AttachResponse], Awaitable[None]],
     ) -> None:
-        """Serve one agent for as long as its stream lives; InvalidInput for frames that cannot be understood."""
+        """Serve one agent for as long as its stream lives."""
         frames = aiter(requests)
-        try:
-            hello = await said_hello(frames)
-            await self._attached.serve(hello, str(call.principal), frames, write)
-        except DecodeError:
-            raise InvalidInput("frame", "is no AttachRequest") from None
+        hello = await said_hello(frames)
+        await self._attached.serve(hello, str(call.principal), frames, write)
 
 
 async def said_hello(frames: AsyncIterator[pb.AttachRequest]) -> pb.AttachHello:

@@ -1,0 +1,144 @@
+"""One RPC: what its client said, its messages in both directions, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import time
+
+from a2a_node.core.library import (
+    NEVER,
+    CoreCall,
+    Event,
+    Metadata,
+    Operation,
+    Tag,
+    auth_context,
+    receive_close,
+    receive_message,
+    send_initial_metadata,
+    send_message,
+    send_status,
+)
+
+OK, CANCELLED, INTERNAL = 0, 1, 13  # of gRPC's status codes
+
+
+class Rpc:
+    """An RPC in the hands of one task; `ended` is told once the C core has let go of it."""
+
+    __slots__ = (
+        "_asked", "_call", "_deadline", "_ended", "_here", "_message", "_opened", "_sending", "_waiter", "_watched",
+        "door", "metadata", "method", "over", "task",
+    )  # fmt: skip
+
+    def __init__(self, event: Event, door: str, ended: Callable[[Rpc], None]) -> None:
+        self.method = event.call_details.method.decode()
+        self.metadata = event.invocation_metadata
+        self.door = door
+        self.task: asyncio.Task[None] | None = None
+        self.over = False  # its status was sent
+        self._call: CoreCall | None = event.call
+        self._deadline = event.call_details.deadline
+        self._ended = ended
+        self._message: bytes | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._sending: asyncio.Lock | None = None
+        self._asked = self._here = self._opened = self._watched = False
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the client's deadline; None when it has none."""
+        return None if self._deadline > NEVER else max(0.0, self._deadline - time())
+
+    def peer(self) -> str:
+        """The client's address, for example "ipv4:127.0.0.1:40712"."""
+        return "" if self._call is None else self._call.peer().decode()
+
+    def identities(self) -> Sequence[str]:
+        """What the client's certificate proves: its URIs first, SPIFFE ids among them, then its DNS names."""
+        proven = {} if self._call is None else auth_context(self._call) or {}
+        return [name.decode() for kind in (b"peer_uri", b"peer_dns") for name in proven.get(kind, ())]
+
+    def open(self, received: Tag) -> None:
+        """Ask for the one message of a unary request; the tag comes with it."""
+        self._start((receive_message(0),), received)
+
+    def watch(self) -> None:
+        """Hear when the client goes away, and cancel the task then; needless for what ends at its first step."""
+        if not (self._watched or self.over):
+            self._start((receive_close(0),), self._closed)
+            self._watched = True
+
+    async def receive(self) -> bytes | None:
+        """The next message of the client; None once there are no more."""
+        if not self._asked:
+            self._ask()
+        if not self._here:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        message = self._message
+        if message is not None:
+            self._ask()  # one message is read ahead, and no more
+        return message
+
+    async def send(self, message: bytes) -> None:
+        """Send a message; returns when the connection took it, so that a slow reader slows the writer."""
+        if self._sending is None:
+            self._sending = asyncio.Lock()  # the C core takes one message at a time
+        async with self._sending:
+            sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._start((*self._opening(), send_message(message, 0)), partial(_settle, sent))
+            self._opened = True
+            if not await sent:
+                raise asyncio.CancelledError  # the client is gone; the task hears so in a moment
+
+    def end(
+        self, code: int = OK, details: str = "", trailing: Metadata | None = None, message: bytes | None = None
+    ) -> None:
+        """End the RPC with its status, and with the one message of a unary reply."""
+        operations = [*self._opening()]
+        if message is not None:
+            operations.append(send_message(message, 0))
+        operations.append(send_status(trailing, code, details.encode(), 0))
+        if not self._watched:
+            operations.append(receive_close(0))
+        self._start(operations, self._finished)
+        self.over = self._watched = True
+
+    def abandon(self) -> None:
+        """Let go of an RPC whose task does not end; whatever it still does is cancelled."""
+        self._call = None
+
+    def _opening(self) -> tuple[Operation, ...]:
+        return () if self._opened else (send_initial_metadata(None, 0),)
+
+    def _ask(self) -> None:
+        self._asked, self._here = True, False
+        self._start((receive_message(0),), self._received)
+
+    def _received(self, event: Event) -> None:
+        self._message, self._here = event.batch_operations[0].message(), True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _closed(self, event: Event) -> None:
+        if event.batch_operations[0].cancelled() and self.task is not None and not self.over:
+            self.task.cancel()
+
+    def _finished(self, _: Event) -> None:
+        self._call = None
+        self._ended(self)
+
+    def _start(self, operations: Sequence[Operation], tag: Tag) -> None:
+        if self._call is None:
+            raise asyncio.CancelledError
+        refused = self._call.start_server_batch(operations, tag)
+        if refused:
+            raise RuntimeError(f"the C core refused a batch of {self.method} with error {refused}")
+
+
+def _settle(sent: asyncio.Future[bool], event: Event) -> None:
+    if not sent.done():  # whoever sent it may have been cancelled meanwhile
+        sent.set_result(event.success)
