@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import TypeVar
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError, Message
 
 from a2a_node.agent import Agent, Context, Payload
 from a2a_node.client import MeshClient
+from a2a_node.client.connection import MAX_MESSAGE
+from a2a_node.core.rpc import Rpc
+from a2a_node.core.server import Door, Method, Routes, Stream, Unary, serving
 from a2a_node.model.call import Once, Reply
-from a2a_node.model.errors import AgentProtocol, InstanceNotFound, InternalError, LeaseEnded, MeshError
+from a2a_node.model.errors import (
+    AgentProtocol,
+    InstanceNotFound,
+    InternalError,
+    InvalidInput,
+    LeaseEnded,
+    MeshError,
+    RpcNotServed,
+)
 from a2a_node.wire.calls import CALL_ID, CALL_TOKEN, PATH
 from a2a_node.wire.errors import DETAILS_KEY, to_details
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -23,11 +35,10 @@ from a2amesh.v1 import agent_service_pb2 as pb
 log = structlog.get_logger()
 LEASE = 15.0  # seconds
 GRACE = 5.0  # seconds that running calls get at the end
+OPTIONS = (("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE))
 SERVICE = "a2amesh.v1.AgentService"
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[object, object]"
-Q = TypeVar("Q")
-R = TypeVar("R")
+M = TypeVar("M", bound=Message)
 
 
 @asynccontextmanager
@@ -38,16 +49,10 @@ async def endpoint(
 
     Any MeshError of the first registration; later ones are logged and tried again, a lost lease is taken anew.
     """
-    server = grpc.aio.server()
-    server.add_registered_method_handlers(SERVICE, _handlers(_Serves(agent, mesh)))
-    port = server.add_insecure_port(address)
-    await server.start()
-    try:
-        host = address.rpartition(":")[0]
-        async with _registered(_Place(mesh, agent, f"{host}:{port}", lease)):
-            yield f"{host}:{port}"
-    finally:
-        await server.stop(GRACE)
+    async with serving([Door(address)], _Serves(agent, mesh).routes(), OPTIONS, GRACE) as (port,):
+        place = f"{address.rpartition(':')[0]}:{port}"
+        async with _registered(_Place(mesh, agent, place, lease)):
+            yield place
 
 
 class _Place:
@@ -94,14 +99,15 @@ async def _registered(place: _Place) -> AsyncIterator[None]:
         await place.leave()
 
 
-class _Rpc(Generic[Q, R]):
-    """One RPC that a node made: what it says of the call, and how to refuse it."""
+class _Work:
+    """One RPC that a node made: what it says of the call, and how it ends."""
 
-    def __init__(self, context: grpc.aio.ServicerContext[Q, R], agent: Agent, mesh: MeshClient) -> None:
-        told = {name: str(value) for name, value in context.invocation_metadata() or ()}
-        left = cast("float | None", context.time_remaining())  # the stubs forget that there may be none
-        self._context = context
-        self.work = Context(
+    def __init__(self, rpc: Rpc, agent: Agent, mesh: MeshClient) -> None:
+        told = {name: str(value) for name, value in rpc.metadata}
+        left = rpc.time_left
+        self._rpc = rpc
+        self.answer: bytes | None = None  # of a unary RPC
+        self.context = Context(
             call_id=told.get(CALL_ID, ""),
             agent=agent.name,
             path=tuple(told[PATH].split(",")) if PATH in told else (),
@@ -116,14 +122,16 @@ class _Rpc(Generic[Q, R]):
         try:
             await serve
         except MeshError as error:
-            await self._refuse(error)
+            self._refuse(error)
         except Exception:
-            log.exception("unexpected failure", agent=self.work.agent, call_id=self.work.call_id)
-            await self._refuse(InternalError())
+            log.exception("unexpected failure", agent=self.context.agent, call_id=self.context.call_id)
+            self._refuse(InternalError())
+        else:
+            self._rpc.end(message=self.answer)
 
-    async def _refuse(self, error: MeshError) -> None:
-        code = grpc.StatusCode[error.code]
-        await self._context.abort(code, error.message, ((DETAILS_KEY, to_details(error)),))
+    def _refuse(self, error: MeshError) -> None:
+        code: int = grpc.StatusCode[error.code].value[0]
+        self._rpc.end(code, error.message, ((DETAILS_KEY, to_details(error)),))
 
 
 class _Serves:
@@ -132,71 +140,75 @@ class _Serves:
     def __init__(self, agent: Agent, mesh: MeshClient) -> None:
         self._agent, self._mesh = agent, mesh
 
-    async def invoke(
-        self, request: pb.InvokeRequest, context: grpc.aio.ServicerContext[pb.InvokeRequest, pb.InvokeResponse]
-    ) -> pb.InvokeResponse:
-        rpc, outputs = _Rpc(context, self._agent, self._mesh), list[Payload]()
+    def routes(self) -> Routes:
+        """What is served: the calls of agents, and nothing else."""
+        methods: Mapping[str, Method] = {
+            "Invoke": Unary(self._invoke),
+            "InvokeStream": Unary(self._invoke_stream),
+            "Converse": Stream(self._converse),
+        }
+        return Routes({f"/{SERVICE}/{name}": method for name, method in methods.items()}, Stream(_unserved))
+
+    async def _invoke(self, rpc: Rpc, message: bytes) -> None:
+        work, outputs = _Work(rpc, self._agent, self._mesh), list[Payload]()
 
         async def take(payload: Payload) -> None:
             outputs.append(payload)
 
-        async def work() -> None:
-            await self._agent.serve(request.capability, rpc.work, Once(to_payload(request.input)), take)
+        async def serve() -> None:
+            request = _read(pb.InvokeRequest, message)
+            await self._agent.serve(request.capability, work.context, Once(to_payload(request.input)), take)
             if len(outputs) != 1:
                 raise AgentProtocol(self._agent.name, f"it gave {len(outputs)} outputs to a unary call")
+            response = pb.InvokeResponse(call_id=work.context.call_id, output=from_payload(outputs[0]))
+            work.answer = response.SerializeToString()
 
-        await rpc.within(work())
-        return pb.InvokeResponse(call_id=rpc.work.call_id, output=from_payload(outputs[0]))
+        await work.within(serve())
 
-    async def invoke_stream(
-        self,
-        request: pb.InvokeStreamRequest,
-        context: grpc.aio.ServicerContext[pb.InvokeStreamRequest, pb.InvokeStreamResponse],
-    ) -> None:
-        rpc = _Rpc(context, self._agent, self._mesh)
-        reply = _numbered(rpc.work.call_id, context.write, pb.InvokeStreamResponse)
-        inputs = Once(to_payload(request.input))
-        await rpc.within(self._agent.serve(request.capability, rpc.work, inputs, reply))
+    async def _invoke_stream(self, rpc: Rpc, message: bytes) -> None:
+        work = _Work(rpc, self._agent, self._mesh)
+        reply = _numbered(work.context.call_id, rpc, pb.InvokeStreamResponse)
 
-    async def converse(
-        self,
-        requests: AsyncIterator[pb.ConverseRequest],
-        context: grpc.aio.ServicerContext[pb.ConverseRequest, pb.ConverseResponse],
-    ) -> None:
-        rpc = _Rpc(context, self._agent, self._mesh)
-        opening = await anext(aiter(requests))
-        reply = _numbered(rpc.work.call_id, context.write, pb.ConverseResponse)
-        await rpc.within(self._agent.serve(opening.open.capability, rpc.work, _inputs(requests), reply))
+        async def serve() -> None:
+            request = _read(pb.InvokeStreamRequest, message)
+            await self._agent.serve(request.capability, work.context, Once(to_payload(request.input)), reply)
+
+        await work.within(serve())
+
+    async def _converse(self, rpc: Rpc) -> None:
+        work = _Work(rpc, self._agent, self._mesh)
+        reply = _numbered(work.context.call_id, rpc, pb.ConverseResponse)
+
+        async def serve() -> None:
+            opening = _read(pb.ConverseRequest, await rpc.receive() or b"").open
+            await self._agent.serve(opening.capability, work.context, _inputs(rpc), reply)
+
+        await work.within(serve())
 
 
-def _numbered(call_id: str, write: Callable[[R], Awaitable[None]], event: Callable[..., R]) -> Reply:
+def _numbered(call_id: str, rpc: Rpc, event: Callable[..., Message]) -> Reply:
     sequence = 0
 
     async def reply(payload: Payload) -> None:
         nonlocal sequence
         sequence += 1
-        await write(event(call_id=call_id, sequence=sequence, output=from_payload(payload)))
+        await rpc.send(event(call_id=call_id, sequence=sequence, output=from_payload(payload)).SerializeToString())
 
     return reply
 
 
-async def _inputs(requests: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[Payload]:
-    async for request in requests:
-        yield to_payload(request.input)
+async def _inputs(rpc: Rpc) -> AsyncIterator[Payload]:
+    while (message := await rpc.receive()) is not None:
+        yield to_payload(_read(pb.ConverseRequest, message).input)
 
 
-def _handlers(serves: _Serves) -> dict[str, Handler]:
-    invoke: object = grpc.unary_unary_rpc_method_handler(
-        serves.invoke, pb.InvokeRequest.FromString, pb.InvokeResponse.SerializeToString
-    )
-    stream: object = grpc.unary_stream_rpc_method_handler(
-        serves.invoke_stream, pb.InvokeStreamRequest.FromString, pb.InvokeStreamResponse.SerializeToString
-    )
-    converse: object = grpc.stream_stream_rpc_method_handler(
-        serves.converse, pb.ConverseRequest.FromString, pb.ConverseResponse.SerializeToString
-    )
-    return {
-        "Invoke": cast("Handler", invoke),
-        "InvokeStream": cast("Handler", stream),
-        "Converse": cast("Handler", converse),
-    }
+def _read(kind: type[M], message: bytes) -> M:
+    try:
+        return kind.FromString(message)
+    except DecodeError:
+        raise InvalidInput("request", "is not a message of this RPC") from None
+
+
+async def _unserved(rpc: Rpc) -> None:
+    failure = RpcNotServed(rpc.method)
+    rpc.end(grpc.StatusCode[failure.code].value[0], failure.message, ((DETAILS_KEY, to_details(failure)),))
