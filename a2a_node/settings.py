@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     batch_scheduling: bool = Field(
         default=True, description="Run under SCHED_BATCH on Linux: 1.35 times the calls per second."
     )
+    audit_queue: int = Field(10_000, ge=100, le=1_000_000, description="Audit events that wait to be written at most.")
+    audit_full: Literal["block", "drop"] = Field(
+        "block", description="What changes do while that queue is full: block, or drop (go on, and be counted)."
+    )
+    audit_calls: bool = Field(default=False, description="Audit every call of an agent, not only refused ones.")
+    access_log: bool = Field(default=True, description="Log a line for every call.")
     json_logs: bool = Field(default=False, description="Log JSON lines rather than text for people.")
 
     @field_validator("agent", "administrators", mode="before")

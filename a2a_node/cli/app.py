@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from a2a_node.cli.agents import agents
+from a2a_node.cli.audit import audit
 from a2a_node.cli.cache import cache
 from a2a_node.cli.calls import call, stream
 from a2a_node.cli.database import database
@@ -18,6 +19,7 @@ from a2a_node.cli.grants import grants
 from a2a_node.cli.nodes import nodes
 from a2a_node.cli.sessions import sessions
 from a2a_node.cli.start import serve, up
+from a2a_node.cli.tap import tap
 
 TYPERS_BAD_USAGE = 2
 
@@ -29,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # their frames show local variables, keys among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, serve, call, stream, doctor):
+for command in (up, serve, call, stream, tap, doctor):
     app.command()(command)
 for name, group in (
     ("agents", agents),
@@ -37,6 +39,7 @@ for name, group in (
     ("sessions", sessions),
     ("cache", cache),
     ("grants", grants),
+    ("audit", audit),
     ("db", database),
 ):
     app.add_typer(group, name=name)

@@ -1,6 +1,7 @@
 """What a Python program calls the mesh with."""
 
 from a2a_node.client.agents import AgentChange, AgentEntry
+from a2a_node.client.audit import CallsMissed, EventGap, TapStarted, Verification, WatchStarted, Witnessed
 from a2a_node.client.cache import Missed, Published, Started, Value
 from a2a_node.client.connection import Connection
 from a2a_node.client.grants import Check
@@ -11,12 +12,18 @@ __all__ = [
     "AgentChange",
     "AgentEntry",
     "CallOptions",
+    "CallsMissed",
     "Check",
     "Connection",
+    "EventGap",
     "MeshClient",
     "Missed",
     "NodeEntry",
     "Published",
     "Started",
+    "TapStarted",
     "Value",
+    "Verification",
+    "WatchStarted",
+    "Witnessed",
 ]

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Self, TypedDict, Unpack
 
 from a2a_node.client.agents import Agents
+from a2a_node.client.audit import Audit
 from a2a_node.client.cache import Cache
 from a2a_node.client.caller import INVOKE, INVOKE_STREAM, MeshCaller
 from a2a_node.client.connection import MAX_MESSAGE, Connection, Rpc, terms
@@ -50,6 +51,7 @@ class MeshClient:
         self.sessions = Sessions(self._connection)
         self.cache = Cache(self._connection)
         self.grants = Grants(self._connection)
+        self.audit = Audit(self._connection)
 
     async def __aenter__(self) -> Self:
         return self

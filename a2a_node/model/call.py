@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -72,6 +73,8 @@ class Call:
     token: str = ""  # what its agent sends back with child calls
     trace: Trace | None = None  # the span that is open now; None when the node does not trace
     replayed: bool = False  # answered without an agent's work
+    admitted: bool = False  # every layer has let it through
+    target: str = ""  # what an RPC that calls no agent is about, for the audit, for example "session:s-1"
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard
 
@@ -80,6 +83,8 @@ class Call:
         """The caller's address, for example "ipv4:127.0.0.1:40712"."""
         return self.peer_of()
 
+
+CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)  # the call that is worked on here, for logs
 
 Proceed = Callable[[Call], Awaitable[None]]
 Layer = Callable[[Call, Proceed], Awaitable[None]]

@@ -26,6 +26,7 @@ from a2a_node.mesh.registrar import Registrar
 from a2a_node.model.nodes import Node as NodeRow
 from a2a_node.model.principal import Principal, checked_principal
 from a2a_node.node import doors, stores
+from a2a_node.node.auditing import auditing
 from a2a_node.node.carriers import carrying
 from a2a_node.node.doors import Ports
 from a2a_node.node.handle import Node
@@ -38,6 +39,7 @@ from a2a_node.pipeline.server import Service
 from a2a_node.services.access import AccessService
 from a2a_node.services.agent import AgentService
 from a2a_node.services.agent_host import AgentHostService
+from a2a_node.services.audit import AuditService
 from a2a_node.services.cache import CacheService
 from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
@@ -71,6 +73,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         following = await house.enter_async_context(Following.grants_of(kept.grants))
         decisions = Decisions(following, Uses(kept.grants), _roots(settings))
         seals = Seals(name, await house.enter_async_context(Secrets.following(kept.secrets)))
+        audited = await house.enter_async_context(auditing(settings, kept.audit, name))
         calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside)))
@@ -87,6 +90,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             traffic=traffic,
             lookups=lookups,
             seals=seals,
+            audited=audited,
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
@@ -107,6 +111,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             SessionService(kept.sessions),
             CacheService(kept.values, kept.topics),
             AccessService(kept.grants, Granting(kept.grants, following, decisions.roots), decisions, name),
+            AuditService(kept.audit, audited.watching, audited.tap, name),
         ]
         standing = Standing([service.descriptor.full_name for service in services], draining, directory)
         await house.enter_async_context(watching(kept.pings(), standing.told))
@@ -120,6 +125,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_work(work),
                 *gauges.of_stores(standing.stores, kept.pools()),
                 *gauges.of_membership(member.renewals),
+                *gauges.of_audit(audited.records()),
             ),
         )
         await house.enter_async_context(doors.opened(settings, ports, services, (incoming, traffic, standing, figures)))

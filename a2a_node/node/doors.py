@@ -15,6 +15,7 @@ from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving,
 from a2a_node.services.agent import QUESTIONS
 from a2a_node.services.standard import standard_services
 from a2a_node.services.standing import Standing
+from a2a_node.services.targets import TARGETS
 from a2a_node.settings import Settings
 from a2a_node.web import app as web
 from a2a_node.web.figures import Figures
@@ -45,7 +46,7 @@ async def opened(
 ) -> AsyncIterator[None]:
     """HTTP first, so that whoever waits for gRPC finds both."""
     incoming, traffic, standing, figures = rooms
-    front = Front(incoming, QUESTIONS)
+    front = Front(incoming, {**QUESTIONS, **TARGETS})
     handlers = handlers_of(services, front)
     for register in standard_services(standing.health, [service.descriptor.full_name for service in services]):
         handlers |= standard_handlers(register, front)

@@ -13,6 +13,7 @@ from a2a_node.mesh.route import balance, carry, resolve
 from a2a_node.model.call import Call, Proceed, folded
 from a2a_node.model.errors import AgentNotFound
 from a2a_node.model.ports import Outcomes
+from a2a_node.node.auditing import Audited
 from a2a_node.node.carriers import Carriers
 from a2a_node.pipeline.auth import KnownKeys, auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
@@ -38,6 +39,7 @@ class Layers:
     traffic: Traffic
     lookups: Lookups
     seals: Seals
+    audited: Audited
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
@@ -47,12 +49,14 @@ class Layers:
         return folded(
             [
                 self.traffic.layer,  # outside auth, so that refusals are counted
+                self.audited.account.layer,  # outside auth, so that refusals are told, too
                 envelopes.check,  # before anything is spent on the call
                 auth(self.keys),  # nobody unknown goes further
                 Permit(
                     self.decisions, place, self._owner
                 ).check,  # after auth: what somebody may do depends on who it is
                 self.draining.refuse,  # after auth: only those who are known learn how the node stands
+                self.audited.audit.changes,  # innermost: it records what was allowed, and what came of it
             ],
             _rest,
         )

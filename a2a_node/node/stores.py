@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from a2a_node.model.ports import Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.model.ports import AuditLog, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.store import postgres, redis
+from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.pool import Pool
@@ -35,6 +36,7 @@ class Stores:
     topics: Topics
     grants: Grants
     secrets: MeshSecrets
+    audit: AuditLog
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -64,4 +66,5 @@ async def opened(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
             RedisTopics(shared, wakeups),
             PostgresGrants(database),
             PostgresSecrets(database),
+            PostgresAuditLog(database),
         )

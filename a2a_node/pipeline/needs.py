@@ -93,7 +93,7 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
         "GetServer": "tool:read",
         "ListTools": "tool:read",
     },
-    "a2amesh.v1.AuditService": {"ListEvents": "audit:read", "WatchEvents": "audit:read", "VerifyLog": "audit:read"},
+    "a2amesh.v1.AuditService": dict.fromkeys(("ListEvents", "WatchEvents", "VerifyLog", "TapCalls"), "audit:read"),
     "grpc.health.v1.Health": {"Check": OPEN, "List": OPEN, "Watch": OPEN},
     "grpc.reflection.v1alpha.ServerReflection": {"ServerReflectionInfo": OPEN},
     "grpc.reflection.v1.ServerReflection": {"ServerReflectionInfo": OPEN},

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from a2a_node.mesh.attached import Attached
+from a2a_node.model.audit import LONGEST
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput
 from a2amesh.v1 import agent_host_service_pb2 as pb
@@ -30,6 +31,7 @@ class AgentHostService:
         """Serve one agent for as long as its stream lives."""
         frames = aiter(requests)
         hello = await said_hello(frames)
+        call.target = f"agent:{hello.agent.name[:LONGEST]}"
         await self._attached.serve(hello, str(call.principal), frames, write)
 
 

@@ -28,9 +28,11 @@ class SessionService:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    async def create_session(self, request: pb.CreateSessionRequest, _: Call) -> pb.CreateSessionResponse:
+    async def create_session(self, request: pb.CreateSessionRequest, call: Call) -> pb.CreateSessionResponse:
         """Start a session."""
-        return pb.CreateSessionResponse(session=_message(await self._sessions.create(_new(request))))
+        session = await self._sessions.create(_new(request))
+        call.target = f"session:{session.id}"
+        return pb.CreateSessionResponse(session=_message(session))
 
     async def get_session(self, request: pb.GetSessionRequest, _: Call) -> pb.GetSessionResponse:
         """Read a session, and keep it alive unless it is a peek."""

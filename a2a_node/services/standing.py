@@ -10,7 +10,7 @@ from a2a_node.services.standard import Health
 
 STORES = ("postgres", "redis")
 SUFFERING = {
-    "postgres": ("a2amesh.v1.RegistryService", "a2amesh.v1.AccessService"),
+    "postgres": ("a2amesh.v1.RegistryService", "a2amesh.v1.AccessService", "a2amesh.v1.AuditService"),
     "redis": ("a2amesh.v1.SessionService", "a2amesh.v1.CacheService"),
 }
 

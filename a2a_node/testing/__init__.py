@@ -1,5 +1,6 @@
 """The seams that tests use, shipped so that agents' tests can use them: stores in memory, a clock, a line to cut."""
 
+from a2a_node.testing.audit import MemoryAuditLog
 from a2a_node.testing.clock import Clock
 from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.line import Line, line_to
@@ -13,6 +14,7 @@ from a2a_node.testing.values import MemoryValues
 __all__ = [
     "Clock",
     "Line",
+    "MemoryAuditLog",
     "MemoryGrants",
     "MemoryOutcomes",
     "MemoryRegistry",

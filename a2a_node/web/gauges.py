@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from a2a_node.audit.recording import Recorder
+from a2a_node.audit.refusals import Refusals
+from a2a_node.audit.tap import Tap
+from a2a_node.audit.watching import Watching
 from a2a_node.mesh.attached import Attached
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.directory import Directory
@@ -31,6 +35,17 @@ class Work:
     lookups: Lookups
     draining: Draining
     open_streams: Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The rooms that tell what happened."""
+
+    recorder: Recorder
+    refusals: Refusals
+    watching: Watching
+    tap: Tap
+    lines_dropped: Callable[[], int]
 
 
 def of_directory(directory: Directory) -> Sequence[Figure]:
@@ -127,6 +142,35 @@ def of_membership(renewals: Renewals) -> Sequence[Figure]:
             "a2a_lease_losses",
             "Times that the lease had ended, and the node joined again",
             lambda: renewals.lost,
+            grows=True,
+        ),
+    )
+
+
+def of_audit(records: Records) -> Sequence[Figure]:
+    """How far the audit is with what it has to write, and who reads it."""
+    recorder = records.recorder
+
+    def streams() -> Mapping[str, float]:
+        return {"events": records.watching.watchers, "calls": len(records.tap.readers)}
+
+    dropped = "Events that were not written: the queue was full, or the store away until the end"
+    return (
+        Figure("a2a_audit_queue", "Events that wait to be written", recorder.queued),
+        Figure("a2a_audit_behind_seconds", "Since events were written, while any wait", recorder.behind),
+        Figure("a2a_audit_written", "Events that were written", lambda: recorder.written, grows=True),
+        Figure("a2a_audit_dropped", dropped, lambda: recorder.dropped, grows=True),
+        Figure(
+            "a2a_audit_coalesced",
+            "Refusals that are told by the event of an equal one",
+            lambda: records.refusals.coalesced,
+            grows=True,
+        ),
+        Figure("a2a_audit_streams", "Streams of events and of calls, by kind", streams, "kind"),
+        Figure(
+            "a2a_access_lines_dropped",
+            "Lines of the access log that nobody read in time",
+            records.lines_dropped,
             grows=True,
         ),
     )

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61\x32\x61mesh/v1/audit_service.proto\x12\na2amesh.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\nAuditEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x03\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x08 \x01(\t\x12\x11\n\tserver_id\x18\t \x01(\t\x12+\n\x08\x64\x65\x63ision\x18\n \x01(\x0e\x32\x19.a2amesh.v1.AuditDecision\x12)\n\x07outcome\x18\x0b \x01(\x0e\x32\x18.a2amesh.v1.AuditOutcome\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nip_address\x18\r \x01(\t\x12\x12\n\nuser_agent\x18\x0e \x01(\t\x12\x10\n\x08trace_id\x18\x0f \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x10 \x01(\t\x12\x11\n\tcall_path\x18\x11 \x03(\t\x12)\n\x08metadata\x18\x12 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rprevious_hash\x18\x13 \x01(\t\x12\x0c\n\x04hash\x18\x14 \x01(\t\"\xdf\x01\n\x0b\x41uditFilter\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x11\n\tserver_id\x18\x04 \x01(\t\x12\x0f\n\x07node_id\x18\x05 \x01(\t\x12+\n\x08\x64\x65\x63ision\x18\x06 \x01(\x0e\x32\x19.a2amesh.v1.AuditDecision\x12)\n\x07outcome\x18\x07 \x01(\x0e\x32\x18.a2amesh.v1.AuditOutcome\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\t \x01(\t\"\xc1\x01\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\'\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x17.a2amesh.v1.AuditFilter\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x12ListEventsResponse\x12&\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.a2amesh.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x12WatchEventsRequest\x12\'\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x17.a2amesh.v1.AuditFilter\x12\x14\n\x0c\x61\x66ter_cursor\x18\x02 \x01(\t\"\xb0\x01\n\x13WatchEventsResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x31\n\x07started\x18\x02 \x01(\x0b\x32\x1e.a2amesh.v1.WatchEventsStartedH\x00\x12\'\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x16.a2amesh.v1.AuditEventH\x00\x12#\n\x03gap\x18\x04 \x01(\x0b\x32\x14.a2amesh.v1.AuditGapH\x00\x42\x08\n\x06\x63hange\"J\n\x08\x41uditGap\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x02 \x01(\x03\x12\x15\n\rlast_sequence\x18\x03 \x01(\x03\"\x14\n\x12WatchEventsStarted\"\x81\x01\n\x10VerifyLogRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x11VerifyLogResponse\x12\x0e\n\x06intact\x18\x01 \x01(\x08\x12&\n\x06\x62reaks\x18\x02 \x03(\x0b\x32\x16.a2amesh.v1.AuditBreak\x12\x17\n\x0fverified_chains\x18\x03 \x01(\x03\x12\x17\n\x0fverified_events\x18\x04 \x01(\x03\"\x82\x01\n\nAuditBreak\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x15\n\rexpected_hash\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63tual_hash\x18\x05 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t*g\n\rAuditDecision\x12\x1e\n\x1a\x41UDIT_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41UDIT_DECISION_ALLOWED\x10\x01\x12\x1a\n\x16\x41UDIT_DECISION_REFUSED\x10\x02*\x9c\x01\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIT_OUTCOME_SUCCEEDED\x10\x01\x12\x18\n\x14\x41UDIT_OUTCOME_FAILED\x10\x02\x12\x1b\n\x17\x41UDIT_OUTCOME_CANCELLED\x10\x03\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x04\x32\xf7\x01\n\x0c\x41uditService\x12K\n\nListEvents\x12\x1d.a2amesh.v1.ListEventsRequest\x1a\x1e.a2amesh.v1.ListEventsResponse\x12P\n\x0bWatchEvents\x12\x1e.a2amesh.v1.WatchEventsRequest\x1a\x1f.a2amesh.v1.WatchEventsResponse0\x01\x12H\n\tVerifyLog\x12\x1c.a2amesh.v1.VerifyLogRequest\x1a\x1d.a2amesh.v1.VerifyLogResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61\x32\x61mesh/v1/audit_service.proto\x12\na2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\nAuditEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x03\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x08 \x01(\t\x12\x11\n\tserver_id\x18\t \x01(\t\x12+\n\x08\x64\x65\x63ision\x18\n \x01(\x0e\x32\x19.a2amesh.v1.AuditDecision\x12)\n\x07outcome\x18\x0b \x01(\x0e\x32\x18.a2amesh.v1.AuditOutcome\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nip_address\x18\r \x01(\t\x12\x12\n\nuser_agent\x18\x0e \x01(\t\x12\x10\n\x08trace_id\x18\x0f \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x10 \x01(\t\x12\x11\n\tcall_path\x18\x11 \x03(\t\x12)\n\x08metadata\x18\x12 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rprevious_hash\x18\x13 \x01(\t\x12\x0c\n\x04hash\x18\x14 \x01(\t\"\xdf\x01\n\x0b\x41uditFilter\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x11\n\tserver_id\x18\x04 \x01(\t\x12\x0f\n\x07node_id\x18\x05 \x01(\t\x12+\n\x08\x64\x65\x63ision\x18\x06 \x01(\x0e\x32\x19.a2amesh.v1.AuditDecision\x12)\n\x07outcome\x18\x07 \x01(\x0e\x32\x18.a2amesh.v1.AuditOutcome\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\t \x01(\t\"\xc1\x01\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\'\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x17.a2amesh.v1.AuditFilter\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x12ListEventsResponse\x12&\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.a2amesh.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x12WatchEventsRequest\x12\'\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x17.a2amesh.v1.AuditFilter\x12\x14\n\x0c\x61\x66ter_cursor\x18\x02 \x01(\t\"\xb0\x01\n\x13WatchEventsResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x31\n\x07started\x18\x02 \x01(\x0b\x32\x1e.a2amesh.v1.WatchEventsStartedH\x00\x12\'\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x16.a2amesh.v1.AuditEventH\x00\x12#\n\x03gap\x18\x04 \x01(\x0b\x32\x14.a2amesh.v1.AuditGapH\x00\x42\x08\n\x06\x63hange\"J\n\x08\x41uditGap\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x02 \x01(\x03\x12\x15\n\rlast_sequence\x18\x03 \x01(\x03\"\x14\n\x12WatchEventsStarted\"\x81\x01\n\x10VerifyLogRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x11VerifyLogResponse\x12\x0e\n\x06intact\x18\x01 \x01(\x08\x12&\n\x06\x62reaks\x18\x02 \x03(\x0b\x32\x16.a2amesh.v1.AuditBreak\x12\x17\n\x0fverified_chains\x18\x03 \x01(\x03\x12\x17\n\x0fverified_events\x18\x04 \x01(\x03\"\x82\x01\n\nAuditBreak\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x15\n\rexpected_hash\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63tual_hash\x18\x05 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\"\x82\x01\n\x0fTapCallsRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12)\n\x07outcome\x18\x04 \x01(\x0e\x32\x18.a2amesh.v1.AuditOutcome\x12\x10\n\x08\x61ll_rpcs\x18\x05 \x01(\x08\"\xa2\x01\n\x10TapCallsResponse\x12.\n\x07started\x18\x01 \x01(\x0b\x32\x1b.a2amesh.v1.TapCallsStartedH\x00\x12&\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x16.a2amesh.v1.TappedCallH\x00\x12,\n\x06missed\x18\x03 \x01(\x0b\x32\x1a.a2amesh.v1.TapCallsMissedH\x00\x42\x08\n\x06\x63hange\"\"\n\x0fTapCallsStarted\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"\x1f\n\x0eTapCallsMissed\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x03\"\xc3\x02\n\nTappedCall\x12,\n\x08\x65nd_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x12\n\ncapability\x18\x05 \x01(\t\x12\x11\n\tprincipal\x18\x06 \x01(\t\x12\x0f\n\x07user_id\x18\x07 \x01(\t\x12)\n\x07outcome\x18\x08 \x01(\x0e\x32\x18.a2amesh.v1.AuditOutcome\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\n \x01(\t\x12\x11\n\tcall_path\x18\x0b \x03(\t\x12\x10\n\x08trace_id\x18\x0c \x01(\t\x12\x12\n\nip_address\x18\r \x01(\t*g\n\rAuditDecision\x12\x1e\n\x1a\x41UDIT_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41UDIT_DECISION_ALLOWED\x10\x01\x12\x1a\n\x16\x41UDIT_DECISION_REFUSED\x10\x02*\x9c\x01\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIT_OUTCOME_SUCCEEDED\x10\x01\x12\x18\n\x14\x41UDIT_OUTCOME_FAILED\x10\x02\x12\x1b\n\x17\x41UDIT_OUTCOME_CANCELLED\x10\x03\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x04\x32\xc0\x02\n\x0c\x41uditService\x12K\n\nListEvents\x12\x1d.a2amesh.v1.ListEventsRequest\x1a\x1e.a2amesh.v1.ListEventsResponse\x12P\n\x0bWatchEvents\x12\x1e.a2amesh.v1.WatchEventsRequest\x1a\x1f.a2amesh.v1.WatchEventsResponse0\x01\x12H\n\tVerifyLog\x12\x1c.a2amesh.v1.VerifyLogRequest\x1a\x1d.a2amesh.v1.VerifyLogResponse\x12G\n\x08TapCalls\x12\x1b.a2amesh.v1.TapCallsRequest\x1a\x1c.a2amesh.v1.TapCallsResponse0\x01\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +35,42 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'a2amesh.v1.audit_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2amesh'
-  _globals['_AUDITDECISION']._serialized_start=1852
-  _globals['_AUDITDECISION']._serialized_end=1955
-  _globals['_AUDITOUTCOME']._serialized_start=1958
-  _globals['_AUDITOUTCOME']._serialized_end=2114
-  _globals['_AUDITEVENT']._serialized_start=110
-  _globals['_AUDITEVENT']._serialized_end=587
-  _globals['_AUDITFILTER']._serialized_start=590
-  _globals['_AUDITFILTER']._serialized_end=813
-  _globals['_LISTEVENTSREQUEST']._serialized_start=816
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1009
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1011
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1096
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1098
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1181
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1184
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1360
-  _globals['_AUDITGAP']._serialized_start=1362
-  _globals['_AUDITGAP']._serialized_end=1436
-  _globals['_WATCHEVENTSSTARTED']._serialized_start=1438
-  _globals['_WATCHEVENTSSTARTED']._serialized_end=1458
-  _globals['_VERIFYLOGREQUEST']._serialized_start=1461
-  _globals['_VERIFYLOGREQUEST']._serialized_end=1590
-  _globals['_VERIFYLOGRESPONSE']._serialized_start=1592
-  _globals['_VERIFYLOGRESPONSE']._serialized_end=1717
-  _globals['_AUDITBREAK']._serialized_start=1720
-  _globals['_AUDITBREAK']._serialized_end=1850
-  _globals['_AUDITSERVICE']._serialized_start=2117
-  _globals['_AUDITSERVICE']._serialized_end=2364
+  _globals['_AUDITDECISION']._serialized_start=2577
+  _globals['_AUDITDECISION']._serialized_end=2680
+  _globals['_AUDITOUTCOME']._serialized_start=2683
+  _globals['_AUDITOUTCOME']._serialized_end=2839
+  _globals['_AUDITEVENT']._serialized_start=142
+  _globals['_AUDITEVENT']._serialized_end=619
+  _globals['_AUDITFILTER']._serialized_start=622
+  _globals['_AUDITFILTER']._serialized_end=845
+  _globals['_LISTEVENTSREQUEST']._serialized_start=848
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1041
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1043
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1128
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=1130
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=1213
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1216
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1392
+  _globals['_AUDITGAP']._serialized_start=1394
+  _globals['_AUDITGAP']._serialized_end=1468
+  _globals['_WATCHEVENTSSTARTED']._serialized_start=1470
+  _globals['_WATCHEVENTSSTARTED']._serialized_end=1490
+  _globals['_VERIFYLOGREQUEST']._serialized_start=1493
+  _globals['_VERIFYLOGREQUEST']._serialized_end=1622
+  _globals['_VERIFYLOGRESPONSE']._serialized_start=1624
+  _globals['_VERIFYLOGRESPONSE']._serialized_end=1749
+  _globals['_AUDITBREAK']._serialized_start=1752
+  _globals['_AUDITBREAK']._serialized_end=1882
+  _globals['_TAPCALLSREQUEST']._serialized_start=1885
+  _globals['_TAPCALLSREQUEST']._serialized_end=2015
+  _globals['_TAPCALLSRESPONSE']._serialized_start=2018
+  _globals['_TAPCALLSRESPONSE']._serialized_end=2180
+  _globals['_TAPCALLSSTARTED']._serialized_start=2182
+  _globals['_TAPCALLSSTARTED']._serialized_end=2216
+  _globals['_TAPCALLSMISSED']._serialized_start=2218
+  _globals['_TAPCALLSMISSED']._serialized_end=2249
+  _globals['_TAPPEDCALL']._serialized_start=2252
+  _globals['_TAPPEDCALL']._serialized_end=2575
+  _globals['_AUDITSERVICE']._serialized_start=2842
+  _globals['_AUDITSERVICE']._serialized_end=3162
 # @@protoc_insertion_point(module_scope)

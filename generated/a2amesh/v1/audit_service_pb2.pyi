@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -535,3 +536,199 @@ class AuditBreak(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuditBreak: _TypeAlias = AuditBreak  # noqa: Y015
+
+@_typing.final
+class TapCallsRequest(_message.Message):
+    """TapCallsRequest says which calls to tell. Filters that are given must all hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ALL_RPCS_FIELD_NUMBER: _builtins.int
+    agent: _builtins.str
+    """Agent is the name of the agent that was called. Absent means any."""
+    capability: _builtins.str
+    """Capability is what was called of it. Absent means any."""
+    user_id: _builtins.str
+    """User id is the principal at the root of the call, for example "person:ada". Absent means any."""
+    outcome: Global___AuditOutcome.ValueType
+    """Outcome is what came of it. Absent means any."""
+    all_rpcs: _builtins.bool
+    """All rpcs tells of every RPC, and not of calls of agents alone. Default false."""
+    def __init__(
+        self,
+        *,
+        agent: _builtins.str = ...,
+        capability: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        outcome: Global___AuditOutcome.ValueType = ...,
+        all_rpcs: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "all_rpcs", b"all_rpcs", "capability", b"capability", "outcome", b"outcome", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TapCallsRequest: _TypeAlias = TapCallsRequest  # noqa: Y015
+
+@_typing.final
+class TapCallsResponse(_message.Message):
+    """TapCallsResponse is one call, or one word about the stream itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___TapCallsStarted:
+        """Started comes first: every call that ends from here on is told, or counted as missed."""
+
+    @_builtins.property
+    def call(self) -> Global___TappedCall:
+        """Call is the next call that passes the filter."""
+
+    @_builtins.property
+    def missed(self) -> Global___TapCallsMissed:
+        """Missed says that this reader was too slow for what ended."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___TapCallsStarted | None = ...,
+        call: Global___TappedCall | None = ...,
+        missed: Global___TapCallsMissed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "change", b"change", "missed", b"missed", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "change", b"change", "missed", b"missed", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["started", "call", "missed"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+Global___TapCallsResponse: _TypeAlias = TapCallsResponse  # noqa: Y015
+
+@_typing.final
+class TapCallsStarted(_message.Message):
+    """TapCallsStarted tells a reader that the node tells it of calls from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    """Node id is the node whose calls they are."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TapCallsStarted: _TypeAlias = TapCallsStarted  # noqa: Y015
+
+@_typing.final
+class TapCallsMissed(_message.Message):
+    """TapCallsMissed stands for calls that ended faster than they were read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    calls: _builtins.int
+    """Calls is how many."""
+    def __init__(
+        self,
+        *,
+        calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TapCallsMissed: _TypeAlias = TapCallsMissed  # noqa: Y015
+
+@_typing.final
+class TappedCall(_message.Message):
+    """TappedCall is one call, or other RPC, that has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_TIME_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    CALL_PATH_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    IP_ADDRESS_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """Method is the RPC's full name, for example "/a2amesh.v1.AgentService/Invoke"."""
+    agent: _builtins.str
+    """Agent is the name of the agent that was called; absent for other RPCs."""
+    capability: _builtins.str
+    """Capability is what was called of it; absent when the caller named none and the call was refused."""
+    principal: _builtins.str
+    """Principal is who called, for example "agent:relay"; absent when this was not known."""
+    user_id: _builtins.str
+    """User id is the principal at the root of the call, for example "person:ada"; absent when this was not known."""
+    outcome: Global___AuditOutcome.ValueType
+    """Outcome says what came of it."""
+    reason: _builtins.str
+    """Reason is the ErrorReason without its prefix; absent when it succeeded."""
+    call_id: _builtins.str
+    """Call id is the call's identity; absent for other RPCs."""
+    trace_id: _builtins.str
+    """Trace id is the W3C trace id, 32 hexadecimal digits; absent when there was no trace."""
+    ip_address: _builtins.str
+    """Ip address is the caller's address as the node saw it, without a port; absent when the node itself called for an agent."""
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End time is when it ended, by the node's clock."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Duration is how long it took on this node, from its first byte to its outcome."""
+
+    @_builtins.property
+    def call_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Call path is the names of the agents on the way, the root's first; empty when the caller came from outside."""
+
+    def __init__(
+        self,
+        *,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        method: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        capability: _builtins.str = ...,
+        principal: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        outcome: Global___AuditOutcome.ValueType = ...,
+        reason: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+        call_path: _abc.Iterable[_builtins.str] | None = ...,
+        trace_id: _builtins.str = ...,
+        ip_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call_id", b"call_id", "call_path", b"call_path", "capability", b"capability", "duration", b"duration", "end_time", b"end_time", "ip_address", b"ip_address", "method", b"method", "outcome", b"outcome", "principal", b"principal", "reason", b"reason", "trace_id", b"trace_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TappedCall: _TypeAlias = TappedCall  # noqa: Y015

@@ -7,12 +7,29 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from a2a_node.client import AgentChange, AgentEntry, Check, Missed, NodeEntry, Published, Started, Value
+from a2a_node.client import (
+    AgentChange,
+    AgentEntry,
+    CallsMissed,
+    Check,
+    EventGap,
+    Missed,
+    NodeEntry,
+    Published,
+    Started,
+    TapStarted,
+    Value,
+    Verification,
+    WatchStarted,
+    Witnessed,
+)
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
+from a2a_node.model.audit import AuditEvent, AuditFilter, AuditOutcome, Break, Fact
 from a2a_node.model.errors import MeshError
 from a2a_node.model.grants import Grant, PermissionRequest, RequestStatus
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.state import Session
+from a2a_node.model.tap import EndedCall, TapFilter
 
 THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DESCRIPTOR = AgentDescriptor("greeter", "1.2.0", capabilities=(AgentCapability("greet", "Greets."),))
@@ -21,6 +38,28 @@ INSTANCE = Instance("i-1", "greeter", "node-1", InstanceKind.HOSTED, created_at=
 NODE = Node("node-1", "127.0.0.1:50051", region="north", zone="a", version="0.1.0", started_at=THEN)
 SESSION = Session("s-1", "greeter", "ann", {"step": 1}, 3, 60.0, THEN, THEN, THEN)
 GRANT = Grant("g-1", "person:dev", "person:ann", "agent:echo:invoke", THEN, conditions=("uses < 5",))
+EVENT = AuditEvent(
+    Fact("session:create", target="session:s-1", user_id="person:ann", ip_address="10.0.0.7", timestamp=THEN),
+    "node-1",
+    7,
+    "0" * 64,
+    "f" * 64,
+)
+ENDED = EndedCall(
+    THEN.timestamp(),
+    0.0125,
+    "/a2amesh.v1.AgentService/Invoke",
+    "greeter",
+    "greet",
+    "person:ann",
+    "person:ann",
+    AuditOutcome.SUCCEEDED,
+    "",
+    "c-1",
+    (),
+    "",
+    "10.0.0.7",
+)
 REQUEST = PermissionRequest("r-1", "person:ann", "agent:echo:invoke", "to say hello", THEN, THEN)
 
 
@@ -202,12 +241,47 @@ class Grants:
         return replace(REQUEST, id=request_id, status=status, grant="g-1" if approve else "")
 
 
+@dataclass
+class Audit:
+    """Two events, and calls that ended."""
+
+    breaks: tuple[Break, ...] = ()
+    asked: dict[str, object] = field(default_factory=dict)
+
+    async def list(self, wanted: AuditFilter, **span: datetime | None) -> AsyncIterator[AuditEvent]:
+        """The events."""
+        self.asked = {"wanted": wanted, **span}
+        yield EVENT
+        yield replace(EVENT, fact=replace(EVENT.fact, user_id="", reason="UNAUTHENTICATED", metadata={"refusals": 3}))
+
+    async def watch(self, wanted: AuditFilter, after: str) -> AsyncIterator[WatchStarted | Witnessed | EventGap]:
+        """One of each kind."""
+        self.asked = {"wanted": wanted, "after": after}
+        yield WatchStarted("c-0")
+        yield EventGap("c-1", "node-1", 3, 5)
+        yield Witnessed("c-2", EVENT)
+
+    async def verify(self, node: str, **span: datetime | None) -> Verification:
+        """What was set."""
+        self.asked = {"node": node, **span}
+        return Verification(not self.breaks, self.breaks, 2, 30)
+
+    async def tap(self, wanted: TapFilter) -> AsyncIterator[TapStarted | EndedCall | CallsMissed]:
+        """One of each kind."""
+        self.asked = {"wanted": wanted}
+        yield TapStarted("node-1")
+        yield ENDED
+        yield replace(ENDED, principal="", outcome=AuditOutcome.REFUSED, reason="UNAUTHENTICATED", call_path=("a", "b"))
+        yield replace(ENDED, method="/a2amesh.v1.CacheService/SetValue", agent="", capability="")
+        yield CallsMissed(7)
+
+
 class Mesh:
     """What a command talks to; its agent answers what it was asked, or fails with `failure`."""
 
     def __init__(self) -> None:
         self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
-        self.grants = Grants()
+        self.grants, self.audit = Grants(), Audit()
         self.address: str | None = None
         self.options: dict[str, object] = {}
         self.failure: MeshError | None = None

@@ -9,6 +9,7 @@ package a2amesh
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -1106,12 +1107,444 @@ func (x *AuditBreak) GetExplanation() string {
 	return ""
 }
 
+// TapCallsRequest says which calls to tell. Filters that are given must all hold.
+type TapCallsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Agent is the name of the agent that was called. Absent means any.
+	Agent string `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Capability is what was called of it. Absent means any.
+	Capability string `protobuf:"bytes,2,opt,name=capability,proto3" json:"capability,omitempty"`
+	// User id is the principal at the root of the call, for example "person:ada". Absent means any.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Outcome is what came of it. Absent means any.
+	Outcome AuditOutcome `protobuf:"varint,4,opt,name=outcome,proto3,enum=a2amesh.v1.AuditOutcome" json:"outcome,omitempty"`
+	// All rpcs tells of every RPC, and not of calls of agents alone. Default false.
+	AllRpcs       bool `protobuf:"varint,5,opt,name=all_rpcs,json=allRpcs,proto3" json:"all_rpcs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapCallsRequest) Reset() {
+	*x = TapCallsRequest{}
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapCallsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapCallsRequest) ProtoMessage() {}
+
+func (x *TapCallsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapCallsRequest.ProtoReflect.Descriptor instead.
+func (*TapCallsRequest) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_audit_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TapCallsRequest) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *TapCallsRequest) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *TapCallsRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *TapCallsRequest) GetOutcome() AuditOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return AuditOutcome_AUDIT_OUTCOME_UNSPECIFIED
+}
+
+func (x *TapCallsRequest) GetAllRpcs() bool {
+	if x != nil {
+		return x.AllRpcs
+	}
+	return false
+}
+
+// TapCallsResponse is one call, or one word about the stream itself.
+type TapCallsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Change is what happened.
+	//
+	// Types that are valid to be assigned to Change:
+	//
+	//	*TapCallsResponse_Started
+	//	*TapCallsResponse_Call
+	//	*TapCallsResponse_Missed
+	Change        isTapCallsResponse_Change `protobuf_oneof:"change"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapCallsResponse) Reset() {
+	*x = TapCallsResponse{}
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapCallsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapCallsResponse) ProtoMessage() {}
+
+func (x *TapCallsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapCallsResponse.ProtoReflect.Descriptor instead.
+func (*TapCallsResponse) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_audit_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *TapCallsResponse) GetChange() isTapCallsResponse_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *TapCallsResponse) GetStarted() *TapCallsStarted {
+	if x != nil {
+		if x, ok := x.Change.(*TapCallsResponse_Started); ok {
+			return x.Started
+		}
+	}
+	return nil
+}
+
+func (x *TapCallsResponse) GetCall() *TappedCall {
+	if x != nil {
+		if x, ok := x.Change.(*TapCallsResponse_Call); ok {
+			return x.Call
+		}
+	}
+	return nil
+}
+
+func (x *TapCallsResponse) GetMissed() *TapCallsMissed {
+	if x != nil {
+		if x, ok := x.Change.(*TapCallsResponse_Missed); ok {
+			return x.Missed
+		}
+	}
+	return nil
+}
+
+type isTapCallsResponse_Change interface {
+	isTapCallsResponse_Change()
+}
+
+type TapCallsResponse_Started struct {
+	// Started comes first: every call that ends from here on is told, or counted as missed.
+	Started *TapCallsStarted `protobuf:"bytes,1,opt,name=started,proto3,oneof"`
+}
+
+type TapCallsResponse_Call struct {
+	// Call is the next call that passes the filter.
+	Call *TappedCall `protobuf:"bytes,2,opt,name=call,proto3,oneof"`
+}
+
+type TapCallsResponse_Missed struct {
+	// Missed says that this reader was too slow for what ended.
+	Missed *TapCallsMissed `protobuf:"bytes,3,opt,name=missed,proto3,oneof"`
+}
+
+func (*TapCallsResponse_Started) isTapCallsResponse_Change() {}
+
+func (*TapCallsResponse_Call) isTapCallsResponse_Change() {}
+
+func (*TapCallsResponse_Missed) isTapCallsResponse_Change() {}
+
+// TapCallsStarted tells a reader that the node tells it of calls from now on.
+type TapCallsStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Node id is the node whose calls they are.
+	NodeId        string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapCallsStarted) Reset() {
+	*x = TapCallsStarted{}
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapCallsStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapCallsStarted) ProtoMessage() {}
+
+func (x *TapCallsStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapCallsStarted.ProtoReflect.Descriptor instead.
+func (*TapCallsStarted) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_audit_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *TapCallsStarted) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+// TapCallsMissed stands for calls that ended faster than they were read.
+type TapCallsMissed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Calls is how many.
+	Calls         int64 `protobuf:"varint,1,opt,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapCallsMissed) Reset() {
+	*x = TapCallsMissed{}
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapCallsMissed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapCallsMissed) ProtoMessage() {}
+
+func (x *TapCallsMissed) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapCallsMissed.ProtoReflect.Descriptor instead.
+func (*TapCallsMissed) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_audit_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *TapCallsMissed) GetCalls() int64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+// TappedCall is one call, or other RPC, that has ended.
+type TappedCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// End time is when it ended, by the node's clock.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Duration is how long it took on this node, from its first byte to its outcome.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Method is the RPC's full name, for example "/a2amesh.v1.AgentService/Invoke".
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// Agent is the name of the agent that was called; absent for other RPCs.
+	Agent string `protobuf:"bytes,4,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Capability is what was called of it; absent when the caller named none and the call was refused.
+	Capability string `protobuf:"bytes,5,opt,name=capability,proto3" json:"capability,omitempty"`
+	// Principal is who called, for example "agent:relay"; absent when this was not known.
+	Principal string `protobuf:"bytes,6,opt,name=principal,proto3" json:"principal,omitempty"`
+	// User id is the principal at the root of the call, for example "person:ada"; absent when this was not known.
+	UserId string `protobuf:"bytes,7,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Outcome says what came of it.
+	Outcome AuditOutcome `protobuf:"varint,8,opt,name=outcome,proto3,enum=a2amesh.v1.AuditOutcome" json:"outcome,omitempty"`
+	// Reason is the ErrorReason without its prefix; absent when it succeeded.
+	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Call id is the call's identity; absent for other RPCs.
+	CallId string `protobuf:"bytes,10,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Call path is the names of the agents on the way, the root's first; empty when the caller came from outside.
+	CallPath []string `protobuf:"bytes,11,rep,name=call_path,json=callPath,proto3" json:"call_path,omitempty"`
+	// Trace id is the W3C trace id, 32 hexadecimal digits; absent when there was no trace.
+	TraceId string `protobuf:"bytes,12,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// Ip address is the caller's address as the node saw it, without a port; absent when the node itself called for an agent.
+	IpAddress     string `protobuf:"bytes,13,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TappedCall) Reset() {
+	*x = TappedCall{}
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TappedCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TappedCall) ProtoMessage() {}
+
+func (x *TappedCall) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_audit_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TappedCall.ProtoReflect.Descriptor instead.
+func (*TappedCall) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_audit_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *TappedCall) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *TappedCall) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *TappedCall) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *TappedCall) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *TappedCall) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *TappedCall) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *TappedCall) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *TappedCall) GetOutcome() AuditOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return AuditOutcome_AUDIT_OUTCOME_UNSPECIFIED
+}
+
+func (x *TappedCall) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TappedCall) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *TappedCall) GetCallPath() []string {
+	if x != nil {
+		return x.CallPath
+	}
+	return nil
+}
+
+func (x *TappedCall) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
+}
+
+func (x *TappedCall) GetIpAddress() string {
+	if x != nil {
+		return x.IpAddress
+	}
+	return ""
+}
+
 var File_a2amesh_v1_audit_service_proto protoreflect.FileDescriptor
 
 const file_a2amesh_v1_audit_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1ea2amesh/v1/audit_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x05\n" +
+	"a2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x05\n" +
 	"\n" +
 	"AuditEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x129\n" +
@@ -1191,7 +1624,43 @@ const file_a2amesh_v1_audit_service_proto_rawDesc = "" +
 	"\rexpected_hash\x18\x04 \x01(\tR\fexpectedHash\x12\x1f\n" +
 	"\vactual_hash\x18\x05 \x01(\tR\n" +
 	"actualHash\x12 \n" +
-	"\vexplanation\x18\x06 \x01(\tR\vexplanation*g\n" +
+	"\vexplanation\x18\x06 \x01(\tR\vexplanation\"\xaf\x01\n" +
+	"\x0fTapCallsRequest\x12\x14\n" +
+	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x02 \x01(\tR\n" +
+	"capability\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\x122\n" +
+	"\aoutcome\x18\x04 \x01(\x0e2\x18.a2amesh.v1.AuditOutcomeR\aoutcome\x12\x19\n" +
+	"\ball_rpcs\x18\x05 \x01(\bR\aallRpcs\"\xb9\x01\n" +
+	"\x10TapCallsResponse\x127\n" +
+	"\astarted\x18\x01 \x01(\v2\x1b.a2amesh.v1.TapCallsStartedH\x00R\astarted\x12,\n" +
+	"\x04call\x18\x02 \x01(\v2\x16.a2amesh.v1.TappedCallH\x00R\x04call\x124\n" +
+	"\x06missed\x18\x03 \x01(\v2\x1a.a2amesh.v1.TapCallsMissedH\x00R\x06missedB\b\n" +
+	"\x06change\"*\n" +
+	"\x0fTapCallsStarted\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"&\n" +
+	"\x0eTapCallsMissed\x12\x14\n" +
+	"\x05calls\x18\x01 \x01(\x03R\x05calls\"\xbb\x03\n" +
+	"\n" +
+	"TappedCall\x125\n" +
+	"\bend_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12\x14\n" +
+	"\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x05 \x01(\tR\n" +
+	"capability\x12\x1c\n" +
+	"\tprincipal\x18\x06 \x01(\tR\tprincipal\x12\x17\n" +
+	"\auser_id\x18\a \x01(\tR\x06userId\x122\n" +
+	"\aoutcome\x18\b \x01(\x0e2\x18.a2amesh.v1.AuditOutcomeR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x17\n" +
+	"\acall_id\x18\n" +
+	" \x01(\tR\x06callId\x12\x1b\n" +
+	"\tcall_path\x18\v \x03(\tR\bcallPath\x12\x19\n" +
+	"\btrace_id\x18\f \x01(\tR\atraceId\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\r \x01(\tR\tipAddress*g\n" +
 	"\rAuditDecision\x12\x1e\n" +
 	"\x1aAUDIT_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16AUDIT_DECISION_ALLOWED\x10\x01\x12\x1a\n" +
@@ -1201,12 +1670,13 @@ const file_a2amesh_v1_audit_service_proto_rawDesc = "" +
 	"\x17AUDIT_OUTCOME_SUCCEEDED\x10\x01\x12\x18\n" +
 	"\x14AUDIT_OUTCOME_FAILED\x10\x02\x12\x1b\n" +
 	"\x17AUDIT_OUTCOME_CANCELLED\x10\x03\x12\x19\n" +
-	"\x15AUDIT_OUTCOME_REFUSED\x10\x042\xf7\x01\n" +
+	"\x15AUDIT_OUTCOME_REFUSED\x10\x042\xc0\x02\n" +
 	"\fAuditService\x12K\n" +
 	"\n" +
 	"ListEvents\x12\x1d.a2amesh.v1.ListEventsRequest\x1a\x1e.a2amesh.v1.ListEventsResponse\x12P\n" +
 	"\vWatchEvents\x12\x1e.a2amesh.v1.WatchEventsRequest\x1a\x1f.a2amesh.v1.WatchEventsResponse0\x01\x12H\n" +
-	"\tVerifyLog\x12\x1c.a2amesh.v1.VerifyLogRequest\x1a\x1d.a2amesh.v1.VerifyLogResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
+	"\tVerifyLog\x12\x1c.a2amesh.v1.VerifyLogRequest\x1a\x1d.a2amesh.v1.VerifyLogResponse\x12G\n" +
+	"\bTapCalls\x12\x1b.a2amesh.v1.TapCallsRequest\x1a\x1c.a2amesh.v1.TapCallsResponse0\x01B;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
 var (
 	file_a2amesh_v1_audit_service_proto_rawDescOnce sync.Once
@@ -1221,7 +1691,7 @@ func file_a2amesh_v1_audit_service_proto_rawDescGZIP() []byte {
 }
 
 var file_a2amesh_v1_audit_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_a2amesh_v1_audit_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_a2amesh_v1_audit_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_a2amesh_v1_audit_service_proto_goTypes = []any{
 	(AuditDecision)(0),            // 0: a2amesh.v1.AuditDecision
 	(AuditOutcome)(0),             // 1: a2amesh.v1.AuditOutcome
@@ -1236,38 +1706,53 @@ var file_a2amesh_v1_audit_service_proto_goTypes = []any{
 	(*VerifyLogRequest)(nil),      // 10: a2amesh.v1.VerifyLogRequest
 	(*VerifyLogResponse)(nil),     // 11: a2amesh.v1.VerifyLogResponse
 	(*AuditBreak)(nil),            // 12: a2amesh.v1.AuditBreak
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 14: google.protobuf.Struct
+	(*TapCallsRequest)(nil),       // 13: a2amesh.v1.TapCallsRequest
+	(*TapCallsResponse)(nil),      // 14: a2amesh.v1.TapCallsResponse
+	(*TapCallsStarted)(nil),       // 15: a2amesh.v1.TapCallsStarted
+	(*TapCallsMissed)(nil),        // 16: a2amesh.v1.TapCallsMissed
+	(*TappedCall)(nil),            // 17: a2amesh.v1.TappedCall
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 19: google.protobuf.Struct
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
 }
 var file_a2amesh_v1_audit_service_proto_depIdxs = []int32{
-	13, // 0: a2amesh.v1.AuditEvent.event_time:type_name -> google.protobuf.Timestamp
+	18, // 0: a2amesh.v1.AuditEvent.event_time:type_name -> google.protobuf.Timestamp
 	0,  // 1: a2amesh.v1.AuditEvent.decision:type_name -> a2amesh.v1.AuditDecision
 	1,  // 2: a2amesh.v1.AuditEvent.outcome:type_name -> a2amesh.v1.AuditOutcome
-	14, // 3: a2amesh.v1.AuditEvent.metadata:type_name -> google.protobuf.Struct
+	19, // 3: a2amesh.v1.AuditEvent.metadata:type_name -> google.protobuf.Struct
 	0,  // 4: a2amesh.v1.AuditFilter.decision:type_name -> a2amesh.v1.AuditDecision
 	1,  // 5: a2amesh.v1.AuditFilter.outcome:type_name -> a2amesh.v1.AuditOutcome
 	3,  // 6: a2amesh.v1.ListEventsRequest.filter:type_name -> a2amesh.v1.AuditFilter
-	13, // 7: a2amesh.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	13, // 8: a2amesh.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	18, // 7: a2amesh.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	18, // 8: a2amesh.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
 	2,  // 9: a2amesh.v1.ListEventsResponse.events:type_name -> a2amesh.v1.AuditEvent
 	3,  // 10: a2amesh.v1.WatchEventsRequest.filter:type_name -> a2amesh.v1.AuditFilter
 	9,  // 11: a2amesh.v1.WatchEventsResponse.started:type_name -> a2amesh.v1.WatchEventsStarted
 	2,  // 12: a2amesh.v1.WatchEventsResponse.event:type_name -> a2amesh.v1.AuditEvent
 	8,  // 13: a2amesh.v1.WatchEventsResponse.gap:type_name -> a2amesh.v1.AuditGap
-	13, // 14: a2amesh.v1.VerifyLogRequest.start_time:type_name -> google.protobuf.Timestamp
-	13, // 15: a2amesh.v1.VerifyLogRequest.end_time:type_name -> google.protobuf.Timestamp
+	18, // 14: a2amesh.v1.VerifyLogRequest.start_time:type_name -> google.protobuf.Timestamp
+	18, // 15: a2amesh.v1.VerifyLogRequest.end_time:type_name -> google.protobuf.Timestamp
 	12, // 16: a2amesh.v1.VerifyLogResponse.breaks:type_name -> a2amesh.v1.AuditBreak
-	4,  // 17: a2amesh.v1.AuditService.ListEvents:input_type -> a2amesh.v1.ListEventsRequest
-	6,  // 18: a2amesh.v1.AuditService.WatchEvents:input_type -> a2amesh.v1.WatchEventsRequest
-	10, // 19: a2amesh.v1.AuditService.VerifyLog:input_type -> a2amesh.v1.VerifyLogRequest
-	5,  // 20: a2amesh.v1.AuditService.ListEvents:output_type -> a2amesh.v1.ListEventsResponse
-	7,  // 21: a2amesh.v1.AuditService.WatchEvents:output_type -> a2amesh.v1.WatchEventsResponse
-	11, // 22: a2amesh.v1.AuditService.VerifyLog:output_type -> a2amesh.v1.VerifyLogResponse
-	20, // [20:23] is the sub-list for method output_type
-	17, // [17:20] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	1,  // 17: a2amesh.v1.TapCallsRequest.outcome:type_name -> a2amesh.v1.AuditOutcome
+	15, // 18: a2amesh.v1.TapCallsResponse.started:type_name -> a2amesh.v1.TapCallsStarted
+	17, // 19: a2amesh.v1.TapCallsResponse.call:type_name -> a2amesh.v1.TappedCall
+	16, // 20: a2amesh.v1.TapCallsResponse.missed:type_name -> a2amesh.v1.TapCallsMissed
+	18, // 21: a2amesh.v1.TappedCall.end_time:type_name -> google.protobuf.Timestamp
+	20, // 22: a2amesh.v1.TappedCall.duration:type_name -> google.protobuf.Duration
+	1,  // 23: a2amesh.v1.TappedCall.outcome:type_name -> a2amesh.v1.AuditOutcome
+	4,  // 24: a2amesh.v1.AuditService.ListEvents:input_type -> a2amesh.v1.ListEventsRequest
+	6,  // 25: a2amesh.v1.AuditService.WatchEvents:input_type -> a2amesh.v1.WatchEventsRequest
+	10, // 26: a2amesh.v1.AuditService.VerifyLog:input_type -> a2amesh.v1.VerifyLogRequest
+	13, // 27: a2amesh.v1.AuditService.TapCalls:input_type -> a2amesh.v1.TapCallsRequest
+	5,  // 28: a2amesh.v1.AuditService.ListEvents:output_type -> a2amesh.v1.ListEventsResponse
+	7,  // 29: a2amesh.v1.AuditService.WatchEvents:output_type -> a2amesh.v1.WatchEventsResponse
+	11, // 30: a2amesh.v1.AuditService.VerifyLog:output_type -> a2amesh.v1.VerifyLogResponse
+	14, // 31: a2amesh.v1.AuditService.TapCalls:output_type -> a2amesh.v1.TapCallsResponse
+	28, // [28:32] is the sub-list for method output_type
+	24, // [24:28] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_audit_service_proto_init() }
@@ -1280,13 +1765,18 @@ func file_a2amesh_v1_audit_service_proto_init() {
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Gap)(nil),
 	}
+	file_a2amesh_v1_audit_service_proto_msgTypes[12].OneofWrappers = []any{
+		(*TapCallsResponse_Started)(nil),
+		(*TapCallsResponse_Call)(nil),
+		(*TapCallsResponse_Missed)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_audit_service_proto_rawDesc), len(file_a2amesh_v1_audit_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

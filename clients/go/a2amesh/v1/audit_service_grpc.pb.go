@@ -22,6 +22,7 @@ const (
 	AuditService_ListEvents_FullMethodName  = "/a2amesh.v1.AuditService/ListEvents"
 	AuditService_WatchEvents_FullMethodName = "/a2amesh.v1.AuditService/WatchEvents"
 	AuditService_VerifyLog_FullMethodName   = "/a2amesh.v1.AuditService/VerifyLog"
+	AuditService_TapCalls_FullMethodName    = "/a2amesh.v1.AuditService/TapCalls"
 )
 
 // AuditServiceClient is the client API for AuditService service.
@@ -40,6 +41,10 @@ type AuditServiceClient interface {
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
 	// VerifyLog recomputes the chains and says whether they are whole. It reads every event asked about and may take minutes.
 	VerifyLog(ctx context.Context, in *VerifyLogRequest, opts ...grpc.CallOption) (*VerifyLogResponse, error)
+	// TapCalls streams the calls of this node as they end, refused ones among them, until the caller ends the stream. Nothing of
+	// them is kept: what ended before the stream began is not told, and the calls of other nodes are heard there.
+	// TOO_MANY_SUBSCRIBERS when the node serves all it may.
+	TapCalls(ctx context.Context, in *TapCallsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TapCallsResponse], error)
 }
 
 type auditServiceClient struct {
@@ -89,6 +94,25 @@ func (c *auditServiceClient) VerifyLog(ctx context.Context, in *VerifyLogRequest
 	return out, nil
 }
 
+func (c *auditServiceClient) TapCalls(ctx context.Context, in *TapCallsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TapCallsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AuditService_ServiceDesc.Streams[1], AuditService_TapCalls_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TapCallsRequest, TapCallsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuditService_TapCallsClient = grpc.ServerStreamingClient[TapCallsResponse]
+
 // AuditServiceServer is the server API for AuditService service.
 // All implementations must embed UnimplementedAuditServiceServer
 // for forward compatibility.
@@ -105,6 +129,10 @@ type AuditServiceServer interface {
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error
 	// VerifyLog recomputes the chains and says whether they are whole. It reads every event asked about and may take minutes.
 	VerifyLog(context.Context, *VerifyLogRequest) (*VerifyLogResponse, error)
+	// TapCalls streams the calls of this node as they end, refused ones among them, until the caller ends the stream. Nothing of
+	// them is kept: what ended before the stream began is not told, and the calls of other nodes are heard there.
+	// TOO_MANY_SUBSCRIBERS when the node serves all it may.
+	TapCalls(*TapCallsRequest, grpc.ServerStreamingServer[TapCallsResponse]) error
 	mustEmbedUnimplementedAuditServiceServer()
 }
 
@@ -123,6 +151,9 @@ func (UnimplementedAuditServiceServer) WatchEvents(*WatchEventsRequest, grpc.Ser
 }
 func (UnimplementedAuditServiceServer) VerifyLog(context.Context, *VerifyLogRequest) (*VerifyLogResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method VerifyLog not implemented")
+}
+func (UnimplementedAuditServiceServer) TapCalls(*TapCallsRequest, grpc.ServerStreamingServer[TapCallsResponse]) error {
+	return status.Error(codes.Unimplemented, "method TapCalls not implemented")
 }
 func (UnimplementedAuditServiceServer) mustEmbedUnimplementedAuditServiceServer() {}
 func (UnimplementedAuditServiceServer) testEmbeddedByValue()                      {}
@@ -192,6 +223,17 @@ func _AuditService_VerifyLog_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_TapCalls_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TapCallsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AuditServiceServer).TapCalls(m, &grpc.GenericServerStream[TapCallsRequest, TapCallsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuditService_TapCallsServer = grpc.ServerStreamingServer[TapCallsResponse]
+
 // AuditService_ServiceDesc is the grpc.ServiceDesc for AuditService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -212,6 +254,11 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchEvents",
 			Handler:       _AuditService_WatchEvents_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "TapCalls",
+			Handler:       _AuditService_TapCalls_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Struct } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 
@@ -299,6 +300,82 @@ export interface AuditBreak {
   actualHash: string;
   /** Explanation says what is wrong, for people. */
   explanation: string;
+}
+
+/** TapCallsRequest says which calls to tell. Filters that are given must all hold. */
+export interface TapCallsRequest {
+  /** Agent is the name of the agent that was called. Absent means any. */
+  agent: string;
+  /** Capability is what was called of it. Absent means any. */
+  capability: string;
+  /** User id is the principal at the root of the call, for example "person:ada". Absent means any. */
+  userId: string;
+  /** Outcome is what came of it. Absent means any. */
+  outcome: AuditOutcome;
+  /** All rpcs tells of every RPC, and not of calls of agents alone. Default false. */
+  allRpcs: boolean;
+}
+
+/** TapCallsResponse is one call, or one word about the stream itself. */
+export interface TapCallsResponse {
+  /** Change is what happened. */
+  change:
+    | //
+    /** Started comes first: every call that ends from here on is told, or counted as missed. */
+    { $case: "started"; value: TapCallsStarted }
+    | //
+    /** Call is the next call that passes the filter. */
+    { $case: "call"; value: TappedCall }
+    | //
+    /** Missed says that this reader was too slow for what ended. */
+    { $case: "missed"; value: TapCallsMissed }
+    | undefined;
+}
+
+/** TapCallsStarted tells a reader that the node tells it of calls from now on. */
+export interface TapCallsStarted {
+  /** Node id is the node whose calls they are. */
+  nodeId: string;
+}
+
+/** TapCallsMissed stands for calls that ended faster than they were read. */
+export interface TapCallsMissed {
+  /** Calls is how many. */
+  calls: bigint;
+}
+
+/** TappedCall is one call, or other RPC, that has ended. */
+export interface TappedCall {
+  /** End time is when it ended, by the node's clock. */
+  endTime:
+    | Date
+    | undefined;
+  /** Duration is how long it took on this node, from its first byte to its outcome. */
+  duration:
+    | Duration
+    | undefined;
+  /** Method is the RPC's full name, for example "/a2amesh.v1.AgentService/Invoke". */
+  method: string;
+  /** Agent is the name of the agent that was called; absent for other RPCs. */
+  agent: string;
+  /** Capability is what was called of it; absent when the caller named none and the call was refused. */
+  capability: string;
+  /** Principal is who called, for example "agent:relay"; absent when this was not known. */
+  principal: string;
+  /** User id is the principal at the root of the call, for example "person:ada"; absent when this was not known. */
+  userId: string;
+  /** Outcome says what came of it. */
+  outcome: AuditOutcome;
+  /** Reason is the ErrorReason without its prefix; absent when it succeeded. */
+  reason: string;
+  /** Call id is the call's identity; absent for other RPCs. */
+  callId: string;
+  /** Call path is the names of the agents on the way, the root's first; empty when the caller came from outside. */
+  callPath: string[];
+  /** Trace id is the W3C trace id, 32 hexadecimal digits; absent when there was no trace. */
+  traceId: string;
+  /** Ip address is the caller's address as the node saw it, without a port; absent when the node itself called for an agent. */
+  ipAddress: string;
 }
 
 function createBaseAuditEvent(): AuditEvent {
@@ -2037,6 +2114,713 @@ export const AuditBreak: MessageFns<AuditBreak> = {
   },
 };
 
+function createBaseTapCallsRequest(): TapCallsRequest {
+  return { agent: "", capability: "", userId: "", outcome: 0, allRpcs: false };
+}
+
+export const TapCallsRequest: MessageFns<TapCallsRequest> = {
+  encode(message: TapCallsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== "") {
+      writer.uint32(10).string(message.agent);
+    }
+    if (message.capability !== "") {
+      writer.uint32(18).string(message.capability);
+    }
+    if (message.userId !== "") {
+      writer.uint32(26).string(message.userId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(32).int32(message.outcome);
+    }
+    if (message.allRpcs !== false) {
+      writer.uint32(40).bool(message.allRpcs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapCallsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapCallsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.capability = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.allRpcs = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TapCallsRequest {
+    return {
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      capability: isSet(object.capability) ? globalThis.String(object.capability) : "",
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
+      outcome: isSet(object.outcome) ? auditOutcomeFromJSON(object.outcome) : 0,
+      allRpcs: isSet(object.allRpcs)
+        ? globalThis.Boolean(object.allRpcs)
+        : isSet(object.all_rpcs)
+        ? globalThis.Boolean(object.all_rpcs)
+        : false,
+    };
+  },
+
+  toJSON(message: TapCallsRequest): unknown {
+    const obj: any = {};
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.capability !== "") {
+      obj.capability = message.capability;
+    }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
+    if (message.outcome !== 0) {
+      obj.outcome = auditOutcomeToJSON(message.outcome);
+    }
+    if (message.allRpcs !== false) {
+      obj.allRpcs = message.allRpcs;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TapCallsRequest>, I>>(base?: I): TapCallsRequest {
+    return TapCallsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TapCallsRequest>, I>>(object: I): TapCallsRequest {
+    const message = createBaseTapCallsRequest();
+    message.agent = object.agent ?? "";
+    message.capability = object.capability ?? "";
+    message.userId = object.userId ?? "";
+    message.outcome = object.outcome ?? 0;
+    message.allRpcs = object.allRpcs ?? false;
+    return message;
+  },
+};
+
+function createBaseTapCallsResponse(): TapCallsResponse {
+  return { change: undefined };
+}
+
+export const TapCallsResponse: MessageFns<TapCallsResponse> = {
+  encode(message: TapCallsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.change?.$case) {
+      case "started":
+        TapCallsStarted.encode(message.change.value, writer.uint32(10).fork()).join();
+        break;
+      case "call":
+        TappedCall.encode(message.change.value, writer.uint32(18).fork()).join();
+        break;
+      case "missed":
+        TapCallsMissed.encode(message.change.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapCallsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapCallsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = { $case: "started", value: TapCallsStarted.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = { $case: "call", value: TappedCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.change = { $case: "missed", value: TapCallsMissed.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TapCallsResponse {
+    return {
+      change: isSet(object.started)
+        ? { $case: "started", value: TapCallsStarted.fromJSON(object.started) }
+        : isSet(object.call)
+        ? { $case: "call", value: TappedCall.fromJSON(object.call) }
+        : isSet(object.missed)
+        ? { $case: "missed", value: TapCallsMissed.fromJSON(object.missed) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: TapCallsResponse): unknown {
+    const obj: any = {};
+    if (message.change?.$case === "started") {
+      obj.started = TapCallsStarted.toJSON(message.change.value);
+    } else if (message.change?.$case === "call") {
+      obj.call = TappedCall.toJSON(message.change.value);
+    } else if (message.change?.$case === "missed") {
+      obj.missed = TapCallsMissed.toJSON(message.change.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TapCallsResponse>, I>>(base?: I): TapCallsResponse {
+    return TapCallsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TapCallsResponse>, I>>(object: I): TapCallsResponse {
+    const message = createBaseTapCallsResponse();
+    switch (object.change?.$case) {
+      case "started": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "started", value: TapCallsStarted.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "call": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "call", value: TappedCall.fromPartial(object.change.value) };
+        }
+        break;
+      }
+      case "missed": {
+        if (object.change?.value !== undefined && object.change?.value !== null) {
+          message.change = { $case: "missed", value: TapCallsMissed.fromPartial(object.change.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseTapCallsStarted(): TapCallsStarted {
+  return { nodeId: "" };
+}
+
+export const TapCallsStarted: MessageFns<TapCallsStarted> = {
+  encode(message: TapCallsStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapCallsStarted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapCallsStarted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TapCallsStarted {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+    };
+  },
+
+  toJSON(message: TapCallsStarted): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TapCallsStarted>, I>>(base?: I): TapCallsStarted {
+    return TapCallsStarted.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TapCallsStarted>, I>>(object: I): TapCallsStarted {
+    const message = createBaseTapCallsStarted();
+    message.nodeId = object.nodeId ?? "";
+    return message;
+  },
+};
+
+function createBaseTapCallsMissed(): TapCallsMissed {
+  return { calls: 0n };
+}
+
+export const TapCallsMissed: MessageFns<TapCallsMissed> = {
+  encode(message: TapCallsMissed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.calls !== 0n) {
+      if (BigInt.asIntN(64, message.calls) !== message.calls) {
+        throw new globalThis.Error("value provided for field message.calls of type int64 too large");
+      }
+      writer.uint32(8).int64(message.calls);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapCallsMissed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapCallsMissed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.calls = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TapCallsMissed {
+    return { calls: isSet(object.calls) ? BigInt(object.calls) : 0n };
+  },
+
+  toJSON(message: TapCallsMissed): unknown {
+    const obj: any = {};
+    if (message.calls !== 0n) {
+      obj.calls = message.calls.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TapCallsMissed>, I>>(base?: I): TapCallsMissed {
+    return TapCallsMissed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TapCallsMissed>, I>>(object: I): TapCallsMissed {
+    const message = createBaseTapCallsMissed();
+    message.calls = (object.calls !== undefined && object.calls !== null) ? BigInt(object.calls) : 0n;
+    return message;
+  },
+};
+
+function createBaseTappedCall(): TappedCall {
+  return {
+    endTime: undefined,
+    duration: undefined,
+    method: "",
+    agent: "",
+    capability: "",
+    principal: "",
+    userId: "",
+    outcome: 0,
+    reason: "",
+    callId: "",
+    callPath: [],
+    traceId: "",
+    ipAddress: "",
+  };
+}
+
+export const TappedCall: MessageFns<TappedCall> = {
+  encode(message: TappedCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(10).fork()).join();
+    }
+    if (message.duration !== undefined) {
+      Duration.encode(message.duration, writer.uint32(18).fork()).join();
+    }
+    if (message.method !== "") {
+      writer.uint32(26).string(message.method);
+    }
+    if (message.agent !== "") {
+      writer.uint32(34).string(message.agent);
+    }
+    if (message.capability !== "") {
+      writer.uint32(42).string(message.capability);
+    }
+    if (message.principal !== "") {
+      writer.uint32(50).string(message.principal);
+    }
+    if (message.userId !== "") {
+      writer.uint32(58).string(message.userId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(64).int32(message.outcome);
+    }
+    if (message.reason !== "") {
+      writer.uint32(74).string(message.reason);
+    }
+    if (message.callId !== "") {
+      writer.uint32(82).string(message.callId);
+    }
+    for (const v of message.callPath) {
+      writer.uint32(90).string(v!);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(98).string(message.traceId);
+    }
+    if (message.ipAddress !== "") {
+      writer.uint32(106).string(message.ipAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TappedCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTappedCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.duration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.capability = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.principal = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.callPath.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.ipAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TappedCall {
+    return {
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      duration: isSet(object.duration) ? Duration.fromJSON(object.duration) : undefined,
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      capability: isSet(object.capability) ? globalThis.String(object.capability) : "",
+      principal: isSet(object.principal) ? globalThis.String(object.principal) : "",
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
+      outcome: isSet(object.outcome) ? auditOutcomeFromJSON(object.outcome) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      callId: isSet(object.callId)
+        ? globalThis.String(object.callId)
+        : isSet(object.call_id)
+        ? globalThis.String(object.call_id)
+        : "",
+      callPath: globalThis.Array.isArray(object?.callPath)
+        ? object.callPath.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.call_path)
+        ? object.call_path.map((e: any) => globalThis.String(e))
+        : [],
+      traceId: isSet(object.traceId)
+        ? globalThis.String(object.traceId)
+        : isSet(object.trace_id)
+        ? globalThis.String(object.trace_id)
+        : "",
+      ipAddress: isSet(object.ipAddress)
+        ? globalThis.String(object.ipAddress)
+        : isSet(object.ip_address)
+        ? globalThis.String(object.ip_address)
+        : "",
+    };
+  },
+
+  toJSON(message: TappedCall): unknown {
+    const obj: any = {};
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    if (message.duration !== undefined) {
+      obj.duration = Duration.toJSON(message.duration);
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.capability !== "") {
+      obj.capability = message.capability;
+    }
+    if (message.principal !== "") {
+      obj.principal = message.principal;
+    }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
+    if (message.outcome !== 0) {
+      obj.outcome = auditOutcomeToJSON(message.outcome);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.callId !== "") {
+      obj.callId = message.callId;
+    }
+    if (message.callPath?.length) {
+      obj.callPath = message.callPath;
+    }
+    if (message.traceId !== "") {
+      obj.traceId = message.traceId;
+    }
+    if (message.ipAddress !== "") {
+      obj.ipAddress = message.ipAddress;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TappedCall>, I>>(base?: I): TappedCall {
+    return TappedCall.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TappedCall>, I>>(object: I): TappedCall {
+    const message = createBaseTappedCall();
+    message.endTime = object.endTime ?? undefined;
+    message.duration = (object.duration !== undefined && object.duration !== null)
+      ? Duration.fromPartial(object.duration)
+      : undefined;
+    message.method = object.method ?? "";
+    message.agent = object.agent ?? "";
+    message.capability = object.capability ?? "";
+    message.principal = object.principal ?? "";
+    message.userId = object.userId ?? "";
+    message.outcome = object.outcome ?? 0;
+    message.reason = object.reason ?? "";
+    message.callId = object.callId ?? "";
+    message.callPath = object.callPath?.map((e) => e) || [];
+    message.traceId = object.traceId ?? "";
+    message.ipAddress = object.ipAddress ?? "";
+    return message;
+  },
+};
+
 /**
  * AuditService shows what happened: one event for every change of state and every refused call.
  *
@@ -2078,6 +2862,20 @@ export const AuditServiceService = {
     responseSerialize: (value: VerifyLogResponse): Buffer => Buffer.from(VerifyLogResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyLogResponse => VerifyLogResponse.decode(value),
   },
+  /**
+   * TapCalls streams the calls of this node as they end, refused ones among them, until the caller ends the stream. Nothing of
+   * them is kept: what ended before the stream began is not told, and the calls of other nodes are heard there.
+   * TOO_MANY_SUBSCRIBERS when the node serves all it may.
+   */
+  tapCalls: {
+    path: "/a2amesh.v1.AuditService/TapCalls" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: TapCallsRequest): Buffer => Buffer.from(TapCallsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TapCallsRequest => TapCallsRequest.decode(value),
+    responseSerialize: (value: TapCallsResponse): Buffer => Buffer.from(TapCallsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TapCallsResponse => TapCallsResponse.decode(value),
+  },
 } as const;
 
 export interface AuditServiceServer extends UntypedServiceImplementation {
@@ -2090,6 +2888,12 @@ export interface AuditServiceServer extends UntypedServiceImplementation {
   watchEvents: handleServerStreamingCall<WatchEventsRequest, WatchEventsResponse>;
   /** VerifyLog recomputes the chains and says whether they are whole. It reads every event asked about and may take minutes. */
   verifyLog: handleUnaryCall<VerifyLogRequest, VerifyLogResponse>;
+  /**
+   * TapCalls streams the calls of this node as they end, refused ones among them, until the caller ends the stream. Nothing of
+   * them is kept: what ended before the stream began is not told, and the calls of other nodes are heard there.
+   * TOO_MANY_SUBSCRIBERS when the node serves all it may.
+   */
+  tapCalls: handleServerStreamingCall<TapCallsRequest, TapCallsResponse>;
 }
 
 export interface AuditServiceClient extends Client {
@@ -2135,6 +2939,17 @@ export interface AuditServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyLogResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * TapCalls streams the calls of this node as they end, refused ones among them, until the caller ends the stream. Nothing of
+   * them is kept: what ended before the stream began is not told, and the calls of other nodes are heard there.
+   * TOO_MANY_SUBSCRIBERS when the node serves all it may.
+   */
+  tapCalls(request: TapCallsRequest, options?: Partial<CallOptions>): ClientReadableStream<TapCallsResponse>;
+  tapCalls(
+    request: TapCallsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<TapCallsResponse>;
 }
 
 export const AuditServiceClient = makeGenericClientConstructor(

@@ -1,0 +1,1 @@
+"""What happened: recorded off the hot path, told to those who watch, and verified."""
