@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,7 +15,8 @@ from a2a_node.model.names import NAME
 from a2a_node.model.places import default_data_dir
 from a2a_node.model.principal import WRITTEN
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")
+TRUST_DOMAIN = "a2a.local"
 
 
 class Settings(BaseSettings):
@@ -21,9 +24,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="A2A_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback alone.")
+    host: str = Field("127.0.0.1", description="Address to listen on for gRPC; others than loopback need TLS.")
+    http_host: str = Field("127.0.0.1", description="Address to listen on for HTTP, which has neither TLS nor keys.")
+    advertise_host: str = Field("", description="Address where other nodes reach this one; absent means --host.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 picks a free one.")
-    peer_port: int = Field(50052, ge=0, le=65535, description="Port where other nodes are listened for.")
+    peer_port: int = Field(50052, ge=0, le=65535, description="Port for other nodes, by mTLS; 0 picks a free one.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Directory of the key and the embedded stores."
@@ -41,6 +46,25 @@ class Settings(BaseSettings):
     echo: bool = Field(default=True, description="Host the small agent `echo`, to try the node with.")
     postgres_url: SecretStr = Field(SecretStr(""), description="Postgres of the mesh; `up` brings its own.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis of the mesh; `up` brings its own.")
+    mesh_passphrase: SecretStr = Field(
+        SecretStr(""), description="Encrypts the private keys that the nodes share in Postgres; the same for all."
+    )
+    issuers: Path | None = Field(None, description="File of those whose tokens (JWT) are believed, TOML.")
+    clock_leeway: float = Field(5.0, ge=0, le=300, description="Seconds that clocks of issuers may differ.")
+    trust_domain: str = Field(TRUST_DOMAIN, description="Trust domain of SPIFFE ids in certificates.")
+    tls_cert: Path | None = Field(None, description="Certificate chain of the clients' door, PEM; read when changed.")
+    tls_key: Path | None = Field(None, description="Its private key, PEM.")
+    tls_client_ca: Path | None = Field(None, description="Authorities whose certificates clients must show, PEM.")
+    peer_cert: Path | None = Field(None, description="Certificate for other nodes, PEM; absent means the mesh's own.")
+    peer_key: Path | None = Field(None, description="Its private key, PEM.")
+    peer_ca: Path | None = Field(None, description="Authorities whose certificates other nodes show, PEM.")
+    open_reflection: bool = Field(
+        default=False, description="Answer gRPC reflection without a key on other addresses than loopback, too."
+    )
+    insecure_bind: bool = Field(
+        default=False, description="Listen on an address that is not loopback without TLS; say so twice."
+    )
+    insecure_bind_confirm: str = Field("", description="The same address again, to confirm --insecure-bind.")
     payload_limit: int = Field(16 * 1024 * 1024, ge=1024, le=1 << 30, description="Bytes of a payload at most.")
     default_deadline: float = Field(30.0, gt=0, description="Seconds for a call that asks for no deadline.")
     max_deadline: float = Field(3600.0, gt=0, description="Seconds for any call at most.")
@@ -83,10 +107,45 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 63 lower-case letters, digits, '-', '_' or '.', beginning with a letter")
         return name
 
+    @field_validator("trust_domain")
+    @classmethod
+    def _domain(cls, name: str) -> str:
+        if not DOMAIN.fullmatch(name):
+            raise ValueError("must be lower-case letters, digits, '.', '-' or '_'")
+        return name
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        for together in (("tls_cert", "tls_key"), ("peer_cert", "peer_key", "peer_ca")):
+            missing = [name for name in together if getattr(self, name) is None]
+            if missing and len(missing) < len(together):
+                raise SettingInvalid(missing[0], f"is needed beside {', '.join(set(together) - {*missing})}")
+        if self.tls_client_ca and not self.tls_cert:
+            raise SettingInvalid("tls_cert", "is needed beside tls_client_ca")
+        return self
+
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        if self.host not in LOOPBACK:
-            raise SettingInvalid(
-                "host", f"{self.host!r} is no loopback address, and this node has neither TLS nor identity"
-            )
+        for name, secured in (("host", self.tls_cert is not None), ("http_host", False)):
+            address = getattr(self, name)
+            twice = self.insecure_bind and self.insecure_bind_confirm == address
+            if not (is_loopback(address) or secured or twice):
+                how = "give tls_cert and tls_key, or say" if name == "host" else "say"
+                why = "is no loopback address: whoever reaches it could read along"
+                raise SettingInvalid(
+                    name, f"{address!r} {why}; {how} --insecure-bind --insecure-bind-confirm {address}, both"
+                )
         return self
+
+    @property
+    def reflects_openly(self) -> bool:
+        """Whether reflection needs no key."""
+        return self.open_reflection or is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address; a name other than localhost may be anywhere."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -16,6 +16,7 @@ from a2a_node.cli.database import database
 from a2a_node.cli.doctor import doctor
 from a2a_node.cli.failures import BAD_USAGE
 from a2a_node.cli.grants import grants
+from a2a_node.cli.keys import keys, token
 from a2a_node.cli.nodes import nodes
 from a2a_node.cli.sessions import sessions
 from a2a_node.cli.start import serve, up
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # their frames show local variables, keys among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, serve, call, stream, tap, doctor):
+for command in (up, serve, call, stream, token, tap, doctor):
     app.command()(command)
 for name, group in (
     ("agents", agents),
@@ -40,6 +41,7 @@ for name, group in (
     ("cache", cache),
     ("grants", grants),
     ("audit", audit),
+    ("keys", keys),
     ("db", database),
 ):
     app.add_typer(group, name=name)

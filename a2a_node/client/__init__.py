@@ -5,6 +5,7 @@ from a2a_node.client.audit import CallsMissed, EventGap, TapStarted, Verificatio
 from a2a_node.client.cache import Missed, Published, Started, Value
 from a2a_node.client.connection import Connection
 from a2a_node.client.grants import Check
+from a2a_node.client.keys import CreatedKey, Token
 from a2a_node.client.mesh import CallOptions, MeshClient
 from a2a_node.client.nodes import NodeEntry
 
@@ -15,6 +16,7 @@ __all__ = [
     "CallsMissed",
     "Check",
     "Connection",
+    "CreatedKey",
     "EventGap",
     "MeshClient",
     "Missed",
@@ -22,6 +24,7 @@ __all__ = [
     "Published",
     "Started",
     "TapStarted",
+    "Token",
     "Value",
     "Verification",
     "WatchStarted",

@@ -63,6 +63,11 @@ class Book:
         except KeyError:
             raise AgentNotFound(name) from None
 
+    def owner_of(self, name: str) -> str:
+        """Who registered the agent; empty where nobody has."""
+        entry = self._entries.get(name)
+        return "" if entry is None else entry.agent.owner
+
     def instance(self, instance_id: str) -> Instance:
         """The instance; InstanceNotFound."""
         try:

@@ -13,7 +13,7 @@ from a2a_node.model.agents import AgentCapability, Instance
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
-from a2a_node.model.principal import NOBODY, Principal
+from a2a_node.model.principal import NOBODY, Principal, Proof
 from a2a_node.model.trace import Trace
 
 Reply = Callable[[Payload], Awaitable[None]]
@@ -66,6 +66,7 @@ class Call:
     payload_bytes: int = 0  # of the one input; 0 where inputs come as a stream
     principal: Principal = NOBODY
     scopes: tuple[str, ...] | None = None  # permissions that bound the caller's key; None where nothing bounds it
+    proof: Proof | None = None  # what the caller has shown; None for calls from inside
     envelope: Envelope | None = None
     carrier: str = ""  # id of the node that has handed it on, where the layers of that node let it through before
     offered: AgentCapability | None = None  # what the directory says of the capability

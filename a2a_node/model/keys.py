@@ -59,7 +59,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that the mesh signs with. Everybody who reads the database can read the private part, see `mesh_secret`."""
+    """A key that the mesh signs with. Whoever reads the database reads its private part; see `mesh_passphrase`."""
 
     id: str
     purpose: Purpose

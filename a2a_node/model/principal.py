@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import inf
 
 from a2a_node.model.errors import InvalidInput
 
@@ -33,3 +34,15 @@ def checked_principal(field: str, text: str) -> Principal:
     if written is None:
         raise InvalidInput(field, f"{text[:80]!r} must look like {', '.join(f'{kind}:NAME' for kind in KINDS)}")
     return Principal(written["kind"], written["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a caller has shown, and how far that reaches."""
+
+    principal: Principal
+    scopes: tuple[str, ...] | None = None  # permissions that bound it; None where nothing does
+    until: float = inf  # on the monotonic clock of this process, seconds
+    key: str = ""  # id of the API key that it is, or was issued under
+    token: str = ""  # id (`jti`) of the token that it is
+    signer: str = ""  # who signed the token, and with which key

@@ -30,9 +30,9 @@ from a2a_node.node.auditing import auditing
 from a2a_node.node.carriers import carrying
 from a2a_node.node.doors import Ports
 from a2a_node.node.handle import Node
+from a2a_node.node.identities import People, knowing
 from a2a_node.node.layers import Layers
 from a2a_node.ops.echo import agent as echo
-from a2a_node.pipeline.auth import KnownKeys
 from a2a_node.pipeline.keys import development_key
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.server import Service
@@ -74,6 +74,8 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         decisions = Decisions(following, Uses(kept.grants), _roots(settings))
         seals = Seals(name, await house.enter_async_context(Secrets.following(kept.secrets)))
         audited = await house.enter_async_context(auditing(settings, kept.audit, name))
+        people = People({key: DEVELOPER}, decisions.roots, directory.owner_of)
+        known = await house.enter_async_context(knowing(settings, name, kept.keys, people))
         calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside)))
@@ -82,7 +84,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             directory=directory,
             calls=calls,
             draining=draining,
-            keys=KnownKeys({key: DEVELOPER}),
+            auth=known.auth,
             decisions=decisions,
             outcomes=kept.outcomes,
             carriers=carriers,
@@ -110,7 +112,9 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),
             SessionService(kept.sessions),
             CacheService(kept.values, kept.topics),
-            AccessService(kept.grants, Granting(kept.grants, following, decisions.roots), decisions, name),
+            AccessService(
+                kept.grants, Granting(kept.grants, following, decisions.roots), decisions, known.issuing, name
+            ),
             AuditService(kept.audit, audited.watching, audited.tap, name),
         ]
         standing = Standing([service.descriptor.full_name for service in services], draining, directory)
@@ -128,8 +132,10 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_audit(audited.records()),
             ),
         )
-        await house.enter_async_context(doors.opened(settings, ports, services, (incoming, traffic, standing, figures)))
-        yield Node(name, *ports.addresses(settings.host), key_file, draining, standing, carriers.attached)
+        rooms = (incoming, traffic, standing, figures, known.peers)
+        await house.enter_async_context(doors.opened(settings, ports, services, rooms))
+        addresses = (doors.place(settings.host, ports.grpc), doors.place(settings.http_host, ports.http))
+        yield Node(name, *addresses, key_file, draining, standing, carriers.attached)
 
 
 def _roots(settings: Settings) -> frozenset[Principal]:
@@ -139,10 +145,11 @@ def _roots(settings: Settings) -> frozenset[Principal]:
 
 def _row(settings: Settings, identity: Identity, ports: Ports) -> NodeRow:
     """The node as it enters the registry."""
-    address, _ = ports.addresses(settings.host)
+    host = settings.advertise_host or settings.host
     return NodeRow(
         identity.node,
-        address,
+        doors.place(host, ports.grpc),
+        doors.place(host, ports.peers),
         region=settings.region,
         zone=settings.zone,
         version=version("a2a-node"),

@@ -15,7 +15,7 @@ from a2a_node.model.errors import AgentNotFound
 from a2a_node.model.ports import Outcomes
 from a2a_node.node.auditing import Audited
 from a2a_node.node.carriers import Carriers
-from a2a_node.pipeline.auth import KnownKeys, auth
+from a2a_node.pipeline.auth import Auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.permit import Permit, Place
@@ -31,7 +31,7 @@ class Layers:
     directory: Directory
     calls: Calls
     draining: Draining
-    keys: KnownKeys
+    auth: Auth
     decisions: Decisions
     outcomes: Outcomes
     carriers: Carriers
@@ -51,9 +51,9 @@ class Layers:
                 self.traffic.layer,  # outside auth, so that refusals are counted
                 self.audited.account.layer,  # outside auth, so that refusals are told, too
                 envelopes.check,  # before anything is spent on the call
-                auth(self.keys),  # nobody unknown goes further
+                self.auth.check,  # nobody unknown goes further
                 Permit(
-                    self.decisions, place, self._owner
+                    self.decisions, place, self.directory.owner_of
                 ).check,  # after auth: what somebody may do depends on who it is
                 self.draining.refuse,  # after auth: only those who are known learn how the node stands
                 self.audited.audit.changes,  # innermost: it records what was allowed, and what came of it
@@ -74,12 +74,6 @@ class Layers:
             ],
             carry(carriers),
         )
-
-    def _owner(self, agent: str) -> str:
-        try:
-            return self.directory.find(agent).agent.owner
-        except AgentNotFound:
-            return ""
 
     def _revisits(self, agent: str) -> int:
         try:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from a2a_node.model.key_ports import Keys
 from a2a_node.model.ports import AuditLog, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.store import postgres, redis
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.grants import PostgresGrants
+from a2a_node.store.keys import PostgresKeys
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.pool import Pool
 from a2a_node.store.postgres import Postgres
@@ -37,6 +39,7 @@ class Stores:
     grants: Grants
     secrets: MeshSecrets
     audit: AuditLog
+    keys: Keys
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -67,4 +70,5 @@ async def opened(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
             PostgresGrants(database),
             PostgresSecrets(database),
             PostgresAuditLog(database),
+            PostgresKeys(database),
         )

@@ -12,10 +12,12 @@ from time import monotonic
 
 from a2a_node.access.decisions import FREE, Asked, Decisions, Facts, Standing
 from a2a_node.model.call import Call, Proceed
-from a2a_node.model.errors import PermissionDenied, RpcNotServed
+from a2a_node.model.errors import MeshError, PermissionDenied, RpcNotServed
 from a2a_node.pipeline.baggage import said
 from a2a_node.pipeline.needs import KNOWN, NEEDS, OPEN, permission
 from a2a_node.pipeline.streams import Streams
+
+Ground = tuple[Asked, Standing]  # what a stream asked for, and what that stands on
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,18 @@ class Permit:
             said(call.metadata),
         )
 
-    def _renewed(self, asked: Asked, standing: Standing) -> Standing | PermissionDenied:
+    def _renewed(self, ground: Ground) -> Ground | MeshError:
         """What a stream stands on after a change: what it stood on, or else whatever allows it without conditions."""
+        asked, standing = ground
         if self._decisions.stands(standing):
-            return standing
+            return ground
         try:
-            return self._decisions.settled(asked) or PermissionDenied(
-                str(asked.chain[0]), asked.permission, "the grant that it stood on has ended"
-            )
+            settled = self._decisions.settled(asked)
         except PermissionDenied as denied:
             return denied
+        if settled is None:
+            return PermissionDenied(str(asked.chain[0]), asked.permission, "the grant that it stood on has ended")
+        return asked, settled
 
 
 def asked_by(call: Call) -> Asked:

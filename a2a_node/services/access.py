@@ -5,6 +5,7 @@ from __future__ import annotations
 from a2a_node.access.conditions import bounded_context
 from a2a_node.access.decisions import Asked, Decisions, Facts
 from a2a_node.access.granting import Giver, Granting
+from a2a_node.access.issuing import Issuing
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, PermissionDenied
 from a2a_node.model.grants import Decision, NewGrant, RequestStatus
@@ -14,6 +15,7 @@ from a2a_node.model.permissions import checked_permission
 from a2a_node.model.ports import GrantFilter, Grants
 from a2a_node.model.principal import checked_principal
 from a2a_node.services.fields import checked_span, mark, marked
+from a2a_node.services.keys import KeyRpcs
 from a2a_node.wire.grants import from_grant, from_request, to_request_status
 from a2a_node.wire.payloads import to_mapping
 from a2amesh.v1 import access_service_pb2 as pb
@@ -26,12 +28,15 @@ CONTEXT_BYTES = 16 << 10
 Timed = pb.GrantRequest | pb.RequestPermissionRequest | pb.DecideRequestRequest
 
 
-class AccessService:
-    """Grants and requests; `granting` knows the rules, `decisions` what they come to."""
+class AccessService(KeyRpcs):
+    """Grants, requests and keys; `granting` and `issuing` know the rules, `decisions` what they come to."""
 
     descriptor = pb.DESCRIPTOR.services_by_name["AccessService"]
 
-    def __init__(self, grants: Grants, granting: Granting, decisions: Decisions, node_id: str) -> None:
+    def __init__(
+        self, grants: Grants, granting: Granting, decisions: Decisions, issuing: Issuing, node_id: str
+    ) -> None:
+        super().__init__(issuing)
         self._grants = grants
         self._granting = granting
         self._decisions = decisions

@@ -3,6 +3,7 @@
 from a2a_node.testing.audit import MemoryAuditLog
 from a2a_node.testing.clock import Clock
 from a2a_node.testing.grants import MemoryGrants
+from a2a_node.testing.keys import MemoryKeys
 from a2a_node.testing.line import Line, line_to
 from a2a_node.testing.outcomes import MemoryOutcomes
 from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
@@ -16,6 +17,7 @@ __all__ = [
     "Line",
     "MemoryAuditLog",
     "MemoryGrants",
+    "MemoryKeys",
     "MemoryOutcomes",
     "MemoryRegistry",
     "MemoryRevisions",

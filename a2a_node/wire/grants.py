@@ -45,12 +45,12 @@ def to_grant(message: pb.PermissionGrant) -> Grant:
         granted_at=message.grant_time.ToDatetime(UTC),
         delegable=message.delegable,
         depth=message.depth,
-        expires_at=_moment(message, "expire_time"),
+        expires_at=moment_in(message, "expire_time"),
         conditions=tuple(message.conditions),
         parent=message.parent_grant_id,
         uses=message.use_count,
         revoked=message.revoked,
-        revoked_at=_moment(message, "revoke_time"),
+        revoked_at=moment_in(message, "revoke_time"),
     )
 
 
@@ -84,7 +84,7 @@ def to_request(message: pb.PermissionRequest) -> PermissionRequest:
         ttl=seconds(message.ttl) if message.HasField("ttl") else None,
         status=to_request_status(message.status) or RequestStatus.PENDING,
         decided_by=message.decided_by,
-        decided_at=_moment(message, "decide_time"),
+        decided_at=moment_in(message, "decide_time"),
         comment=message.comment,
         grant=message.grant_id,
     )
@@ -100,6 +100,7 @@ def to_request_status(value: int) -> RequestStatus | None:
     return next((status for status, number in _STATUSES.items() if number == value), None)
 
 
-def _moment(message: Message, field: str) -> datetime | None:
+def moment_in(message: Message, field: str) -> datetime | None:
+    """The moment in a field, in UTC; None where it is absent."""
     moment = getattr(message, field)
     return moment.ToDatetime(UTC) if message.HasField(field) and isinstance(moment, Timestamp) else None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from a2a_node.access.credentials import KnownKeys
 from a2a_node.client import MeshClient
 from a2a_node.mesh.attach_stream import Rules
 from a2a_node.mesh.attached import Attached
@@ -17,7 +18,7 @@ from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, folded
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.principal import Principal
-from a2a_node.pipeline.auth import KnownKeys, auth
+from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
 from a2a_node.services.agent import QUESTIONS, AgentService

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from a2a_node.access.credentials import KnownKeys
 from a2a_node.client import MeshClient
 from a2a_node.model.principal import Principal
 from a2a_node.node import Node, running
-from a2a_node.pipeline.auth import KnownKeys
 from a2a_node.settings import Settings
 
 PEOPLE = ("ann", "bob", "cleo")
@@ -36,7 +36,7 @@ Meet = Callable[..., AbstractAsyncContextManager[Meeting]]
 @pytest.fixture
 def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Meet:
     """Run a node of that name for all of them, on the test's own stores; more settings are given by name."""
-    monkeypatch.setattr("a2a_node.node.building.KnownKeys", lambda keys: KnownKeys({**keys, **KEYS}))
+    monkeypatch.setattr("a2a_node.node.identities.KnownKeys", lambda keys: KnownKeys({**keys, **KEYS}))
 
     @asynccontextmanager
     async def met(name: str = "one", **settings: object) -> AsyncIterator[Meeting]:

@@ -12,11 +12,12 @@ from typing import TypeAlias
 import grpc
 from google.protobuf.message import Message
 
+from a2a_node.access.credentials import KnownKeys
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call, folded
 from a2a_node.model.errors import MeshError
 from a2a_node.model.principal import Principal
-from a2a_node.pipeline.auth import KnownKeys, auth
+from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS, AgentService

@@ -6,11 +6,13 @@ MeshError                    anything below
 │   └── PageTokenInvalid
 ├── PayloadTooLarge, RpcNotServed
 ├── Unauthenticated          who is calling is not known
+├── TooManyWrongKeys         nor is it looked at for now
 ├── agents                   AgentNotFound, AgentDisabled, CapabilityNotFound, NoInstance, AgentLost, AgentFailed,
 │                            AgentRefused, AgentOwned, AgentHeld, AgentOverloaded, AgentProtocol
 ├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
 │                            CallIdTaken, EnvelopeInvalid, IdempotencyKeyReused, StreamNotFound
-├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided
+├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided,
+│                            KeyNotFound
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
@@ -48,6 +50,7 @@ from a2a_node.model.errors.calls import (
 from a2a_node.model.errors.grants import (
     GrantNotFound,
     GrantTooWide,
+    KeyNotFound,
     PermissionDenied,
     RequestDecided,
     RequestNotFound,
@@ -66,6 +69,7 @@ from a2a_node.model.errors.requests import (
     PageTokenInvalid,
     PayloadTooLarge,
     RpcNotServed,
+    TooManyWrongKeys,
     Unauthenticated,
 )
 from a2a_node.model.errors.start import DataDirectoryBusy, SchemaUnknown, SettingInvalid, StoreStartFailed
@@ -102,6 +106,7 @@ __all__ = [
     "InstanceNotFound",
     "InternalError",
     "InvalidInput",
+    "KeyNotFound",
     "LeaseEnded",
     "MeshError",
     "NoInstance",
@@ -123,6 +128,7 @@ __all__ = [
     "StreamNotFound",
     "TooManyHops",
     "TooManySubscribers",
+    "TooManyWrongKeys",
     "Unauthenticated",
     "ValueNotNumber",
     "VersionConflict",

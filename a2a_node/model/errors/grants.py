@@ -1,4 +1,4 @@
-"""Failures of permissions, grants and requests for them."""
+"""Failures of permissions, grants, requests for them, and keys."""
 
 from __future__ import annotations
 
@@ -53,3 +53,12 @@ class RequestDecided(MeshError):
         super().__init__(
             f"request {request!r} is {status} already; whoever still needs it asks anew", request=request, status=status
         )
+
+
+class KeyNotFound(MeshError):
+    """No API key of that id exists."""
+
+    code, reason = "NOT_FOUND", "KEY_NOT_FOUND"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no key {key_id!r}; `a2a-node keys --all` lists those that there were", key=key_id)

@@ -60,9 +60,23 @@ class RpcNotServed(MeshError):
 
 
 class Unauthenticated(MeshError):
-    """The call carries no key, or one that is not valid."""
+    """The call carries no key, or one that is not valid; `lasting` where no time can mend that."""
 
     code, reason = "UNAUTHENTICATED", "UNAUTHENTICATED"
+    lasting = False
 
-    def __init__(self, problem: str = "no key was sent") -> None:
+    def __init__(self, problem: str = "no key was sent", *, lasting: bool = False) -> None:
         super().__init__(f"{problem}; send metadata `authorization: Bearer <key>`", problem=problem)
+        self.lasting = lasting
+
+
+class TooManyWrongKeys(MeshError):
+    """So many wrong keys came from the caller's address that this one was not looked at."""
+
+    code, reason, retryable = "RESOURCE_EXHAUSTED", "TOO_MANY_WRONG_KEYS", True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"too many wrong keys came from your address; ask again in {seconds:g} s", seconds=f"{seconds:g}"
+        )
+        self.retry_after = seconds

@@ -46,6 +46,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_RATE_LIMITED: the caller asks faster than its limit. RESOURCE_EXHAUSTED; RetryInfo says how long to wait."""
     ERROR_REASON_FROZEN: _ErrorReason.ValueType  # 13
     """ERROR_REASON_FROZEN: the agent, the principal or the call tree is frozen. PERMISSION_DENIED."""
+    ERROR_REASON_TOO_MANY_WRONG_KEYS: _ErrorReason.ValueType  # 14
+    """ERROR_REASON_TOO_MANY_WRONG_KEYS: so many wrong keys came from the caller's address that this one was not looked at.
+    RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+    """
     ERROR_REASON_AGENT_NOT_FOUND: _ErrorReason.ValueType  # 20
     """ERROR_REASON_AGENT_NOT_FOUND: nobody by that name is registered. NOT_FOUND.
     Example: {"reason": "AGENT_NOT_FOUND", "metadata": {"agent": "translator"}}.
@@ -192,6 +196,10 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 12
 """ERROR_REASON_RATE_LIMITED: the caller asks faster than its limit. RESOURCE_EXHAUSTED; RetryInfo says how long to wait."""
 ERROR_REASON_FROZEN: ErrorReason.ValueType  # 13
 """ERROR_REASON_FROZEN: the agent, the principal or the call tree is frozen. PERMISSION_DENIED."""
+ERROR_REASON_TOO_MANY_WRONG_KEYS: ErrorReason.ValueType  # 14
+"""ERROR_REASON_TOO_MANY_WRONG_KEYS: so many wrong keys came from the caller's address that this one was not looked at.
+RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+"""
 ERROR_REASON_AGENT_NOT_FOUND: ErrorReason.ValueType  # 20
 """ERROR_REASON_AGENT_NOT_FOUND: nobody by that name is registered. NOT_FOUND.
 Example: {"reason": "AGENT_NOT_FOUND", "metadata": {"agent": "translator"}}.

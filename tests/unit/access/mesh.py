@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from a2a_node.access.decisions import Asked, Decisions, Facts, Standing
 from a2a_node.access.following import Following, Habits
 from a2a_node.access.granting import Giver, Granting
+from a2a_node.access.issuing import Issuing
+from a2a_node.access.keyring import KnownKeyring
+from a2a_node.access.mint import Mint
+from a2a_node.access.secrecy import Secrecy
 from a2a_node.access.uses import Uses
 from a2a_node.model.errors import PermissionDenied
 from a2a_node.model.grants import Grant, NewGrant
 from a2a_node.model.principal import Principal, checked_principal
-from a2a_node.testing import Clock, MemoryGrants
+from a2a_node.testing import Clock, MemoryGrants, MemoryKeys
 
 DEV = Principal("person", "dev")
 HABITS = Habits(first_wait=0.001, longest_wait=0.01, tick=0.001)
@@ -29,6 +33,8 @@ class Mesh:
     following: Following
     granting: Granting
     decisions: Decisions
+    keys: MemoryKeys
+    issuing: Issuing
 
     async def give(self, giver: str, to: str, permission: str, **terms: object) -> Grant:
         """One principal gives another a permission."""
@@ -63,7 +69,10 @@ def asked(permission: str, *chain: str) -> Asked:
 async def meshed() -> AsyncIterator[Mesh]:
     """A mesh in which the developer holds everything, and nobody else anything."""
     clock = Clock()
-    store = MemoryGrants(clock)
+    store, keys = MemoryGrants(clock), MemoryKeys(clock)
     roots = frozenset((DEV,))
     async with Following.grants_of(store, HABITS) as following:
-        yield Mesh(store, clock, following, Granting(store, following, roots), Decisions(following, Uses(store), roots))
+        granting, decisions = Granting(store, following, roots), Decisions(following, Uses(store), roots)
+        async with KnownKeyring.of_mesh(keys, HABITS) as keyring, Mint.opened(keys, keyring, Secrecy()) as mint:
+            issuing = Issuing(keys, keyring, mint, roots, lambda agent: "person:ann" if agent == "helper" else "")
+            yield Mesh(store, clock, following, granting, decisions, keys, issuing)

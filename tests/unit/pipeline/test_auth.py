@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from a2a_node.access.credentials import KnownKeys
 from a2a_node.model.call import Call
 from a2a_node.model.errors import Unauthenticated
 from a2a_node.model.principal import Principal
-from a2a_node.pipeline.auth import KnownKeys, auth
+from a2a_node.pipeline.auth import auth
 
 DEV = Principal("person", "dev")
 LAYER = auth(KnownKeys({"a2a_dev_secret": DEV}))

@@ -33,7 +33,7 @@ async def mesh() -> AsyncIterator[Mesh]:
 @pytest.fixture
 def service(mesh: Mesh) -> AccessService:
     """The service over it."""
-    return AccessService(mesh.store, mesh.granting, mesh.decisions, "n1")
+    return AccessService(mesh.store, mesh.granting, mesh.decisions, mesh.issuing, "n1")
 
 
 def by(principal: Principal, scopes: tuple[str, ...] | None = None, *, at_work: bool = False) -> Call:

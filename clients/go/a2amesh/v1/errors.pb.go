@@ -51,6 +51,9 @@ const (
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 12
 	// ERROR_REASON_FROZEN: the agent, the principal or the call tree is frozen. PERMISSION_DENIED.
 	ErrorReason_ERROR_REASON_FROZEN ErrorReason = 13
+	// ERROR_REASON_TOO_MANY_WRONG_KEYS: so many wrong keys came from the caller's address that this one was not looked at.
+	// RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+	ErrorReason_ERROR_REASON_TOO_MANY_WRONG_KEYS ErrorReason = 14
 	// ERROR_REASON_AGENT_NOT_FOUND: nobody by that name is registered. NOT_FOUND.
 	// Example: {"reason": "AGENT_NOT_FOUND", "metadata": {"agent": "translator"}}.
 	ErrorReason_ERROR_REASON_AGENT_NOT_FOUND ErrorReason = 20
@@ -172,6 +175,7 @@ var (
 		11:  "ERROR_REASON_PERMISSION_DENIED",
 		12:  "ERROR_REASON_RATE_LIMITED",
 		13:  "ERROR_REASON_FROZEN",
+		14:  "ERROR_REASON_TOO_MANY_WRONG_KEYS",
 		20:  "ERROR_REASON_AGENT_NOT_FOUND",
 		21:  "ERROR_REASON_AGENT_DISABLED",
 		22:  "ERROR_REASON_CAPABILITY_NOT_FOUND",
@@ -233,6 +237,7 @@ var (
 		"ERROR_REASON_PERMISSION_DENIED":      11,
 		"ERROR_REASON_RATE_LIMITED":           12,
 		"ERROR_REASON_FROZEN":                 13,
+		"ERROR_REASON_TOO_MANY_WRONG_KEYS":    14,
 		"ERROR_REASON_AGENT_NOT_FOUND":        20,
 		"ERROR_REASON_AGENT_DISABLED":         21,
 		"ERROR_REASON_CAPABILITY_NOT_FOUND":   22,
@@ -317,7 +322,7 @@ var File_a2amesh_v1_errors_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17a2amesh/v1/errors.proto\x12\n" +
-	"a2amesh.v1*\xd7\x0f\n" +
+	"a2amesh.v1*\xfd\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1e\n" +
@@ -329,7 +334,8 @@ const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\x12\"\n" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10\v\x12\x1d\n" +
 	"\x19ERROR_REASON_RATE_LIMITED\x10\f\x12\x17\n" +
-	"\x13ERROR_REASON_FROZEN\x10\r\x12 \n" +
+	"\x13ERROR_REASON_FROZEN\x10\r\x12$\n" +
+	" ERROR_REASON_TOO_MANY_WRONG_KEYS\x10\x0e\x12 \n" +
 	"\x1cERROR_REASON_AGENT_NOT_FOUND\x10\x14\x12\x1f\n" +
 	"\x1bERROR_REASON_AGENT_DISABLED\x10\x15\x12%\n" +
 	"!ERROR_REASON_CAPABILITY_NOT_FOUND\x10\x16\x12\x1c\n" +

@@ -41,6 +41,11 @@ export enum ErrorReason {
   /** FROZEN - ERROR_REASON_FROZEN: the agent, the principal or the call tree is frozen. PERMISSION_DENIED. */
   FROZEN = 13,
   /**
+   * TOO_MANY_WRONG_KEYS - ERROR_REASON_TOO_MANY_WRONG_KEYS: so many wrong keys came from the caller's address that this one was not looked at.
+   * RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+   */
+  TOO_MANY_WRONG_KEYS = 14,
+  /**
    * AGENT_NOT_FOUND - ERROR_REASON_AGENT_NOT_FOUND: nobody by that name is registered. NOT_FOUND.
    * Example: {"reason": "AGENT_NOT_FOUND", "metadata": {"agent": "translator"}}.
    */
@@ -195,6 +200,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 13:
     case "ERROR_REASON_FROZEN":
       return ErrorReason.FROZEN;
+    case 14:
+    case "ERROR_REASON_TOO_MANY_WRONG_KEYS":
+      return ErrorReason.TOO_MANY_WRONG_KEYS;
     case 20:
     case "ERROR_REASON_AGENT_NOT_FOUND":
       return ErrorReason.AGENT_NOT_FOUND;
@@ -371,6 +379,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_RATE_LIMITED";
     case ErrorReason.FROZEN:
       return "ERROR_REASON_FROZEN";
+    case ErrorReason.TOO_MANY_WRONG_KEYS:
+      return "ERROR_REASON_TOO_MANY_WRONG_KEYS";
     case ErrorReason.AGENT_NOT_FOUND:
       return "ERROR_REASON_AGENT_NOT_FOUND";
     case ErrorReason.AGENT_DISABLED:
