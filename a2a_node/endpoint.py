@@ -17,6 +17,7 @@ from a2a_node.client import MeshClient
 from a2a_node.client.connection import MAX_MESSAGE
 from a2a_node.core.rpc import Rpc
 from a2a_node.core.server import Door, Method, Routes, Stream, Unary, serving
+from a2a_node.model.budget import Spending, read, written
 from a2a_node.model.call import Once, Reply
 from a2a_node.model.errors import (
     AgentProtocol,
@@ -27,7 +28,7 @@ from a2a_node.model.errors import (
     MeshError,
     RpcNotServed,
 )
-from a2a_node.wire.calls import CALL_ID, CALL_TOKEN, PATH
+from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.errors import DETAILS_KEY, to_details
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -115,6 +116,7 @@ class _Work:
             token=told.get(CALL_TOKEN, ""),
             config=agent.descriptor.config,
             mesh=mesh.caller(),
+            spending=Spending(read(told[BUDGET])) if BUDGET in told else None,
         )
 
     async def within(self, serve: Awaitable[None]) -> None:
@@ -127,11 +129,16 @@ class _Work:
             log.exception("unexpected failure", agent=self.context.agent, call_id=self.context.call_id)
             self._refuse(InternalError())
         else:
-            self._rpc.end(message=self.answer)
+            self._rpc.end(trailing=self._used(), message=self.answer)
 
     def _refuse(self, error: MeshError) -> None:
         code: int = grpc.StatusCode[error.code].value[0]
-        self._rpc.end(code, error.message, ((DETAILS_KEY, to_details(error)),))
+        self._rpc.end(code, error.message, ((DETAILS_KEY, to_details(error)), *self._used()))
+
+    def _used(self) -> tuple[tuple[str, str], ...]:
+        """What the work has used of its tree's budget, as the node hears of it at the end."""
+        spent = self.context.spending.take() if self.context.spending else None
+        return ((USED, written(spent)),) if spent else ()
 
 
 class _Serves:

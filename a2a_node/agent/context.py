@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import orjson
 from pydantic_core import to_jsonable_python
 
+from a2a_node.model.budget import Amounts, Spending
+from a2a_node.model.call import Terms
 from a2a_node.model.errors import NoInstance
 from a2a_node.model.payload import JSON, Payload
 from a2a_node.model.ports import Caller
@@ -29,6 +31,7 @@ class Context:
     config: Mapping[str, object] = field(default_factory=dict)
     mesh: Caller | None = None
     threads: Executor | None = None  # where plain functions run; None means the loop's own
+    spending: Spending | None = None  # of a call whose tree has a budget
     _cancelled: threading.Event | None = field(default=None, init=False, repr=False)
 
     @property
@@ -42,26 +45,51 @@ class Context:
         """Seconds until the deadline, never negative."""
         return max(0.0, self.deadline - time.monotonic())
 
-    async def call(self, agent: str, capability: str = "", input: Mapping[str, object] | None = None) -> object:  # noqa: A002 - the contract's word
-        """The one output of another agent's capability, as `decoded` reads it; any MeshError."""
-        mesh, left = self._mesh(agent), self.time_left()
-        return decoded(await mesh.call(agent, capability, encoded(input), token=self.token, time_left=left))
+    @property
+    def budget(self) -> Amounts:
+        """What the call's tree had left by unit as the call began, less what was spent here; empty without a budget."""
+        return {} if self.spending is None else self.spending.left()
+
+    def spend(self, unit: str, amount: int) -> None:
+        """Say that the work has used so much of its tree's budget, for example `spend("tokens", 120)`.
+
+        It counts even beyond the budget, which then admits no more child calls; without a budget it means nothing.
+        InvalidInput for an amount that is negative or over 10^15, and for a unit that is no name.
+        """
+        if self.spending is not None:
+            self.spending.spend(unit, amount)
+
+    async def call(
+        self,
+        agent: str,
+        capability: str = "",
+        input: Mapping[str, object] | None = None,  # noqa: A002 - the contract's word
+        reserve: Amounts | None = None,
+    ) -> object:
+        """The one output of another agent's capability, as `decoded` reads it; any MeshError.
+
+        `reserve` is what it is expected to use of the budget, by unit, and is held back for it until it has ended.
+        """
+        return decoded(await self._mesh(agent).call(agent, capability, encoded(input), self._terms(reserve)))
 
     async def stream(
         self,
         agent: str,
         capability: str = "",
         input: Mapping[str, object] | None = None,  # noqa: A002 - the contract's word
+        reserve: Amounts | None = None,
     ) -> AsyncGenerator[object, None]:
-        """The outputs of another agent's capability, each as `decoded` reads it; any MeshError."""
-        mesh, left = self._mesh(agent), self.time_left()
-        outputs = mesh.stream(agent, capability, encoded(input), token=self.token, time_left=left)
+        """The outputs of another agent's capability, each as `decoded` reads it; any MeshError. `reserve` as above."""
+        outputs = self._mesh(agent).stream(agent, capability, encoded(input), self._terms(reserve))
         try:
             async for output in outputs:
                 yield decoded(output)
         finally:
             if isinstance(outputs, AsyncGenerator):
                 await outputs.aclose()
+
+    def _terms(self, reserve: Amounts | None) -> Terms:
+        return Terms(self.token, self.time_left(), reserve)
 
     def _mesh(self, agent: str) -> Caller:
         if self.mesh is None:

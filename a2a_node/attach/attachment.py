@@ -14,7 +14,8 @@ from a2a_node.agent import Agent, Threads
 from a2a_node.attach.host import Host, Options, Place
 from a2a_node.attach.stream import Stream
 from a2a_node.client.caller import MeshCaller
-from a2a_node.client.connection import ENVELOPE_BYTES, Connection, Rpc, Terms
+from a2a_node.client.connection import ENVELOPE_BYTES, Connection, Rpc
+from a2a_node.model.call import Terms
 from a2a_node.model.errors import MeshError
 from a2a_node.model.places import node_address
 from a2amesh.v1 import agent_host_service_pb2 as pb

@@ -8,6 +8,7 @@ from time import monotonic
 
 from a2a_node.agent import Agent, Context, Threads
 from a2a_node.model.agents import AgentCapability
+from a2a_node.model.budget import Spending
 from a2a_node.model.ports import Caller
 from a2a_node.wire.agents import from_descriptor, seconds
 from a2amesh.v1 import agent_host_service_pb2 as pb
@@ -68,4 +69,5 @@ class Host:
             config=config,
             mesh=self.mesh,
             threads=self.threads,
+            spending=Spending(start.budget) if start.budget else None,
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from a2a_node.agent import Agent, Context
 from a2a_node.model.agents import AgentCapability
@@ -16,6 +17,8 @@ from a2a_node.wire.outbox import Outbox
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
+
+REPORTING = 32  # frames that wait, up to which one more may report what was spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Work:
         self._output: payload_pb2.Payload | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
+        if context.spending is not None:
+            context.spending.told = partial(_soon, asyncio.get_running_loop(), self._report)
 
     def begin(self, agent: Agent, start: pb.AttachStart) -> asyncio.Task[None]:
         """Begin; the task is whoever's calls this."""
@@ -67,7 +72,10 @@ class Work:
     async def _run(self, agent: Agent, requests: AsyncIterator[Payload]) -> None:
         call_id, name = self._context.call_id, self._capability.name
         try:
-            await agent.serve(name, self._context, requests, self._reply)
+            try:
+                await agent.serve(name, self._context, requests, self._reply)
+            finally:
+                self._report(last=True)
         except MeshError as failure:
             await self._out.put(pb.AttachRequest(call_id=call_id, fail=to_call_error(failure)))
         except asyncio.CancelledError:
@@ -77,6 +85,12 @@ class Work:
             raise
         else:
             await self._out.put(pb.AttachRequest(call_id=call_id, end=pb.AttachEnd(output=self._output)))
+
+    def _report(self, *, last: bool = False) -> None:
+        """Tell the node what was spent; while many frames wait, that can wait, too, until the last moment."""
+        spending = self._context.spending
+        if spending is not None and (last or len(self._out) < REPORTING) and (spent := spending.take()):
+            self._out.push(pb.AttachRequest(call_id=self._context.call_id, used=pb.AttachUsed(units=spent)))
 
     async def _reply(self, payload: Payload) -> None:
         """Send an output; that of a unary capability waits for the end, to go in one frame with it."""
@@ -99,3 +113,8 @@ class Work:
             if 2 * taken >= self._bounds.inputs:
                 await self._out.put(pb.AttachRequest(call_id=self._context.call_id, credit=taken))
                 taken = 0
+
+
+def _soon(loop: asyncio.AbstractEventLoop, report: Callable[[], None]) -> None:
+    """Called in whichever thread spends."""
+    loop.call_soon_threadsafe(report)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from a2a_node.client.connection import Connection, Rpc, Terms
+from a2a_node.client.connection import Connection, Rpc
+from a2a_node.model.call import Terms
 from a2a_node.model.payload import Payload
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -19,18 +20,18 @@ class MeshCaller:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def call(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> Payload:
+    async def call(self, agent: str, capability: str, payload: Payload, terms: Terms) -> Payload:
         """The one output of a capability; any MeshError."""
-        request = pb.InvokeRequest(agent=agent, capability=capability, input=from_payload(payload))
-        response = await self._connection.ask(INVOKE, request, Terms(token, time_left))
+        request = pb.InvokeRequest(
+            agent=agent, capability=capability, input=from_payload(payload), reserve=terms.reserve
+        )
+        response = await self._connection.ask(INVOKE, request, terms)
         return to_payload(response.output, "output")
 
-    async def stream(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> AsyncIterator[Payload]:
+    async def stream(self, agent: str, capability: str, payload: Payload, terms: Terms) -> AsyncIterator[Payload]:
         """The outputs of a capability; any MeshError."""
-        request = pb.InvokeStreamRequest(agent=agent, capability=capability, input=from_payload(payload))
-        async for event in self._connection.listen(INVOKE_STREAM, request, Terms(token, time_left)):
+        request = pb.InvokeStreamRequest(
+            agent=agent, capability=capability, input=from_payload(payload), reserve=terms.reserve
+        )
+        async for event in self._connection.listen(INVOKE_STREAM, request, terms):
             yield to_payload(event.output, "output")

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from a2a_node.agent import current
 from a2a_node.client.sending import sending
+from a2a_node.model.call import Terms
 from a2a_node.model.errors import DeadlineExceeded, MeshError, NodeUnreachable
 from a2a_node.model.places import client_key
 from a2a_node.wire.calls import AUTHORIZATION, CALL_TOKEN
@@ -37,14 +38,6 @@ class Rpc(Generic[Q, R]):
     def path(self) -> str:
         """Its full name on the wire."""
         return f"/a2amesh.v1.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an RPC goes with: the call token of the work that it is part of, and the seconds that it may take."""
-
-    token: str = ""
-    time_left: float | None = None
 
 
 def terms(timeout: float | None = None) -> Terms:

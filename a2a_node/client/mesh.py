@@ -16,6 +16,7 @@ from a2a_node.client.nodes import Nodes
 from a2a_node.client.records import to_record
 from a2a_node.client.sessions import Sessions
 from a2a_node.client.values import decoded, encoded
+from a2a_node.model.budget import Amounts
 from a2a_node.model.call import CallRecord
 from a2a_node.model.places import node_address
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -32,6 +33,8 @@ class CallOptions(TypedDict, total=False):
     timeout: float  # seconds; absent means what the node gives, or inside an agent's work what that has left
     idempotency_key: str  # makes a unary call safe to repeat: the first outcome is given again
     call_id: str  # a UUID of one's own, to cancel the call or ask for it elsewhere
+    budget: Amounts  # what the whole tree of the call may use, by unit, for example {"calls": 10, "tokens": 5000}
+    reserve: Amounts  # inside an agent's work: what the call is expected to use of its tree's budget
 
 
 class MeshClient:
@@ -79,6 +82,8 @@ class MeshClient:
             input=from_payload(encoded(input)),
             idempotency_key=options.get("idempotency_key", ""),
             call_id=options.get("call_id", ""),
+            budget=options.get("budget"),
+            reserve=options.get("reserve"),
         )
         response = await self._connection.ask(INVOKE, request, terms(options.get("timeout")))
         return decoded(to_payload(response.output))
@@ -97,6 +102,8 @@ class MeshClient:
             input=from_payload(encoded(input)),
             idempotency_key=options.get("idempotency_key", ""),
             call_id=options.get("call_id", ""),
+            budget=options.get("budget"),
+            reserve=options.get("reserve"),
         )
         async for event in self._connection.listen(INVOKE_STREAM, request, terms(options.get("timeout"))):
             yield decoded(to_payload(event.output))
@@ -105,7 +112,13 @@ class MeshClient:
         self, agent: str, capability: str, inputs: AsyncIterable[object], **options: Unpack[CallOptions]
     ) -> AsyncIterator[object]:
         """The outputs of a capability that takes many inputs; what `inputs` raises ends the call and is raised here."""
-        opening = pb.ConverseOpen(agent=agent, capability=capability, call_id=options.get("call_id", ""))
+        opening = pb.ConverseOpen(
+            agent=agent,
+            capability=capability,
+            call_id=options.get("call_id", ""),
+            budget=options.get("budget"),
+            reserve=options.get("reserve"),
+        )
         frames = _frames(opening, inputs)
         async for response in self._connection.converse(_CONVERSE, frames, terms(options.get("timeout"))):
             yield decoded(to_payload(response.output))

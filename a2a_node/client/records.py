@@ -37,6 +37,7 @@ def to_record(message: agent_service_pb2.Call) -> CallRecord:
         finished_at=moment(message.finish_time) if message.HasField("finish_time") else None,
         output=to_payload(message.output, "output") if message.HasField("output") else None,
         error=from_call_error(message.error) if message.HasField("error") else None,
+        used=dict(message.used),
     )
 
 

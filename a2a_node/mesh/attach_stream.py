@@ -26,7 +26,7 @@ from a2amesh.v1 import payload_pb2
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-OF_CALLS = ("end", "output", "fail", "credit")
+OF_CALLS = ("end", "output", "fail", "credit", "used")
 CANCELLED_KEPT = 1024  # ids of cancelled calls whose last frames may still be on their way
 OUTGOING = 64  # frames that wait to be written
 Write = Callable[[pb.AttachResponse], Awaitable[None]]
@@ -145,7 +145,7 @@ class AttachStream:
             raise CallIdTaken(call.id)
         streams = call.offered is not None and call.offered.streams_output
         ahead, inputs = self._rules.output_credit, self.guest.input_credit
-        flight = Flight(self.guest.agent.name, streams=streams, ahead=ahead, inputs=inputs)
+        flight = Flight(self.guest.agent.name, call.spending, streams=streams, ahead=ahead, inputs=inputs)
         self._flights[call.id] = flight
         return flight
 
@@ -257,5 +257,6 @@ def started(call: Call, message: payload_pb2.Payload | None) -> pb.AttachRespons
             call_token=call.token,
             path=() if envelope is None else envelope.path,
             traceparent=call.metadata.get("traceparent", ""),
+            budget=None if call.spending is None else call.spending.left(),
         ),
     )

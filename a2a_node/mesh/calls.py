@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, time
 
+from a2a_node.model.budget import Amounts, Spending
 from a2a_node.model.call import Call, CallRecord, CallStatus, Proceed
 from a2a_node.model.envelope import Envelope, handed_to
 from a2a_node.model.errors import (
@@ -36,8 +37,8 @@ class _Running:
     ended: asyncio.Event | None = None  # made for the first who waits
 
 
-# what is remembered of an ended call, as small as it can be: when it began and ended, how, and its envelope
-_Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | None]
+# what is remembered of an ended call, as small as it can be: when it began and ended, how, its envelope, what it used
+_Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | None, Amounts | None]
 
 
 class Calls:
@@ -76,6 +77,11 @@ class Calls:
         if call.envelope is None:
             raise CallTokenInvalid
         return handed_to(call.agent, call.envelope, call.principal, call.scopes)
+
+    def spending_of(self, call_id: str) -> Spending | None:
+        """What the agent of a running call reports to use; None when it runs elsewhere, or without a budget."""
+        running = self._running.get(call_id)
+        return None if running is None else running.call.spending
 
     def get(self, call_id: str) -> CallRecord:
         """What is known of a call; CallNotFound."""
@@ -136,7 +142,7 @@ class Calls:
     def _left(self, running: _Running, status: CallStatus, error: MeshError | None) -> None:
         call = running.call
         del self._running[call.id]
-        self._ended[call.id] = (running.created_at, time(), status, error, call.agent, call.capability, call.envelope)
+        self._ended[call.id] = (running.created_at, time(), status, error, *_said(call))
         if len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
         if running.ended is not None:
@@ -151,12 +157,16 @@ async def _end_of(running: _Running) -> None:
 
 def _running_record(running: _Running) -> CallRecord:
     call = running.call
-    begun = (running.created_at, 0.0, CallStatus.RUNNING, None, call.agent, call.capability, call.envelope)
+    begun = (running.created_at, 0.0, CallStatus.RUNNING, None, *_said(call))
     return _ended_record(call.id, begun)
 
 
+def _said(call: Call) -> tuple[str, str, Envelope | None, Amounts | None]:
+    return call.agent, call.capability, call.envelope, call.used
+
+
 def _ended_record(call_id: str, ended: _Ended) -> CallRecord:
-    created_at, finished_at, status, error, agent, capability, envelope = ended
+    created_at, finished_at, status, error, agent, capability, envelope, used = ended
     return CallRecord(
         id=call_id,
         agent=agent,
@@ -168,4 +178,5 @@ def _ended_record(call_id: str, ended: _Ended) -> CallRecord:
         created_at=datetime.fromtimestamp(created_at, UTC),
         finished_at=datetime.fromtimestamp(finished_at, UTC) if finished_at else None,
         error=error,
+        used=used,
     )

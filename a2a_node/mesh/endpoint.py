@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from time import monotonic
-from typing import Self
+from typing import Protocol, Self
 
 import grpc
 from google.protobuf.message import Message
@@ -17,12 +17,21 @@ from a2a_node.mesh.background import background
 from a2a_node.mesh.faults import fault, status_of
 from a2a_node.mesh.lines import DEFAULT, Bounds, Clock, Line, Lines
 from a2a_node.model.agents import Instance
+from a2a_node.model.budget import read, written
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentLost, AgentProtocol, MeshError
+from a2a_node.model.errors import AgentLost, AgentProtocol, InvalidInput, MeshError
 from a2a_node.model.payload import EMPTY
-from a2a_node.wire.calls import CALL_ID, CALL_TOKEN, PATH
+from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
+
+
+class Ending(Protocol):
+    """An RPC that has ended or is about to."""
+
+    async def trailing_metadata(self) -> grpc.aio.Metadata | None:
+        """What the server says at the end."""
+
 
 Conversation = grpc.aio.StreamStreamCall[Message, pb.ConverseResponse]
 
@@ -71,6 +80,7 @@ class Endpoints:
                 try:
                     await self._talk(line, call)
                 except grpc.aio.AioRpcError as failure:
+                    _spent(failure.trailing_metadata(), call)
                     error = fault(status_of(failure), call, instance)
                     line.fared(lost=_lost(error, instance))
                     raise error from None
@@ -112,7 +122,9 @@ class Endpoints:
             idempotency_key=call.idempotency_key,
             call_id=call.id,
         )
-        response = await line.invoke(request, timeout=_time_left(call), metadata=_metadata(call))
+        rpc = line.invoke(request, timeout=_time_left(call), metadata=_metadata(call))
+        response = await rpc
+        await _report(rpc, call)
         await call.reply(to_payload(response.output, "output", self._bounds.payload))
 
     async def _stream(self, line: Line, call: Call) -> None:
@@ -129,6 +141,7 @@ class Endpoints:
                 if response.WhichOneof("event") == "gap":
                     raise AgentProtocol(call.agent, "it left a gap in a stream that was not resumed")
                 await call.reply(to_payload(response.output, "output", self._bounds.payload))
+            await _report(rpc, call)
         finally:
             rpc.cancel()
 
@@ -138,8 +151,27 @@ class Endpoints:
             async with background(partial(_say, rpc, call)):
                 async for response in rpc:
                     await call.reply(to_payload(response.output, "output", self._bounds.payload))
+            await _report(rpc, call)
         finally:
             rpc.cancel()
+
+
+async def _report(rpc: Ending, call: Call) -> None:
+    """Take in what an agent says at the end of an RPC that it has used."""
+    if call.spending is not None:
+        _spent(await rpc.trailing_metadata(), call)
+
+
+def _spent(trailing: grpc.aio.Metadata | None, call: Call) -> None:
+    """What the trailing metadata of an RPC says was used; AgentProtocol for what makes no sense."""
+    used = dict(trailing or ()).get(USED)
+    if call.spending is None or used is None:
+        return
+    try:
+        for unit, amount in read(str(used)).items():
+            call.spending.spend(unit, amount)
+    except InvalidInput as fault:
+        raise AgentProtocol(call.agent, str(fault)) from None
 
 
 async def _say(rpc: Conversation, call: Call) -> None:
@@ -173,7 +205,8 @@ def _lost(error: MeshError, instance: Instance) -> bool:
 
 def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
     path = ",".join(call.envelope.path) if call.envelope else ""
-    entries = ((CALL_TOKEN, call.token), (CALL_ID, call.id), (PATH, path))
+    budget = written(call.spending.left()) if call.spending else ""
+    entries = ((CALL_TOKEN, call.token), (CALL_ID, call.id), (PATH, path), (BUDGET, budget))
     return tuple(entry for entry in entries if entry[1])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from a2a_node.model.errors import AgentProtocol, MeshError
+from a2a_node.model.budget import Spending
+from a2a_node.model.errors import AgentProtocol, InvalidInput, MeshError
 from a2a_node.wire.errors import from_call_error
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
@@ -16,12 +17,12 @@ class Flight:
 
     __slots__ = (
         *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
-        *("_news", "_outputs", "_over", "_streams", "_taken", "begun", "finished"),
+        *("_news", "_outputs", "_over", "_spending", "_streams", "_taken", "begun", "finished"),
     )
 
-    def __init__(self, agent: str, *, streams: bool, ahead: int, inputs: int) -> None:
+    def __init__(self, agent: str, spending: Spending | None, *, streams: bool, ahead: int, inputs: int) -> None:
         """`streams`: any number of outputs, rather than one; `inputs`: how many the agent takes ahead."""
-        self._agent, self._streams, self._ahead = agent, streams, ahead
+        self._agent, self._spending, self._streams, self._ahead = agent, spending, streams, ahead
         self._credit = ahead if streams else 1
         self._taken = 0  # outputs since credit was last given
         self._inputs = inputs
@@ -42,6 +43,8 @@ class Flight:
             self._add(frame.output)
         elif kind == "fail":
             self._finish(from_call_error(frame.fail))
+        elif kind == "used":
+            self._spend(frame.used)
         else:
             self._inputs += frame.credit
             self._allowed.set()
@@ -79,6 +82,15 @@ class Flight:
             self._allowed.clear()
             await self._allowed.wait()
         self._inputs -= 1
+
+    def _spend(self, used: pb.AttachUsed) -> None:
+        if self._spending is None:
+            return
+        try:
+            for unit, amount in used.units.items():
+                self._spending.spend(unit, amount)
+        except InvalidInput as fault:
+            self.abort(AgentProtocol(self._agent, str(fault)))
 
     def _add(self, output: payload_pb2.Payload) -> None:
         if not self._credit:

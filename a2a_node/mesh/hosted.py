@@ -101,4 +101,5 @@ class Hosted:
             config=self._config_of(name),
             mesh=self._mesh,
             threads=self._threads[name],
+            spending=call.spending,
         )

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from a2a_node.model.call import Call, Once, Proceed, Reply
+from a2a_node.model.budget import checked_amounts
+from a2a_node.model.call import Call, Once, Proceed, Reply, Terms
 from a2a_node.model.errors import AgentProtocol, NodeDraining
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
@@ -30,29 +31,25 @@ class Inside:
         """From now on calls go through `run`, the folded incoming layers, to `rest`, the folded outgoing ones."""
         self._run, self._rest = run, rest
 
-    async def call(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> Payload:
+    async def call(self, agent: str, capability: str, payload: Payload, terms: Terms) -> Payload:
         """The one output of a capability; any MeshError."""
         outputs: list[Payload] = []
 
         async def take(output: Payload) -> None:
             outputs.append(output)
 
-        await self._go("Invoke", agent, capability, (payload, token, time_left, take))
+        await self._go("Invoke", agent, capability, (payload, terms, take))
         if len(outputs) != 1:
             raise AgentProtocol(agent, f"it gave {len(outputs)} outputs to a unary call")
         return outputs[0]
 
-    async def stream(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> AsyncIterator[Payload]:
+    async def stream(self, agent: str, capability: str, payload: Payload, terms: Terms) -> AsyncIterator[Payload]:
         """The outputs of a capability, at most 16 ahead of the reader; any MeshError."""
         ahead: asyncio.Queue[Payload | None] = asyncio.Queue(AHEAD)
 
         async def work() -> None:
             try:
-                await self._go("InvokeStream", agent, capability, (payload, token, time_left, ahead.put))
+                await self._go("InvokeStream", agent, capability, (payload, terms, ahead.put))
             finally:
                 await ahead.put(None)
 
@@ -68,17 +65,17 @@ class Inside:
                     ahead.get_nowait()
                 await asyncio.wait([task], timeout=0.05)
 
-    async def _go(self, rpc: str, agent: str, capability: str, said: tuple[Payload, str, float | None, Reply]) -> None:
-        payload, token, time_left, reply = said
+    async def _go(self, rpc: str, agent: str, capability: str, said: tuple[Payload, Terms, Reply]) -> None:
+        payload, terms, reply = said
         if self._run is None or self._rest is None:
             raise NodeDraining(self._node_id)
         await self._run(
             Call(
                 method=METHOD + rpc,
                 rest=self._rest,
-                metadata={CALL_TOKEN: token} if token else {},
+                metadata={CALL_TOKEN: terms.token} if terms.token else {},
                 peer_of=lambda: "inside",
-                time_left=time_left,
+                time_left=terms.time_left,
                 unary=rpc == "Invoke",
                 id=fresh_uuid(),
                 agent=agent,
@@ -86,5 +83,6 @@ class Inside:
                 principal=self._principal,
                 requests=Once(payload),
                 reply=reply,
+                reserve=terms.reserve and checked_amounts("reserve", terms.reserve),
             )
         )

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Self
 
 from a2a_node.model.agents import AgentCapability, Instance
+from a2a_node.model.budget import Amounts, Spending
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
@@ -73,6 +74,10 @@ class Call:
     instance: Instance | None = None  # who serves it
     token: str = ""  # what its agent sends back with child calls
     trace: Trace | None = None  # the span that is open now; None when the node does not trace
+    budget: Amounts | None = None  # what its client would limit its tree to, by unit
+    reserve: Amounts | None = None  # what its client expects it to use of its tree's budget
+    spending: Spending | None = None  # what its agent reports to have used; None for a tree without a budget
+    used: Amounts | None = None  # what it and its children have used of that in the end
     replayed: bool = False  # answered without an agent's work
     admitted: bool = False  # every layer has let it through
     target: str = ""  # what an RPC that calls no agent is about, for the audit, for example "session:s-1"
@@ -86,6 +91,16 @@ class Call:
 
 
 CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)  # the call that is worked on here, for logs
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an RPC goes with: the call token of the work that it is part of, how long it may take, what it may use."""
+
+    token: str = ""
+    time_left: float | None = None  # seconds
+    reserve: Amounts | None = None  # of the budget of the tree that it is part of, by unit
+
 
 Proceed = Callable[[Call], Awaitable[None]]
 Layer = Callable[[Call, Proceed], Awaitable[None]]
@@ -130,3 +145,4 @@ class CallRecord:
     finished_at: datetime | None = None
     output: Payload | None = None
     error: MeshError | None = None
+    used: Amounts | None = None  # by it and its children, of the budget of its tree

@@ -13,7 +13,8 @@ from typing import Protocol, TypeAlias
 
 from a2a_node.model.agents import AgentDescriptor, Instance, RegisteredAgent
 from a2a_node.model.audit import AuditEvent, AuditFilter, ChainHead, Fact, Span
-from a2a_node.model.call import Call
+from a2a_node.model.budget import Account, Amounts
+from a2a_node.model.call import Call, Terms
 from a2a_node.model.grants import Decision, Grant, NewGrant, PermissionRequest, RequestStatus
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.payload import Payload
@@ -215,16 +216,12 @@ class Carrier(Protocol):
 
 
 class Caller(Protocol):
-    """Calls agents through the mesh on behalf of an agent at work; `token` continues the call that it works on."""
+    """Calls agents through the mesh on behalf of an agent at work, whose call the terms' token continues."""
 
-    async def call(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> Payload:
+    async def call(self, agent: str, capability: str, payload: Payload, terms: Terms) -> Payload:
         """The one output of a capability; any MeshError."""
 
-    def stream(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> AsyncIterator[Payload]:
+    def stream(self, agent: str, capability: str, payload: Payload, terms: Terms) -> AsyncIterator[Payload]:
         """The outputs of a capability; any MeshError."""
 
 
@@ -345,3 +342,32 @@ class AuditLog(Protocol):
 
     def positions(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
         """Hear of positions that are committed after the block began, as of revisions of the registry."""
+
+
+class Budgets(Protocol):
+    """What trees of calls may use and have used, by unit, kept under their root calls. Every method is one trip.
+
+    An account uses what was reported of its own call and what the accounts below it use; what is reserved for a call
+    counts as used until it is settled, by whoever; then the rest of it is free again. What a node did not settle counts
+    until the tree's time is over. Nothing is reserved beyond a limit; reports count even then.
+    """
+
+    async def open(self, root: str, limits: Amounts, ttl: float) -> None:
+        """Begin a tree with these limits, kept for `ttl` seconds; CallIdTaken when there is one."""
+
+    async def reserve(self, account: Account, hold: Amounts, used: Amounts) -> Amounts:
+        """Admit a child call and hold back so much for it; what its tree has left for it, by unit.
+
+        `used` is what its parent has to report by now; it counts in any case. BudgetExhausted when a unit has nothing
+        left or less than the hold, CallIdTaken for a call of the tree that has not ended, StoreUnavailable also for a
+        tree that is not known any more.
+        """
+
+    async def report(self, account: Account, used: Amounts) -> None:
+        """Count what a call has used."""
+
+    async def settle(self, account: Account, used: Amounts, *, worked: bool) -> Amounts:
+        """End a call: count what it has used, free what was held back and not used; all that it used, by unit.
+
+        A child call that no agent `worked` for is no call of the tree. Settling again changes nothing but by `used`.
+        """

@@ -87,6 +87,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             auth=known.auth,
             decisions=decisions,
             outcomes=kept.outcomes,
+            budgets=kept.budgets,
             carriers=carriers,
             node_id=name,
             traffic=traffic,

@@ -10,9 +10,10 @@ from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
 from a2a_node.mesh.once import Lookups, cached, idempotent
 from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.mesh.spending import budgeted
 from a2a_node.model.call import Call, Proceed, folded
 from a2a_node.model.errors import AgentNotFound
-from a2a_node.model.ports import Outcomes
+from a2a_node.model.ports import Budgets, Outcomes
 from a2a_node.node.auditing import Audited
 from a2a_node.node.carriers import Carriers
 from a2a_node.pipeline.auth import Auth
@@ -34,6 +35,7 @@ class Layers:
     auth: Auth
     decisions: Decisions
     outcomes: Outcomes
+    budgets: Budgets
     carriers: Carriers
     node_id: str
     traffic: Traffic
@@ -68,6 +70,9 @@ class Layers:
             [
                 resolve(self.directory),  # a name that nobody has costs nothing more
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
+                budgeted(
+                    self.budgets, self.calls.spending_of
+                ),  # around whatever may answer, so that no refusal is kept
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
                 cached(self.outcomes, self.lookups),  # one agent call for many equal ones
                 balance(self.directory, carriers, self.node_id),  # picks the instance

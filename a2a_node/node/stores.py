@@ -7,9 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from a2a_node.model.key_ports import Keys
-from a2a_node.model.ports import AuditLog, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.store import postgres, redis
 from a2a_node.store.audit import PostgresAuditLog
+from a2a_node.store.budgets import RedisBudgets
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.keys import PostgresKeys
 from a2a_node.store.outcomes import RedisOutcomes
@@ -40,6 +41,7 @@ class Stores:
     secrets: MeshSecrets
     audit: AuditLog
     keys: Keys
+    budgets: Budgets
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -71,4 +73,5 @@ async def opened(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
             PostgresSecrets(database),
             PostgresAuditLog(database),
             PostgresKeys(database),
+            RedisBudgets(shared),
         )

@@ -103,4 +103,4 @@ def begun(call: Call, parent: Envelope | None, path: tuple[str, ...], span: tupl
     """The envelope of a new tree, or the parent's continued; `span` is the deadline and the seconds until then."""
     if parent is None:
         return Envelope(*span, path, "", call.id, (), call.id)
-    return Envelope(*span, path, parent.id, parent.root, parent.authority, call.id, parent.scopes)
+    return Envelope(*span, path, parent.id, parent.root, parent.authority, call.id, parent.scopes, parent.budget)

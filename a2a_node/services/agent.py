@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from a2a_node.mesh.calls import Calls
+from a2a_node.model.budget import checked_amounts
 from a2a_node.model.call import Call, Once, Proceed
 from a2a_node.model.errors import AgentProtocol, InvalidInput, StreamNotFound
 from a2a_node.model.names import checked_name, checked_text, checked_uuid, fresh_uuid
@@ -33,7 +34,7 @@ class AgentService:
         answer = _Answer(call, self._limit)
         call.requests, call.reply = Once(to_payload(request.input, "input", self._limit)), answer.take
         await self._outgoing(call)
-        return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed)
+        return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed, used=call.used)
 
     async def invoke_stream(
         self, request: pb.InvokeStreamRequest, call: Call, write: Callable[[pb.InvokeStreamResponse], Awaitable[None]]
@@ -119,14 +120,16 @@ def _asked(request: Opening, call: Call) -> None:
     call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh_uuid()
     call.unary = isinstance(request, pb.InvokeRequest)
     call.payload_bytes = 0 if isinstance(request, pb.ConverseOpen) else request.input.ByteSize()
+    if request.budget:
+        call.budget = checked_amounts("budget", dict(request.budget))
+    if request.reserve:
+        call.reserve = checked_amounts("reserve", dict(request.reserve))
     if isinstance(request, pb.InvokeRequest) and request.idempotency_key:
         call.idempotency_key = checked_text("idempotency_key", request.idempotency_key, 255)
 
 
 def _refuse_unserved(request: Opening) -> None:
     """What the contract has and this node does not serve is refused, never ignored."""
-    if request.budget:
-        raise InvalidInput("budget", "is not served by this node; leave it out")
     if not isinstance(request, pb.InvokeStreamRequest):
         return
     if request.HasField("resume"):

@@ -1,6 +1,7 @@
 """The seams that tests use, shipped so that agents' tests can use them: stores in memory, a clock, a line to cut."""
 
 from a2a_node.testing.audit import MemoryAuditLog
+from a2a_node.testing.budgets import MemoryBudgets
 from a2a_node.testing.clock import Clock
 from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.keys import MemoryKeys
@@ -16,6 +17,7 @@ __all__ = [
     "Clock",
     "Line",
     "MemoryAuditLog",
+    "MemoryBudgets",
     "MemoryGrants",
     "MemoryKeys",
     "MemoryOutcomes",

@@ -12,6 +12,8 @@ AUTHORIZATION = "authorization"
 CALL_TOKEN = "a2a-call-token"  # noqa: S105 - the name of a metadata entry
 CALL_ID = "a2a-call-id"
 PATH = "a2a-path"
+BUDGET = "a2a-budget"  # what is left, told to an endpoint
+USED = "a2a-used"  # what was used, told by an endpoint
 ENVELOPE = "a2a-envelope-bin"
 
 _STATUSES = {status: pb.CallStatus.Value(f"CALL_STATUS_{status.name}") for status in CallStatus}
@@ -31,4 +33,5 @@ def from_record(record: CallRecord) -> pb.Call:
         error=None if record.error is None else to_call_error(record.error),
         parent_call_id=record.parent,
         root_call_id=record.root,
+        used=record.used,
     )

@@ -9,14 +9,16 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
-from a2a_node.model.ports import Outcomes, Sessions, Topics, Values
+from a2a_node.model.ports import Budgets, Outcomes, Sessions, Topics, Values
 from a2a_node.store import postgres, redis, sessions, wakeups
+from a2a_node.store.budgets import RedisBudgets
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.topics import RedisTopics
 from a2a_node.store.values import RedisValues
 from a2a_node.testing import (
     Clock,
     Line,
+    MemoryBudgets,
     MemoryOutcomes,
     MemorySessions,
     MemoryTopics,
@@ -55,6 +57,7 @@ class House(Protocol):
     topics: Topics
     outcomes: Outcomes
     sessions: Sessions
+    budgets: Budgets
 
     async def elapse(self, seconds: int) -> None:
         """Let time pass for all that is kept."""
@@ -76,8 +79,10 @@ class MemoryHouse:
         self._clock = Clock()
         values, topics = MemoryValues(self._clock), MemoryTopics(self._clock, subscribers=SUBSCRIBERS)
         outcomes, sessions = MemoryOutcomes(self._clock), MemorySessions(self._clock)
+        budgets = MemoryBudgets(self._clock)
         self._forget = topics.forget
-        self._twins = (values, topics, outcomes, sessions)
+        self._twins = (values, topics, outcomes, sessions, budgets)
+        self.budgets: Budgets = budgets
         self.values: Values = values
         self.topics: Topics = topics
         self.outcomes: Outcomes = outcomes
@@ -115,6 +120,7 @@ class RedisHouse:
         self.topics: Topics = RedisTopics(server, heard, subscribers=SUBSCRIBERS)
         self.outcomes: Outcomes = RedisOutcomes(server, heard)
         self.sessions: Sessions = kept
+        self.budgets: Budgets = RedisBudgets(server)
 
     async def elapse(self, seconds: int) -> None:
         """Move all moments towards the past: the clocks of the stores cannot be moved."""

@@ -129,13 +129,10 @@ async def test_an_agent_that_answers_a_unary_call_twice_is_named() -> None:
 
 
 async def test_what_is_not_served_yet_is_refused_and_never_ignored() -> None:
-    """Budgets, keys on streams, and streams to resume."""
+    """Keys on streams, and streams to resume."""
     call_id = "0b0f9a44-6f5b-4a64-9c94-b2c1f3a2d001"
     async with house() as here:
         here.script.act = answer
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await here.invoke(pb.InvokeRequest(agent="echo", budget={"calls": 1}))
-        assert refusal(refused.value).violations[0][0] == "budget"
         for request, reason in (
             (pb.InvokeStreamRequest(agent="echo", idempotency_key="k"), "INVALID_INPUT"),
             (pb.InvokeStreamRequest(resume=pb.StreamPosition(call_id=call_id)), "STREAM_NOT_FOUND"),
@@ -143,3 +140,16 @@ async def test_what_is_not_served_yet_is_refused_and_never_ignored() -> None:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await here.stream(request).read()
             assert refusal(refused.value).reason == reason
+
+
+async def test_a_budget_that_makes_no_sense_is_refused_by_its_unit() -> None:
+    """And so is what a child would reserve of one."""
+    async with house() as here:
+        here.script.act = answer
+        for request, field in (
+            (pb.InvokeRequest(agent="echo", budget={"calls": -1}), "budget.calls"),
+            (pb.InvokeRequest(agent="echo", reserve={"Tokens!": 1}), "reserve"),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await here.invoke(request)
+            assert refusal(refused.value).violations[0][0] == field

@@ -10,7 +10,7 @@ MeshError                    anything below
 ├── agents                   AgentNotFound, AgentDisabled, CapabilityNotFound, NoInstance, AgentLost, AgentFailed,
 │                            AgentRefused, AgentOwned, AgentHeld, AgentOverloaded, AgentProtocol
 ├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
-│                            CallIdTaken, EnvelopeInvalid, IdempotencyKeyReused, StreamNotFound
+│                            CallIdTaken, BudgetExhausted, EnvelopeInvalid, IdempotencyKeyReused, StreamNotFound
 ├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided,
 │                            KeyNotFound
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
@@ -36,6 +36,7 @@ from a2a_node.model.errors.agents import (
 )
 from a2a_node.model.errors.base import MeshError, revived
 from a2a_node.model.errors.calls import (
+    BudgetExhausted,
     CallCancelled,
     CallIdTaken,
     CallLoop,
@@ -91,6 +92,7 @@ __all__ = [
     "AgentOwned",
     "AgentProtocol",
     "AgentRefused",
+    "BudgetExhausted",
     "CallCancelled",
     "CallIdTaken",
     "CallLoop",

@@ -87,6 +87,20 @@ class IdempotencyKeyReused(MeshError):
         super().__init__(f"idempotency key {key!r} was used with a different request; choose a fresh one", key=key)
 
 
+class BudgetExhausted(MeshError):
+    """The call tree has used its budget, or has less left than the call would reserve."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "BUDGET_EXHAUSTED"
+
+    def __init__(self, unit: str, limit: int, used: int) -> None:
+        super().__init__(
+            f"the tree of this call has used or reserved {used} of its {limit} {unit}; begin with a larger budget",
+            unit=unit,
+            limit=limit,
+            used=used,
+        )
+
+
 class StreamNotFound(MeshError):
     """No resumable stream of that call is kept."""
 

@@ -38,6 +38,7 @@ class AttachRequest(_message.Message):
     PONG_FIELD_NUMBER: _builtins.int
     LEAVE_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id says which call the frame is about, as its `start` did; absent for `hello`, `pong` and `leave`."""
     credit: _builtins.int
@@ -68,6 +69,10 @@ class AttachRequest(_message.Message):
     def batch(self) -> Global___AttachRequestBatch:
         """Batch holds several frames in one message."""
 
+    @_builtins.property
+    def used(self) -> Global___AttachUsed:
+        """Used says what the call has used of its budget since the last such frame; any number of them, before its end."""
+
     def __init__(
         self,
         *,
@@ -80,12 +85,13 @@ class AttachRequest(_message.Message):
         pong: _builtins.int = ...,
         leave: Global___AttachLeave | None = ...,
         batch: Global___AttachRequestBatch | None = ...,
+        used: Global___AttachUsed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong", "used", b"used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "output", "end", "fail", "credit", "pong", "leave", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "output", "end", "fail", "credit", "pong", "leave", "batch", "used"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -183,6 +189,50 @@ class AttachEnd(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttachEnd: _TypeAlias = AttachEnd  # noqa: Y015
+
+@_typing.final
+class AttachUsed(_message.Message):
+    """AttachUsed says what a call has used. It means nothing for a call that was started without a budget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class UnitsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    UNITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def units(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Units are what was used, by unit, for example {"tokens": 120}; none of them negative."""
+
+    def __init__(
+        self,
+        *,
+        units: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachUsed: _TypeAlias = AttachUsed  # noqa: Y015
 
 @_typing.final
 class AttachLeave(_message.Message):
@@ -349,12 +399,33 @@ class AttachStart(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class BudgetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CAPABILITY_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     TIME_LEFT_FIELD_NUMBER: _builtins.int
     CALL_TOKEN_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     capability: _builtins.str
     """Capability is the name of the capability to run."""
     call_token: _builtins.str
@@ -373,6 +444,10 @@ class AttachStart(_message.Message):
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Path is the names of the agents on the way here, the root's first, this agent's own last."""
 
+    @_builtins.property
+    def budget(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Budget is what the call's tree has left, by unit, as the call began; absent for a tree without a budget."""
+
     def __init__(
         self,
         *,
@@ -382,10 +457,11 @@ class AttachStart(_message.Message):
         call_token: _builtins.str = ...,
         path: _abc.Iterable[_builtins.str] | None = ...,
         traceparent: _builtins.str = ...,
+        budget: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "time_left", b"time_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_token", b"call_token", "capability", b"capability", "input", b"input", "path", b"path", "time_left", b"time_left", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "call_token", b"call_token", "capability", b"capability", "input", b"input", "path", b"path", "time_left", b"time_left", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

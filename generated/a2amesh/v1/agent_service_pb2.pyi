@@ -79,12 +79,33 @@ class InvokeRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReserveEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     AGENT_FIELD_NUMBER: _builtins.int
     CAPABILITY_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     CALL_ID_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    RESERVE_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """Agent is the name of the agent. Required."""
     capability: _builtins.str
@@ -101,8 +122,16 @@ class InvokeRequest(_message.Message):
 
     @_builtins.property
     def budget(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-        tree sets one; a child's is ignored. Absent means no limit.
+        """Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+        each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+        means no limit.
+        """
+
+    @_builtins.property
+    def reserve(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Reserve is what this child call is expected to use of its tree's budget, by unit, its own children included: it is held back
+        for it until it ends, and then settled with what was really used. The call is refused unless all of it is left. Ignored for a
+        root, and for units that the budget does not limit.
         """
 
     def __init__(
@@ -114,10 +143,11 @@ class InvokeRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         call_id: _builtins.str = ...,
         budget: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        reserve: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "budget", b"budget", "call_id", b"call_id", "capability", b"capability", "idempotency_key", b"idempotency_key", "input", b"input"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "budget", b"budget", "call_id", b"call_id", "capability", b"capability", "idempotency_key", b"idempotency_key", "input", b"input", "reserve", b"reserve"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -129,9 +159,30 @@ class InvokeResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class UsedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CALL_ID_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity, a UUID."""
     replayed: _builtins.bool
@@ -140,16 +191,21 @@ class InvokeResponse(_message.Message):
     def output(self) -> _payload_pb2.Payload:
         """Output is what the agent answered."""
 
+    @_builtins.property
+    def used(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Used is what the call and its children have used, by the units of the tree's budget; absent without one."""
+
     def __init__(
         self,
         *,
         call_id: _builtins.str = ...,
         output: _payload_pb2.Payload | None = ...,
         replayed: _builtins.bool = ...,
+        used: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "output", b"output", "replayed", b"replayed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "output", b"output", "replayed", b"replayed", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,6 +237,26 @@ class InvokeStreamRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReserveEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     AGENT_FIELD_NUMBER: _builtins.int
     CAPABILITY_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
@@ -189,6 +265,7 @@ class InvokeStreamRequest(_message.Message):
     RESUMABLE_FIELD_NUMBER: _builtins.int
     RESUME_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    RESERVE_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """Agent is the name of the agent. Required to start."""
     capability: _builtins.str
@@ -209,9 +286,14 @@ class InvokeStreamRequest(_message.Message):
 
     @_builtins.property
     def budget(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-        tree sets one; a child's is ignored. Absent means no limit.
+        """Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+        each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+        means no limit.
         """
+
+    @_builtins.property
+    def reserve(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Reserve: see InvokeRequest."""
 
     def __init__(
         self,
@@ -224,10 +306,11 @@ class InvokeStreamRequest(_message.Message):
         resumable: _builtins.bool | None = ...,
         resume: Global___StreamPosition | None = ...,
         budget: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        reserve: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_resumable", b"_resumable", "input", b"input", "resumable", b"resumable", "resume", b"resume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resumable", b"_resumable", "agent", b"agent", "budget", b"budget", "call_id", b"call_id", "capability", b"capability", "idempotency_key", b"idempotency_key", "input", b"input", "resumable", b"resumable", "resume", b"resume"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resumable", b"_resumable", "agent", b"agent", "budget", b"budget", "call_id", b"call_id", "capability", b"capability", "idempotency_key", b"idempotency_key", "input", b"input", "reserve", b"reserve", "resumable", b"resumable", "resume", b"resume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__resumable: _TypeAlias = _typing.Literal["resumable"]  # noqa: Y015
     _WhichOneofArgType__resumable: _TypeAlias = _typing.Literal["_resumable", b"_resumable"]  # noqa: Y015
@@ -385,10 +468,31 @@ class ConverseOpen(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReserveEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     AGENT_FIELD_NUMBER: _builtins.int
     CAPABILITY_FIELD_NUMBER: _builtins.int
     CALL_ID_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    RESERVE_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """Agent is the name of the agent. Required."""
     capability: _builtins.str
@@ -397,9 +501,14 @@ class ConverseOpen(_message.Message):
     """Call id is chosen by the client or absent: see InvokeRequest."""
     @_builtins.property
     def budget(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-        tree sets one; a child's is ignored. Absent means no limit.
+        """Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+        each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+        means no limit.
         """
+
+    @_builtins.property
+    def reserve(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Reserve: see InvokeRequest."""
 
     def __init__(
         self,
@@ -408,10 +517,11 @@ class ConverseOpen(_message.Message):
         capability: _builtins.str = ...,
         call_id: _builtins.str = ...,
         budget: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        reserve: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "budget", b"budget", "call_id", b"call_id", "capability", b"capability"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "budget", b"budget", "call_id", b"call_id", "capability", b"capability", "reserve", b"reserve"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -551,6 +661,26 @@ class Call(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class UsedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CALL_ID_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
     CAPABILITY_FIELD_NUMBER: _builtins.int
@@ -562,6 +692,7 @@ class Call(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     PARENT_CALL_ID_FIELD_NUMBER: _builtins.int
     ROOT_CALL_ID_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity, a UUID."""
     agent: _builtins.str
@@ -594,6 +725,10 @@ class Call(_message.Message):
     def error(self) -> Global___CallError:
         """Error says why it failed; absent otherwise."""
 
+    @_builtins.property
+    def used(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Used is what an ended call and its children have used, by the units of the tree's budget; absent without one."""
+
     def __init__(
         self,
         *,
@@ -608,10 +743,11 @@ class Call(_message.Message):
         error: Global___CallError | None = ...,
         parent_call_id: _builtins.str = ...,
         root_call_id: _builtins.str = ...,
+        used: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call_id", b"call_id", "capability", b"capability", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "output", b"output", "parent_call_id", b"parent_call_id", "path", b"path", "root_call_id", b"root_call_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call_id", b"call_id", "capability", b"capability", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "output", b"output", "parent_call_id", b"parent_call_id", "path", b"path", "root_call_id", b"root_call_id", "status", b"status", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

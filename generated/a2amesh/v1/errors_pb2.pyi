@@ -95,7 +95,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_IDEMPOTENCY_KEY_REUSED: _ErrorReason.ValueType  # 47
     """ERROR_REASON_IDEMPOTENCY_KEY_REUSED: the key was used before with a different request. FAILED_PRECONDITION."""
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 48
-    """ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget. RESOURCE_EXHAUSTED."""
+    """ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget, or has not as much left as the call would reserve.
+    RESOURCE_EXHAUSTED, and a retry does not help.
+    Example: {"reason": "BUDGET_EXHAUSTED", "metadata": {"unit": "calls", "limit": "2", "used": "2"}}.
+    """
     ERROR_REASON_STREAM_NOT_FOUND: _ErrorReason.ValueType  # 49
     """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
     ERROR_REASON_ENVELOPE_INVALID: _ErrorReason.ValueType  # 50
@@ -245,7 +248,10 @@ ERROR_REASON_CALL_ID_TAKEN: ErrorReason.ValueType  # 46
 ERROR_REASON_IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 47
 """ERROR_REASON_IDEMPOTENCY_KEY_REUSED: the key was used before with a different request. FAILED_PRECONDITION."""
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 48
-"""ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget. RESOURCE_EXHAUSTED."""
+"""ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget, or has not as much left as the call would reserve.
+RESOURCE_EXHAUSTED, and a retry does not help.
+Example: {"reason": "BUDGET_EXHAUSTED", "metadata": {"unit": "calls", "limit": "2", "used": "2"}}.
+"""
 ERROR_REASON_STREAM_NOT_FOUND: ErrorReason.ValueType  # 49
 """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
 ERROR_REASON_ENVELOPE_INVALID: ErrorReason.ValueType  # 50

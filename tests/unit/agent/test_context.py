@@ -13,6 +13,8 @@ import pytest
 from pydantic import BaseModel
 
 from a2a_node.agent import Context, Payload
+from a2a_node.model.budget import Spending
+from a2a_node.model.call import Terms
 from a2a_node.model.errors import NoInstance
 
 
@@ -30,18 +32,14 @@ class Mesh:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     closed: bool = False
 
-    async def call(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> Payload:
+    async def call(self, agent: str, capability: str, payload: Payload, terms: Terms) -> Payload:
         """The first answer."""
-        self.asked.append((agent, capability, payload, token, time_left))
+        self.asked.append((agent, capability, payload, terms.token, terms.time_left, terms.reserve))
         return self.answers[0]
 
-    async def stream(
-        self, agent: str, capability: str, payload: Payload, *, token: str, time_left: float | None
-    ) -> AsyncIterator[Payload]:
+    async def stream(self, agent: str, capability: str, payload: Payload, terms: Terms) -> AsyncIterator[Payload]:
         """All answers."""
-        self.asked.append((agent, capability, payload, token, time_left))
+        self.asked.append((agent, capability, payload, terms.token, terms.time_left, terms.reserve))
         try:
             for answer in self.answers:
                 yield answer
@@ -54,17 +52,32 @@ async def test_a_child_call_carries_the_token_and_the_time_left() -> None:
     mesh = Mesh()
     context = Context("c1", "a", token="t", deadline=time.monotonic() + 100, mesh=mesh)
     assert await context.call("b", "say", {"text": "hi"}) == {"ok": True}
-    (agent, capability, payload, token, left) = mesh.asked[0]
+    (agent, capability, payload, token, left, _) = mesh.asked[0]
     assert (agent, capability, payload, token) == ("b", "say", Payload(b'{"text":"hi"}'), "t")
     assert isinstance(left, float)
     assert 0 < left <= 100
+
+
+async def test_a_child_call_names_what_it_is_expected_to_use() -> None:
+    """And what was spent is noted where the tree has a budget; without one it means nothing."""
+    mesh = Mesh()
+    context = Context("c1", "a", mesh=mesh, spending=Spending({"tokens": 100}))
+    await context.call("b", reserve={"tokens": 60})
+    async with aclosing(context.stream("b", reserve={"tokens": 7})) as outputs:
+        assert [output async for output in outputs] == [{"ok": True}]
+    assert [asked[-1] for asked in mesh.asked] == [{"tokens": 60}, {"tokens": 7}]
+    context.spend("tokens", 30)
+    assert context.budget == {"tokens": 70}
+    free = Context("c1", "a")
+    free.spend("tokens", 30)
+    assert free.budget == {}
 
 
 async def test_a_child_call_needs_no_input() -> None:
     """It is an empty object then, and the only capability needs no name."""
     mesh = Mesh()
     await Context("c1", "a", mesh=mesh).call("b")
-    assert mesh.asked == [("b", "", Payload(b"{}"), "", math.inf)]
+    assert mesh.asked == [("b", "", Payload(b"{}"), "", math.inf, None)]
 
 
 async def test_models_may_stand_in_the_input() -> None:

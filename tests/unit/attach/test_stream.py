@@ -45,6 +45,16 @@ async def say(text: str, context: Context) -> dict[str, str]:
 
 
 @agent.capability
+async def spend(tokens: list[int], context: Context, *, fails: bool = False) -> dict[str, int]:
+    """Spend, and tell what is left."""
+    for amount in tokens:
+        context.spend("tokens", amount)
+    if fails:
+        raise AgentRefused("no")
+    return dict(context.budget)
+
+
+@agent.capability
 async def count(to: int) -> AsyncIterator[int]:
     """Count from 1."""
     for number in range(1, to + 1):
@@ -186,6 +196,21 @@ async def test_an_agent_knows_its_call() -> None:
         assert (context.call_id, context.path, context.token) == ("c1", ("root", "worker"), "t1")
         assert 29 < context.time_left() <= 30
         assert context.config == {"own": False}
+
+
+@pytest.mark.parametrize(("fails", "ends"), [("false", "end"), ("true", "fail")])
+async def test_what_an_agent_spends_is_told_before_its_end(fails: str, ends: str) -> None:
+    """In one frame where it is spent at once; and of a call without a budget nothing is told."""
+    async with attached() as (node, _):
+        start = pb.AttachStart(capability="spend", budget={"tokens": 100})
+        start.input.data = b'{"tokens": [30, 12], "fails": %s}' % fails.encode()
+        node.send("c1", start=start)
+        assert dict((await node.next("used")).used.units) == {"tokens": 42}
+        frame = await node.next(ends)
+        assert frame.call_id == "c1"
+        assert ends == "fail" or frame.end.output.data == b'{"tokens":58}'
+        node.start("c2", "spend", '{"tokens": [30]}')
+        assert (await node.next("end")).end.output.data == b"{}"
 
 
 async def test_a_stream_goes_as_far_as_its_credit() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from a2a_node.mesh.flight import Flight
+from a2a_node.model.budget import Spending
 from a2a_node.model.errors import AgentLost, AgentProtocol, MeshError
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import agent_service_pb2, payload_pb2
@@ -15,9 +16,9 @@ AHEAD = 4
 Frames = list[pb.AttachRequest]
 
 
-def flight(*, streams: bool = False, inputs: int = 2) -> Flight:
+def flight(*, streams: bool = False, inputs: int = 2, spending: Spending | None = None) -> Flight:
     """A call that has begun."""
-    return Flight("a", streams=streams, ahead=AHEAD, inputs=inputs)
+    return Flight("a", spending, streams=streams, ahead=AHEAD, inputs=inputs)
 
 
 def payload(text: str) -> payload_pb2.Payload:
@@ -155,3 +156,24 @@ async def test_only_the_call_that_breaks_a_rule_is_told_which() -> None:
     hear(call, output("x"), output("y"))
     with pytest.raises(AgentProtocol, match="'a' broke the protocol: it gave two outputs to a unary call"):
         await call.next()
+
+
+def used(**units: int) -> pb.AttachRequest:
+    """What the agent says that it has used."""
+    return pb.AttachRequest(used=pb.AttachUsed(units=units))
+
+
+async def test_what_an_agent_says_it_has_used_adds_up() -> None:
+    """Until its end; without a budget it means nothing."""
+    spending = Spending({"tokens": 100})
+    for call in (flight(spending=spending), flight()):
+        hear(call, used(tokens=20, cents=1), used(tokens=5), end("x"), used(tokens=7))
+        assert await all_of(call) == ["x", "end"]
+    assert spending.take() == {"tokens": 25}
+
+
+async def test_nobody_uses_less_than_nothing() -> None:
+    """Whoever says so breaks the rules."""
+    call = flight(spending=Spending({"tokens": 100}))
+    hear(call, used(tokens=-1), end("x"))
+    assert await all_of(call) == ["AGENT_PROTOCOL"]

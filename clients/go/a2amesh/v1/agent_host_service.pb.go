@@ -40,6 +40,7 @@ type AttachRequest struct {
 	//	*AttachRequest_Pong
 	//	*AttachRequest_Leave
 	//	*AttachRequest_Batch
+	//	*AttachRequest_Used
 	Frame         isAttachRequest_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -161,6 +162,15 @@ func (x *AttachRequest) GetBatch() *AttachRequestBatch {
 	return nil
 }
 
+func (x *AttachRequest) GetUsed() *AttachUsed {
+	if x != nil {
+		if x, ok := x.Frame.(*AttachRequest_Used); ok {
+			return x.Used
+		}
+	}
+	return nil
+}
+
 type isAttachRequest_Frame interface {
 	isAttachRequest_Frame()
 }
@@ -205,6 +215,11 @@ type AttachRequest_Batch struct {
 	Batch *AttachRequestBatch `protobuf:"bytes,9,opt,name=batch,proto3,oneof"`
 }
 
+type AttachRequest_Used struct {
+	// Used says what the call has used of its budget since the last such frame; any number of them, before its end.
+	Used *AttachUsed `protobuf:"bytes,10,opt,name=used,proto3,oneof"`
+}
+
 func (*AttachRequest_Hello) isAttachRequest_Frame() {}
 
 func (*AttachRequest_Output) isAttachRequest_Frame() {}
@@ -220,6 +235,8 @@ func (*AttachRequest_Pong) isAttachRequest_Frame() {}
 func (*AttachRequest_Leave) isAttachRequest_Frame() {}
 
 func (*AttachRequest_Batch) isAttachRequest_Frame() {}
+
+func (*AttachRequest_Used) isAttachRequest_Frame() {}
 
 // AttachHello introduces an agent to the node.
 type AttachHello struct {
@@ -398,6 +415,52 @@ func (x *AttachEnd) GetOutput() *Payload {
 	return nil
 }
 
+// AttachUsed says what a call has used. It means nothing for a call that was started without a budget.
+type AttachUsed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Units are what was used, by unit, for example {"tokens": 120}; none of them negative.
+	Units         map[string]int64 `protobuf:"bytes,1,rep,name=units,proto3" json:"units,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachUsed) Reset() {
+	*x = AttachUsed{}
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachUsed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachUsed) ProtoMessage() {}
+
+func (x *AttachUsed) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachUsed.ProtoReflect.Descriptor instead.
+func (*AttachUsed) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AttachUsed) GetUnits() map[string]int64 {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
 // AttachLeave says that the agent wants no more calls.
 type AttachLeave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -407,7 +470,7 @@ type AttachLeave struct {
 
 func (x *AttachLeave) Reset() {
 	*x = AttachLeave{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +482,7 @@ func (x *AttachLeave) String() string {
 func (*AttachLeave) ProtoMessage() {}
 
 func (x *AttachLeave) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +495,7 @@ func (x *AttachLeave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachLeave.ProtoReflect.Descriptor instead.
 func (*AttachLeave) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{4}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{5}
 }
 
 // AttachResponse is one frame from the node to the agent.
@@ -461,7 +524,7 @@ type AttachResponse struct {
 
 func (x *AttachResponse) Reset() {
 	*x = AttachResponse{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +536,7 @@ func (x *AttachResponse) String() string {
 func (*AttachResponse) ProtoMessage() {}
 
 func (x *AttachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +549,7 @@ func (x *AttachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse.ProtoReflect.Descriptor instead.
 func (*AttachResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{5}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AttachResponse) GetCallId() string {
@@ -662,7 +725,7 @@ type AttachResponseBatch struct {
 
 func (x *AttachResponseBatch) Reset() {
 	*x = AttachResponseBatch{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +737,7 @@ func (x *AttachResponseBatch) String() string {
 func (*AttachResponseBatch) ProtoMessage() {}
 
 func (x *AttachResponseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +750,7 @@ func (x *AttachResponseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponseBatch.ProtoReflect.Descriptor instead.
 func (*AttachResponseBatch) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{6}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AttachResponseBatch) GetFrames() []*AttachResponse {
@@ -717,7 +780,7 @@ type AttachWelcome struct {
 
 func (x *AttachWelcome) Reset() {
 	*x = AttachWelcome{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +792,7 @@ func (x *AttachWelcome) String() string {
 func (*AttachWelcome) ProtoMessage() {}
 
 func (x *AttachWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +805,7 @@ func (x *AttachWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachWelcome.ProtoReflect.Descriptor instead.
 func (*AttachWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{7}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AttachWelcome) GetInstanceId() string {
@@ -794,14 +857,16 @@ type AttachStart struct {
 	// Path is the names of the agents on the way here, the root's first, this agent's own last.
 	Path []string `protobuf:"bytes,5,rep,name=path,proto3" json:"path,omitempty"`
 	// Traceparent is the W3C trace context of the call; absent when it is not traced.
-	Traceparent   string `protobuf:"bytes,6,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,6,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// Budget is what the call's tree has left, by unit, as the call began; absent for a tree without a budget.
+	Budget        map[string]int64 `protobuf:"bytes,7,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AttachStart) Reset() {
 	*x = AttachStart{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +878,7 @@ func (x *AttachStart) String() string {
 func (*AttachStart) ProtoMessage() {}
 
 func (x *AttachStart) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +891,7 @@ func (x *AttachStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachStart.ProtoReflect.Descriptor instead.
 func (*AttachStart) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{8}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AttachStart) GetCapability() string {
@@ -871,6 +936,13 @@ func (x *AttachStart) GetTraceparent() string {
 	return ""
 }
 
+func (x *AttachStart) GetBudget() map[string]int64 {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
 // AttachInputEnd says that no more inputs follow.
 type AttachInputEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -880,7 +952,7 @@ type AttachInputEnd struct {
 
 func (x *AttachInputEnd) Reset() {
 	*x = AttachInputEnd{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +964,7 @@ func (x *AttachInputEnd) String() string {
 func (*AttachInputEnd) ProtoMessage() {}
 
 func (x *AttachInputEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +977,7 @@ func (x *AttachInputEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachInputEnd.ProtoReflect.Descriptor instead.
 func (*AttachInputEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{9}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{10}
 }
 
 // AttachCancel says that nobody waits for the call any more.
@@ -919,7 +991,7 @@ type AttachCancel struct {
 
 func (x *AttachCancel) Reset() {
 	*x = AttachCancel{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1003,7 @@ func (x *AttachCancel) String() string {
 func (*AttachCancel) ProtoMessage() {}
 
 func (x *AttachCancel) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1016,7 @@ func (x *AttachCancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachCancel.ProtoReflect.Descriptor instead.
 func (*AttachCancel) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{10}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AttachCancel) GetReason() string {
@@ -963,7 +1035,7 @@ type AttachDraining struct {
 
 func (x *AttachDraining) Reset() {
 	*x = AttachDraining{}
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1047,7 @@ func (x *AttachDraining) String() string {
 func (*AttachDraining) ProtoMessage() {}
 
 func (x *AttachDraining) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1060,7 @@ func (x *AttachDraining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachDraining.ProtoReflect.Descriptor instead.
 func (*AttachDraining) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{11}
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{12}
 }
 
 var File_a2amesh_v1_agent_host_service_proto protoreflect.FileDescriptor
@@ -996,7 +1068,7 @@ var File_a2amesh_v1_agent_host_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\n" +
 	"#a2amesh/v1/agent_host_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x16a2amesh/v1/agent.proto\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x82\x03\n" +
+	"a2amesh.v1\x1a\x16a2amesh/v1/agent.proto\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb0\x03\n" +
 	"\rAttachRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12/\n" +
 	"\x05hello\x18\x02 \x01(\v2\x17.a2amesh.v1.AttachHelloH\x00R\x05hello\x12-\n" +
@@ -1006,7 +1078,9 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x06credit\x18\x06 \x01(\rH\x00R\x06credit\x12\x14\n" +
 	"\x04pong\x18\a \x01(\x04H\x00R\x04pong\x12/\n" +
 	"\x05leave\x18\b \x01(\v2\x17.a2amesh.v1.AttachLeaveH\x00R\x05leave\x126\n" +
-	"\x05batch\x18\t \x01(\v2\x1e.a2amesh.v1.AttachRequestBatchH\x00R\x05batchB\a\n" +
+	"\x05batch\x18\t \x01(\v2\x1e.a2amesh.v1.AttachRequestBatchH\x00R\x05batch\x12,\n" +
+	"\x04used\x18\n" +
+	" \x01(\v2\x16.a2amesh.v1.AttachUsedH\x00R\x04usedB\a\n" +
 	"\x05frame\"\xca\x01\n" +
 	"\vAttachHello\x121\n" +
 	"\x05agent\x18\x01 \x01(\v2\x1b.a2amesh.v1.AgentDescriptorR\x05agent\x12!\n" +
@@ -1017,7 +1091,14 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x12AttachRequestBatch\x121\n" +
 	"\x06frames\x18\x01 \x03(\v2\x19.a2amesh.v1.AttachRequestR\x06frames\"8\n" +
 	"\tAttachEnd\x12+\n" +
-	"\x06output\x18\x01 \x01(\v2\x13.a2amesh.v1.PayloadR\x06output\"\r\n" +
+	"\x06output\x18\x01 \x01(\v2\x13.a2amesh.v1.PayloadR\x06output\"\x7f\n" +
+	"\n" +
+	"AttachUsed\x127\n" +
+	"\x05units\x18\x01 \x03(\v2!.a2amesh.v1.AttachUsed.UnitsEntryR\x05units\x1a8\n" +
+	"\n" +
+	"UnitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\r\n" +
 	"\vAttachLeave\"\xd9\x03\n" +
 	"\x0eAttachResponse\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x125\n" +
@@ -1040,7 +1121,7 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12#\n" +
 	"\routput_credit\x18\x03 \x01(\rR\foutputCredit\x12:\n" +
 	"\fagent_config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\vagentConfig\x12#\n" +
-	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\xe5\x01\n" +
+	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\xdd\x02\n" +
 	"\vAttachStart\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +
@@ -1050,7 +1131,11 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\n" +
 	"call_token\x18\x04 \x01(\tR\tcallToken\x12\x12\n" +
 	"\x04path\x18\x05 \x03(\tR\x04path\x12 \n" +
-	"\vtraceparent\x18\x06 \x01(\tR\vtraceparent\"\x10\n" +
+	"\vtraceparent\x18\x06 \x01(\tR\vtraceparent\x12;\n" +
+	"\x06budget\x18\a \x03(\v2#.a2amesh.v1.AttachStart.BudgetEntryR\x06budget\x1a9\n" +
+	"\vBudgetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x10\n" +
 	"\x0eAttachInputEnd\"&\n" +
 	"\fAttachCancel\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x10\n" +
@@ -1070,54 +1155,60 @@ func file_a2amesh_v1_agent_host_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_agent_host_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_agent_host_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_a2amesh_v1_agent_host_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_a2amesh_v1_agent_host_service_proto_goTypes = []any{
 	(*AttachRequest)(nil),       // 0: a2amesh.v1.AttachRequest
 	(*AttachHello)(nil),         // 1: a2amesh.v1.AttachHello
 	(*AttachRequestBatch)(nil),  // 2: a2amesh.v1.AttachRequestBatch
 	(*AttachEnd)(nil),           // 3: a2amesh.v1.AttachEnd
-	(*AttachLeave)(nil),         // 4: a2amesh.v1.AttachLeave
-	(*AttachResponse)(nil),      // 5: a2amesh.v1.AttachResponse
-	(*AttachResponseBatch)(nil), // 6: a2amesh.v1.AttachResponseBatch
-	(*AttachWelcome)(nil),       // 7: a2amesh.v1.AttachWelcome
-	(*AttachStart)(nil),         // 8: a2amesh.v1.AttachStart
-	(*AttachInputEnd)(nil),      // 9: a2amesh.v1.AttachInputEnd
-	(*AttachCancel)(nil),        // 10: a2amesh.v1.AttachCancel
-	(*AttachDraining)(nil),      // 11: a2amesh.v1.AttachDraining
-	(*Payload)(nil),             // 12: a2amesh.v1.Payload
-	(*CallError)(nil),           // 13: a2amesh.v1.CallError
-	(*AgentDescriptor)(nil),     // 14: a2amesh.v1.AgentDescriptor
-	(*structpb.Struct)(nil),     // 15: google.protobuf.Struct
-	(*durationpb.Duration)(nil), // 16: google.protobuf.Duration
+	(*AttachUsed)(nil),          // 4: a2amesh.v1.AttachUsed
+	(*AttachLeave)(nil),         // 5: a2amesh.v1.AttachLeave
+	(*AttachResponse)(nil),      // 6: a2amesh.v1.AttachResponse
+	(*AttachResponseBatch)(nil), // 7: a2amesh.v1.AttachResponseBatch
+	(*AttachWelcome)(nil),       // 8: a2amesh.v1.AttachWelcome
+	(*AttachStart)(nil),         // 9: a2amesh.v1.AttachStart
+	(*AttachInputEnd)(nil),      // 10: a2amesh.v1.AttachInputEnd
+	(*AttachCancel)(nil),        // 11: a2amesh.v1.AttachCancel
+	(*AttachDraining)(nil),      // 12: a2amesh.v1.AttachDraining
+	nil,                         // 13: a2amesh.v1.AttachUsed.UnitsEntry
+	nil,                         // 14: a2amesh.v1.AttachStart.BudgetEntry
+	(*Payload)(nil),             // 15: a2amesh.v1.Payload
+	(*CallError)(nil),           // 16: a2amesh.v1.CallError
+	(*AgentDescriptor)(nil),     // 17: a2amesh.v1.AgentDescriptor
+	(*structpb.Struct)(nil),     // 18: google.protobuf.Struct
+	(*durationpb.Duration)(nil), // 19: google.protobuf.Duration
 }
 var file_a2amesh_v1_agent_host_service_proto_depIdxs = []int32{
 	1,  // 0: a2amesh.v1.AttachRequest.hello:type_name -> a2amesh.v1.AttachHello
-	12, // 1: a2amesh.v1.AttachRequest.output:type_name -> a2amesh.v1.Payload
+	15, // 1: a2amesh.v1.AttachRequest.output:type_name -> a2amesh.v1.Payload
 	3,  // 2: a2amesh.v1.AttachRequest.end:type_name -> a2amesh.v1.AttachEnd
-	13, // 3: a2amesh.v1.AttachRequest.fail:type_name -> a2amesh.v1.CallError
-	4,  // 4: a2amesh.v1.AttachRequest.leave:type_name -> a2amesh.v1.AttachLeave
+	16, // 3: a2amesh.v1.AttachRequest.fail:type_name -> a2amesh.v1.CallError
+	5,  // 4: a2amesh.v1.AttachRequest.leave:type_name -> a2amesh.v1.AttachLeave
 	2,  // 5: a2amesh.v1.AttachRequest.batch:type_name -> a2amesh.v1.AttachRequestBatch
-	14, // 6: a2amesh.v1.AttachHello.agent:type_name -> a2amesh.v1.AgentDescriptor
-	0,  // 7: a2amesh.v1.AttachRequestBatch.frames:type_name -> a2amesh.v1.AttachRequest
-	12, // 8: a2amesh.v1.AttachEnd.output:type_name -> a2amesh.v1.Payload
-	7,  // 9: a2amesh.v1.AttachResponse.welcome:type_name -> a2amesh.v1.AttachWelcome
-	8,  // 10: a2amesh.v1.AttachResponse.start:type_name -> a2amesh.v1.AttachStart
-	12, // 11: a2amesh.v1.AttachResponse.input:type_name -> a2amesh.v1.Payload
-	9,  // 12: a2amesh.v1.AttachResponse.input_end:type_name -> a2amesh.v1.AttachInputEnd
-	10, // 13: a2amesh.v1.AttachResponse.cancel:type_name -> a2amesh.v1.AttachCancel
-	11, // 14: a2amesh.v1.AttachResponse.draining:type_name -> a2amesh.v1.AttachDraining
-	6,  // 15: a2amesh.v1.AttachResponse.batch:type_name -> a2amesh.v1.AttachResponseBatch
-	5,  // 16: a2amesh.v1.AttachResponseBatch.frames:type_name -> a2amesh.v1.AttachResponse
-	15, // 17: a2amesh.v1.AttachWelcome.agent_config:type_name -> google.protobuf.Struct
-	12, // 18: a2amesh.v1.AttachStart.input:type_name -> a2amesh.v1.Payload
-	16, // 19: a2amesh.v1.AttachStart.time_left:type_name -> google.protobuf.Duration
-	0,  // 20: a2amesh.v1.AgentHostService.Attach:input_type -> a2amesh.v1.AttachRequest
-	5,  // 21: a2amesh.v1.AgentHostService.Attach:output_type -> a2amesh.v1.AttachResponse
-	21, // [21:22] is the sub-list for method output_type
-	20, // [20:21] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	4,  // 6: a2amesh.v1.AttachRequest.used:type_name -> a2amesh.v1.AttachUsed
+	17, // 7: a2amesh.v1.AttachHello.agent:type_name -> a2amesh.v1.AgentDescriptor
+	0,  // 8: a2amesh.v1.AttachRequestBatch.frames:type_name -> a2amesh.v1.AttachRequest
+	15, // 9: a2amesh.v1.AttachEnd.output:type_name -> a2amesh.v1.Payload
+	13, // 10: a2amesh.v1.AttachUsed.units:type_name -> a2amesh.v1.AttachUsed.UnitsEntry
+	8,  // 11: a2amesh.v1.AttachResponse.welcome:type_name -> a2amesh.v1.AttachWelcome
+	9,  // 12: a2amesh.v1.AttachResponse.start:type_name -> a2amesh.v1.AttachStart
+	15, // 13: a2amesh.v1.AttachResponse.input:type_name -> a2amesh.v1.Payload
+	10, // 14: a2amesh.v1.AttachResponse.input_end:type_name -> a2amesh.v1.AttachInputEnd
+	11, // 15: a2amesh.v1.AttachResponse.cancel:type_name -> a2amesh.v1.AttachCancel
+	12, // 16: a2amesh.v1.AttachResponse.draining:type_name -> a2amesh.v1.AttachDraining
+	7,  // 17: a2amesh.v1.AttachResponse.batch:type_name -> a2amesh.v1.AttachResponseBatch
+	6,  // 18: a2amesh.v1.AttachResponseBatch.frames:type_name -> a2amesh.v1.AttachResponse
+	18, // 19: a2amesh.v1.AttachWelcome.agent_config:type_name -> google.protobuf.Struct
+	15, // 20: a2amesh.v1.AttachStart.input:type_name -> a2amesh.v1.Payload
+	19, // 21: a2amesh.v1.AttachStart.time_left:type_name -> google.protobuf.Duration
+	14, // 22: a2amesh.v1.AttachStart.budget:type_name -> a2amesh.v1.AttachStart.BudgetEntry
+	0,  // 23: a2amesh.v1.AgentHostService.Attach:input_type -> a2amesh.v1.AttachRequest
+	6,  // 24: a2amesh.v1.AgentHostService.Attach:output_type -> a2amesh.v1.AttachResponse
+	24, // [24:25] is the sub-list for method output_type
+	23, // [23:24] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_agent_host_service_proto_init() }
@@ -1137,8 +1228,9 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 		(*AttachRequest_Pong)(nil),
 		(*AttachRequest_Leave)(nil),
 		(*AttachRequest_Batch)(nil),
+		(*AttachRequest_Used)(nil),
 	}
-	file_a2amesh_v1_agent_host_service_proto_msgTypes[5].OneofWrappers = []any{
+	file_a2amesh_v1_agent_host_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*AttachResponse_Welcome)(nil),
 		(*AttachResponse_Start)(nil),
 		(*AttachResponse_Input)(nil),
@@ -1155,7 +1247,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_agent_host_service_proto_rawDesc), len(file_a2amesh_v1_agent_host_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -97,9 +97,14 @@ type InvokeRequest struct {
 	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses.
 	CallId string `protobuf:"bytes,5,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-	// tree sets one; a child's is ignored. Absent means no limit.
-	Budget        map[string]int64 `protobuf:"bytes,6,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+	// each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+	// means no limit.
+	Budget map[string]int64 `protobuf:"bytes,6,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Reserve is what this child call is expected to use of its tree's budget, by unit, its own children included: it is held back
+	// for it until it ends, and then settled with what was really used. The call is refused unless all of it is left. Ignored for a
+	// root, and for units that the budget does not limit.
+	Reserve       map[string]int64 `protobuf:"bytes,7,rep,name=reserve,proto3" json:"reserve,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,6 +181,13 @@ func (x *InvokeRequest) GetBudget() map[string]int64 {
 	return nil
 }
 
+func (x *InvokeRequest) GetReserve() map[string]int64 {
+	if x != nil {
+		return x.Reserve
+	}
+	return nil
+}
+
 // InvokeResponse is the one output of a call.
 type InvokeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -184,7 +196,9 @@ type InvokeResponse struct {
 	// Output is what the agent answered.
 	Output *Payload `protobuf:"bytes,2,opt,name=output,proto3" json:"output,omitempty"`
 	// Replayed says that no agent worked for this: the outcome was kept under the idempotency key or in the shared cache.
-	Replayed      bool `protobuf:"varint,3,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	Replayed bool `protobuf:"varint,3,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	// Used is what the call and its children have used, by the units of the tree's budget; absent without one.
+	Used          map[string]int64 `protobuf:"bytes,4,rep,name=used,proto3" json:"used,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -240,6 +254,13 @@ func (x *InvokeResponse) GetReplayed() bool {
 	return false
 }
 
+func (x *InvokeResponse) GetUsed() map[string]int64 {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
 // InvokeStreamRequest starts a call whose outputs are streamed, or resumes reading one.
 type InvokeStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -257,9 +278,12 @@ type InvokeStreamRequest struct {
 	Resumable *bool `protobuf:"varint,6,opt,name=resumable,proto3,oneof" json:"resumable,omitempty"`
 	// Resume, when set, reads on in a call that was started before; all other fields must be absent.
 	Resume *StreamPosition `protobuf:"bytes,7,opt,name=resume,proto3" json:"resume,omitempty"`
-	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-	// tree sets one; a child's is ignored. Absent means no limit.
-	Budget        map[string]int64 `protobuf:"bytes,8,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+	// each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+	// means no limit.
+	Budget map[string]int64 `protobuf:"bytes,8,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Reserve: see InvokeRequest.
+	Reserve       map[string]int64 `protobuf:"bytes,9,rep,name=reserve,proto3" json:"reserve,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +370,13 @@ func (x *InvokeStreamRequest) GetResume() *StreamPosition {
 func (x *InvokeStreamRequest) GetBudget() map[string]int64 {
 	if x != nil {
 		return x.Budget
+	}
+	return nil
+}
+
+func (x *InvokeStreamRequest) GetReserve() map[string]int64 {
+	if x != nil {
+		return x.Reserve
 	}
 	return nil
 }
@@ -661,9 +692,12 @@ type ConverseOpen struct {
 	Capability string `protobuf:"bytes,2,opt,name=capability,proto3" json:"capability,omitempty"`
 	// Call id is chosen by the client or absent: see InvokeRequest.
 	CallId string `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-	// tree sets one; a child's is ignored. Absent means no limit.
-	Budget        map[string]int64 `protobuf:"bytes,4,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+	// each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+	// means no limit.
+	Budget map[string]int64 `protobuf:"bytes,4,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Reserve: see InvokeRequest.
+	Reserve       map[string]int64 `protobuf:"bytes,5,rep,name=reserve,proto3" json:"reserve,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -722,6 +756,13 @@ func (x *ConverseOpen) GetCallId() string {
 func (x *ConverseOpen) GetBudget() map[string]int64 {
 	if x != nil {
 		return x.Budget
+	}
+	return nil
+}
+
+func (x *ConverseOpen) GetReserve() map[string]int64 {
+	if x != nil {
+		return x.Reserve
 	}
 	return nil
 }
@@ -1007,7 +1048,9 @@ type Call struct {
 	// Parent call id is the call whose agent made this one; absent for a root.
 	ParentCallId string `protobuf:"bytes,10,opt,name=parent_call_id,json=parentCallId,proto3" json:"parent_call_id,omitempty"`
 	// Root call id is the first call of the tree; its own id for a root.
-	RootCallId    string `protobuf:"bytes,11,opt,name=root_call_id,json=rootCallId,proto3" json:"root_call_id,omitempty"`
+	RootCallId string `protobuf:"bytes,11,opt,name=root_call_id,json=rootCallId,proto3" json:"root_call_id,omitempty"`
+	// Used is what an ended call and its children have used, by the units of the tree's budget; absent without one.
+	Used          map[string]int64 `protobuf:"bytes,12,rep,name=used,proto3" json:"used,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1119,6 +1162,13 @@ func (x *Call) GetRootCallId() string {
 	return ""
 }
 
+func (x *Call) GetUsed() map[string]int64 {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
 // CallError says why a call failed.
 type CallError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1197,7 +1247,7 @@ var File_a2amesh_v1_agent_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1ea2amesh/v1/agent_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x18a2amesh/v1/payload.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
+	"a2amesh.v1\x1a\x18a2amesh/v1/payload.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x03\n" +
 	"\rInvokeRequest\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1e\n" +
 	"\n" +
@@ -1206,14 +1256,22 @@ const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"\x05input\x18\x03 \x01(\v2\x13.a2amesh.v1.PayloadR\x05input\x12'\n" +
 	"\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKey\x12\x17\n" +
 	"\acall_id\x18\x05 \x01(\tR\x06callId\x12=\n" +
-	"\x06budget\x18\x06 \x03(\v2%.a2amesh.v1.InvokeRequest.BudgetEntryR\x06budget\x1a9\n" +
+	"\x06budget\x18\x06 \x03(\v2%.a2amesh.v1.InvokeRequest.BudgetEntryR\x06budget\x12@\n" +
+	"\areserve\x18\a \x03(\v2&.a2amesh.v1.InvokeRequest.ReserveEntryR\areserve\x1a9\n" +
 	"\vBudgetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"r\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a:\n" +
+	"\fReserveEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xe5\x01\n" +
 	"\x0eInvokeResponse\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12+\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadR\x06output\x12\x1a\n" +
-	"\breplayed\x18\x03 \x01(\bR\breplayed\"\x9d\x03\n" +
+	"\breplayed\x18\x03 \x01(\bR\breplayed\x128\n" +
+	"\x04used\x18\x04 \x03(\v2$.a2amesh.v1.InvokeResponse.UsedEntryR\x04used\x1a7\n" +
+	"\tUsedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xa1\x04\n" +
 	"\x13InvokeStreamRequest\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1e\n" +
 	"\n" +
@@ -1224,8 +1282,12 @@ const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"\acall_id\x18\x05 \x01(\tR\x06callId\x12!\n" +
 	"\tresumable\x18\x06 \x01(\bH\x00R\tresumable\x88\x01\x01\x122\n" +
 	"\x06resume\x18\a \x01(\v2\x1a.a2amesh.v1.StreamPositionR\x06resume\x12C\n" +
-	"\x06budget\x18\b \x03(\v2+.a2amesh.v1.InvokeStreamRequest.BudgetEntryR\x06budget\x1a9\n" +
+	"\x06budget\x18\b \x03(\v2+.a2amesh.v1.InvokeStreamRequest.BudgetEntryR\x06budget\x12F\n" +
+	"\areserve\x18\t \x03(\v2,.a2amesh.v1.InvokeStreamRequest.ReserveEntryR\areserve\x1a9\n" +
 	"\vBudgetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a:\n" +
+	"\fReserveEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\f\n" +
 	"\n" +
@@ -1245,15 +1307,19 @@ const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"\x0fConverseRequest\x12.\n" +
 	"\x04open\x18\x01 \x01(\v2\x18.a2amesh.v1.ConverseOpenH\x00R\x04open\x12+\n" +
 	"\x05input\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x05inputB\a\n" +
-	"\x05frame\"\xd6\x01\n" +
+	"\x05frame\"\xd3\x02\n" +
 	"\fConverseOpen\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x02 \x01(\tR\n" +
 	"capability\x12\x17\n" +
 	"\acall_id\x18\x03 \x01(\tR\x06callId\x12<\n" +
-	"\x06budget\x18\x04 \x03(\v2$.a2amesh.v1.ConverseOpen.BudgetEntryR\x06budget\x1a9\n" +
+	"\x06budget\x18\x04 \x03(\v2$.a2amesh.v1.ConverseOpen.BudgetEntryR\x06budget\x12?\n" +
+	"\areserve\x18\x05 \x03(\v2%.a2amesh.v1.ConverseOpen.ReserveEntryR\areserve\x1a9\n" +
 	"\vBudgetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a:\n" +
+	"\fReserveEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"t\n" +
 	"\x10ConverseResponse\x12\x17\n" +
@@ -1268,7 +1334,7 @@ const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"\x0eGetCallRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\"7\n" +
 	"\x0fGetCallResponse\x12$\n" +
-	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\"\xb5\x03\n" +
+	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\"\x9e\x04\n" +
 	"\x04Call\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x1e\n" +
@@ -1286,7 +1352,11 @@ const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"\x0eparent_call_id\x18\n" +
 	" \x01(\tR\fparentCallId\x12 \n" +
 	"\froot_call_id\x18\v \x01(\tR\n" +
-	"rootCallId\"\xcf\x01\n" +
+	"rootCallId\x12.\n" +
+	"\x04used\x18\f \x03(\v2\x1a.a2amesh.v1.Call.UsedEntryR\x04used\x1a7\n" +
+	"\tUsedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xcf\x01\n" +
 	"\tCallError\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -1323,7 +1393,7 @@ func file_a2amesh_v1_agent_service_proto_rawDescGZIP() []byte {
 }
 
 var file_a2amesh_v1_agent_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_a2amesh_v1_agent_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_a2amesh_v1_agent_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_a2amesh_v1_agent_service_proto_goTypes = []any{
 	(CallStatus)(0),               // 0: a2amesh.v1.CallStatus
 	(*InvokeRequest)(nil),         // 1: a2amesh.v1.InvokeRequest
@@ -1342,48 +1412,58 @@ var file_a2amesh_v1_agent_service_proto_goTypes = []any{
 	(*Call)(nil),                  // 14: a2amesh.v1.Call
 	(*CallError)(nil),             // 15: a2amesh.v1.CallError
 	nil,                           // 16: a2amesh.v1.InvokeRequest.BudgetEntry
-	nil,                           // 17: a2amesh.v1.InvokeStreamRequest.BudgetEntry
-	nil,                           // 18: a2amesh.v1.ConverseOpen.BudgetEntry
-	nil,                           // 19: a2amesh.v1.CallError.MetadataEntry
-	(*Payload)(nil),               // 20: a2amesh.v1.Payload
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	nil,                           // 17: a2amesh.v1.InvokeRequest.ReserveEntry
+	nil,                           // 18: a2amesh.v1.InvokeResponse.UsedEntry
+	nil,                           // 19: a2amesh.v1.InvokeStreamRequest.BudgetEntry
+	nil,                           // 20: a2amesh.v1.InvokeStreamRequest.ReserveEntry
+	nil,                           // 21: a2amesh.v1.ConverseOpen.BudgetEntry
+	nil,                           // 22: a2amesh.v1.ConverseOpen.ReserveEntry
+	nil,                           // 23: a2amesh.v1.Call.UsedEntry
+	nil,                           // 24: a2amesh.v1.CallError.MetadataEntry
+	(*Payload)(nil),               // 25: a2amesh.v1.Payload
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
 }
 var file_a2amesh_v1_agent_service_proto_depIdxs = []int32{
-	20, // 0: a2amesh.v1.InvokeRequest.input:type_name -> a2amesh.v1.Payload
+	25, // 0: a2amesh.v1.InvokeRequest.input:type_name -> a2amesh.v1.Payload
 	16, // 1: a2amesh.v1.InvokeRequest.budget:type_name -> a2amesh.v1.InvokeRequest.BudgetEntry
-	20, // 2: a2amesh.v1.InvokeResponse.output:type_name -> a2amesh.v1.Payload
-	20, // 3: a2amesh.v1.InvokeStreamRequest.input:type_name -> a2amesh.v1.Payload
-	4,  // 4: a2amesh.v1.InvokeStreamRequest.resume:type_name -> a2amesh.v1.StreamPosition
-	17, // 5: a2amesh.v1.InvokeStreamRequest.budget:type_name -> a2amesh.v1.InvokeStreamRequest.BudgetEntry
-	20, // 6: a2amesh.v1.InvokeStreamResponse.output:type_name -> a2amesh.v1.Payload
-	6,  // 7: a2amesh.v1.InvokeStreamResponse.gap:type_name -> a2amesh.v1.Gap
-	8,  // 8: a2amesh.v1.ConverseRequest.open:type_name -> a2amesh.v1.ConverseOpen
-	20, // 9: a2amesh.v1.ConverseRequest.input:type_name -> a2amesh.v1.Payload
-	18, // 10: a2amesh.v1.ConverseOpen.budget:type_name -> a2amesh.v1.ConverseOpen.BudgetEntry
-	20, // 11: a2amesh.v1.ConverseResponse.output:type_name -> a2amesh.v1.Payload
-	14, // 12: a2amesh.v1.CancelCallResponse.call:type_name -> a2amesh.v1.Call
-	14, // 13: a2amesh.v1.GetCallResponse.call:type_name -> a2amesh.v1.Call
-	0,  // 14: a2amesh.v1.Call.status:type_name -> a2amesh.v1.CallStatus
-	21, // 15: a2amesh.v1.Call.create_time:type_name -> google.protobuf.Timestamp
-	21, // 16: a2amesh.v1.Call.finish_time:type_name -> google.protobuf.Timestamp
-	20, // 17: a2amesh.v1.Call.output:type_name -> a2amesh.v1.Payload
-	15, // 18: a2amesh.v1.Call.error:type_name -> a2amesh.v1.CallError
-	19, // 19: a2amesh.v1.CallError.metadata:type_name -> a2amesh.v1.CallError.MetadataEntry
-	1,  // 20: a2amesh.v1.AgentService.Invoke:input_type -> a2amesh.v1.InvokeRequest
-	3,  // 21: a2amesh.v1.AgentService.InvokeStream:input_type -> a2amesh.v1.InvokeStreamRequest
-	7,  // 22: a2amesh.v1.AgentService.Converse:input_type -> a2amesh.v1.ConverseRequest
-	10, // 23: a2amesh.v1.AgentService.CancelCall:input_type -> a2amesh.v1.CancelCallRequest
-	12, // 24: a2amesh.v1.AgentService.GetCall:input_type -> a2amesh.v1.GetCallRequest
-	2,  // 25: a2amesh.v1.AgentService.Invoke:output_type -> a2amesh.v1.InvokeResponse
-	5,  // 26: a2amesh.v1.AgentService.InvokeStream:output_type -> a2amesh.v1.InvokeStreamResponse
-	9,  // 27: a2amesh.v1.AgentService.Converse:output_type -> a2amesh.v1.ConverseResponse
-	11, // 28: a2amesh.v1.AgentService.CancelCall:output_type -> a2amesh.v1.CancelCallResponse
-	13, // 29: a2amesh.v1.AgentService.GetCall:output_type -> a2amesh.v1.GetCallResponse
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	17, // 2: a2amesh.v1.InvokeRequest.reserve:type_name -> a2amesh.v1.InvokeRequest.ReserveEntry
+	25, // 3: a2amesh.v1.InvokeResponse.output:type_name -> a2amesh.v1.Payload
+	18, // 4: a2amesh.v1.InvokeResponse.used:type_name -> a2amesh.v1.InvokeResponse.UsedEntry
+	25, // 5: a2amesh.v1.InvokeStreamRequest.input:type_name -> a2amesh.v1.Payload
+	4,  // 6: a2amesh.v1.InvokeStreamRequest.resume:type_name -> a2amesh.v1.StreamPosition
+	19, // 7: a2amesh.v1.InvokeStreamRequest.budget:type_name -> a2amesh.v1.InvokeStreamRequest.BudgetEntry
+	20, // 8: a2amesh.v1.InvokeStreamRequest.reserve:type_name -> a2amesh.v1.InvokeStreamRequest.ReserveEntry
+	25, // 9: a2amesh.v1.InvokeStreamResponse.output:type_name -> a2amesh.v1.Payload
+	6,  // 10: a2amesh.v1.InvokeStreamResponse.gap:type_name -> a2amesh.v1.Gap
+	8,  // 11: a2amesh.v1.ConverseRequest.open:type_name -> a2amesh.v1.ConverseOpen
+	25, // 12: a2amesh.v1.ConverseRequest.input:type_name -> a2amesh.v1.Payload
+	21, // 13: a2amesh.v1.ConverseOpen.budget:type_name -> a2amesh.v1.ConverseOpen.BudgetEntry
+	22, // 14: a2amesh.v1.ConverseOpen.reserve:type_name -> a2amesh.v1.ConverseOpen.ReserveEntry
+	25, // 15: a2amesh.v1.ConverseResponse.output:type_name -> a2amesh.v1.Payload
+	14, // 16: a2amesh.v1.CancelCallResponse.call:type_name -> a2amesh.v1.Call
+	14, // 17: a2amesh.v1.GetCallResponse.call:type_name -> a2amesh.v1.Call
+	0,  // 18: a2amesh.v1.Call.status:type_name -> a2amesh.v1.CallStatus
+	26, // 19: a2amesh.v1.Call.create_time:type_name -> google.protobuf.Timestamp
+	26, // 20: a2amesh.v1.Call.finish_time:type_name -> google.protobuf.Timestamp
+	25, // 21: a2amesh.v1.Call.output:type_name -> a2amesh.v1.Payload
+	15, // 22: a2amesh.v1.Call.error:type_name -> a2amesh.v1.CallError
+	23, // 23: a2amesh.v1.Call.used:type_name -> a2amesh.v1.Call.UsedEntry
+	24, // 24: a2amesh.v1.CallError.metadata:type_name -> a2amesh.v1.CallError.MetadataEntry
+	1,  // 25: a2amesh.v1.AgentService.Invoke:input_type -> a2amesh.v1.InvokeRequest
+	3,  // 26: a2amesh.v1.AgentService.InvokeStream:input_type -> a2amesh.v1.InvokeStreamRequest
+	7,  // 27: a2amesh.v1.AgentService.Converse:input_type -> a2amesh.v1.ConverseRequest
+	10, // 28: a2amesh.v1.AgentService.CancelCall:input_type -> a2amesh.v1.CancelCallRequest
+	12, // 29: a2amesh.v1.AgentService.GetCall:input_type -> a2amesh.v1.GetCallRequest
+	2,  // 30: a2amesh.v1.AgentService.Invoke:output_type -> a2amesh.v1.InvokeResponse
+	5,  // 31: a2amesh.v1.AgentService.InvokeStream:output_type -> a2amesh.v1.InvokeStreamResponse
+	9,  // 32: a2amesh.v1.AgentService.Converse:output_type -> a2amesh.v1.ConverseResponse
+	11, // 33: a2amesh.v1.AgentService.CancelCall:output_type -> a2amesh.v1.CancelCallResponse
+	13, // 34: a2amesh.v1.AgentService.GetCall:output_type -> a2amesh.v1.GetCallResponse
+	30, // [30:35] is the sub-list for method output_type
+	25, // [25:30] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_agent_service_proto_init() }
@@ -1407,7 +1487,7 @@ func file_a2amesh_v1_agent_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_agent_service_proto_rawDesc), len(file_a2amesh_v1_agent_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,13 @@ const (
 // maximum. What an agent needs to call others in the same tree (its call token) it sends back as metadata `a2a-call-token`.
 // Endpoint agents serve this same service; a node tells them what they need in metadata `a2a-call-token`, `a2a-call-id` and
 // `a2a-path`, and passes the deadline on as the RPC's own.
+//
+// A budget limits what a whole tree of calls may use, in any units. The unit "calls" is counted by the nodes: one for every child
+// call that an agent works for, none for the root's own. Whatever else is used, such as "tokens" or "cents", agents report: an
+// attached one by the frame `used`, an endpoint by trailing metadata `a2a-used` such as "cents=3,tokens=120", both on success and
+// on failure. What is reported counts even beyond the limit. A child call is admitted only while every unit of the budget has
+// something left, and all that it is expected to use besides (`reserve`); then it is told what is left, an endpoint by metadata
+// `a2a-budget`. Units that the budget does not name are not limited and not counted.
 type AgentServiceClient interface {
 	// Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream.
 	Invoke(ctx context.Context, in *InvokeRequest, opts ...grpc.CallOption) (*InvokeResponse, error)
@@ -129,6 +136,13 @@ func (c *agentServiceClient) GetCall(ctx context.Context, in *GetCallRequest, op
 // maximum. What an agent needs to call others in the same tree (its call token) it sends back as metadata `a2a-call-token`.
 // Endpoint agents serve this same service; a node tells them what they need in metadata `a2a-call-token`, `a2a-call-id` and
 // `a2a-path`, and passes the deadline on as the RPC's own.
+//
+// A budget limits what a whole tree of calls may use, in any units. The unit "calls" is counted by the nodes: one for every child
+// call that an agent works for, none for the root's own. Whatever else is used, such as "tokens" or "cents", agents report: an
+// attached one by the frame `used`, an endpoint by trailing metadata `a2a-used` such as "cents=3,tokens=120", both on success and
+// on failure. What is reported counts even beyond the limit. A child call is admitted only while every unit of the budget has
+// something left, and all that it is expected to use besides (`reserve`); then it is told what is left, an endpoint by metadata
+// `a2a-budget`. Units that the budget does not name are not limited and not counted.
 type AgentServiceServer interface {
 	// Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream.
 	Invoke(context.Context, *InvokeRequest) (*InvokeResponse, error)

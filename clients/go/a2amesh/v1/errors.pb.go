@@ -95,7 +95,9 @@ const (
 	ErrorReason_ERROR_REASON_CALL_ID_TAKEN ErrorReason = 46
 	// ERROR_REASON_IDEMPOTENCY_KEY_REUSED: the key was used before with a different request. FAILED_PRECONDITION.
 	ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED ErrorReason = 47
-	// ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget. RESOURCE_EXHAUSTED.
+	// ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget, or has not as much left as the call would reserve.
+	// RESOURCE_EXHAUSTED, and a retry does not help.
+	// Example: {"reason": "BUDGET_EXHAUSTED", "metadata": {"unit": "calls", "limit": "2", "used": "2"}}.
 	ErrorReason_ERROR_REASON_BUDGET_EXHAUSTED ErrorReason = 48
 	// ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND.
 	ErrorReason_ERROR_REASON_STREAM_NOT_FOUND ErrorReason = 49

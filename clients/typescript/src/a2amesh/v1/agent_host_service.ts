@@ -53,6 +53,9 @@ export interface AttachRequest {
     | //
     /** Batch holds several frames in one message. */
     { $case: "batch"; value: AttachRequestBatch }
+    | //
+    /** Used says what the call has used of its budget since the last such frame; any number of them, before its end. */
+    { $case: "used"; value: AttachUsed }
     | undefined;
 }
 
@@ -89,6 +92,17 @@ export interface AttachRequestBatch {
 export interface AttachEnd {
   /** Output is the call's last output; absent where there is none or where it was already sent. */
   output: Payload | undefined;
+}
+
+/** AttachUsed says what a call has used. It means nothing for a call that was started without a budget. */
+export interface AttachUsed {
+  /** Units are what was used, by unit, for example {"tokens": 120}; none of them negative. */
+  units: { [key: string]: bigint };
+}
+
+export interface AttachUsed_UnitsEntry {
+  key: string;
+  value: bigint;
 }
 
 /** AttachLeave says that the agent wants no more calls. */
@@ -177,6 +191,13 @@ export interface AttachStart {
   path: string[];
   /** Traceparent is the W3C trace context of the call; absent when it is not traced. */
   traceparent: string;
+  /** Budget is what the call's tree has left, by unit, as the call began; absent for a tree without a budget. */
+  budget: { [key: string]: bigint };
+}
+
+export interface AttachStart_BudgetEntry {
+  key: string;
+  value: bigint;
 }
 
 /** AttachInputEnd says that no more inputs follow. */
@@ -229,6 +250,9 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         break;
       case "batch":
         AttachRequestBatch.encode(message.frame.value, writer.uint32(74).fork()).join();
+        break;
+      case "used":
+        AttachUsed.encode(message.frame.value, writer.uint32(82).fork()).join();
         break;
     }
     return writer;
@@ -319,6 +343,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.frame = { $case: "batch", value: AttachRequestBatch.decode(reader, reader.uint32()) };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.frame = { $case: "used", value: AttachUsed.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -354,6 +386,8 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         ? { $case: "leave", value: AttachLeave.fromJSON(object.leave) }
         : isSet(object.batch)
         ? { $case: "batch", value: AttachRequestBatch.fromJSON(object.batch) }
+        : isSet(object.used)
+        ? { $case: "used", value: AttachUsed.fromJSON(object.used) }
         : undefined,
     };
   },
@@ -379,6 +413,8 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       obj.leave = AttachLeave.toJSON(message.frame.value);
     } else if (message.frame?.$case === "batch") {
       obj.batch = AttachRequestBatch.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "used") {
+      obj.used = AttachUsed.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -435,6 +471,12 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       case "batch": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "batch", value: AttachRequestBatch.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "used": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "used", value: AttachUsed.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -733,6 +775,193 @@ export const AttachEnd: MessageFns<AttachEnd> = {
     message.output = (object.output !== undefined && object.output !== null)
       ? Payload.fromPartial(object.output)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseAttachUsed(): AttachUsed {
+  return { units: {} };
+}
+
+export const AttachUsed: MessageFns<AttachUsed> = {
+  encode(message: AttachUsed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.units).forEach(([key, value]: [string, bigint]) => {
+      AttachUsed_UnitsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachUsed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachUsed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = AttachUsed_UnitsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.units[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AttachUsed {
+    return {
+      units: isObject(object.units)
+        ? (globalThis.Object.entries(object.units) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: AttachUsed): unknown {
+    const obj: any = {};
+    if (message.units) {
+      const entries = globalThis.Object.entries(message.units) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.units = {};
+        entries.forEach(([k, v]) => {
+          obj.units[k] = v.toString();
+        });
+      }
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AttachUsed>, I>>(base?: I): AttachUsed {
+    return AttachUsed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachUsed>, I>>(object: I): AttachUsed {
+    const message = createBaseAttachUsed();
+    message.units = (globalThis.Object.entries(object.units ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseAttachUsed_UnitsEntry(): AttachUsed_UnitsEntry {
+  return { key: "", value: 0n };
+}
+
+export const AttachUsed_UnitsEntry: MessageFns<AttachUsed_UnitsEntry> = {
+  encode(message: AttachUsed_UnitsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachUsed_UnitsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachUsed_UnitsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AttachUsed_UnitsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: AttachUsed_UnitsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AttachUsed_UnitsEntry>, I>>(base?: I): AttachUsed_UnitsEntry {
+    return AttachUsed_UnitsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachUsed_UnitsEntry>, I>>(object: I): AttachUsed_UnitsEntry {
+    const message = createBaseAttachUsed_UnitsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
   },
 };
@@ -1290,7 +1519,15 @@ export const AttachWelcome: MessageFns<AttachWelcome> = {
 };
 
 function createBaseAttachStart(): AttachStart {
-  return { capability: "", input: undefined, timeLeft: undefined, callToken: "", path: [], traceparent: "" };
+  return {
+    capability: "",
+    input: undefined,
+    timeLeft: undefined,
+    callToken: "",
+    path: [],
+    traceparent: "",
+    budget: {},
+  };
 }
 
 export const AttachStart: MessageFns<AttachStart> = {
@@ -1313,6 +1550,9 @@ export const AttachStart: MessageFns<AttachStart> = {
     if (message.traceparent !== "") {
       writer.uint32(50).string(message.traceparent);
     }
+    globalThis.Object.entries(message.budget).forEach(([key, value]: [string, bigint]) => {
+      AttachStart_BudgetEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
     return writer;
   },
 
@@ -1377,6 +1617,17 @@ export const AttachStart: MessageFns<AttachStart> = {
             message.traceparent = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = AttachStart_BudgetEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.budget[entry7.key] = entry7.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1405,6 +1656,20 @@ export const AttachStart: MessageFns<AttachStart> = {
         : "",
       path: globalThis.Array.isArray(object?.path) ? object.path.map((e: any) => globalThis.String(e)) : [],
       traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
+      budget: isObject(object.budget)
+        ? (globalThis.Object.entries(object.budget) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1428,6 +1693,15 @@ export const AttachStart: MessageFns<AttachStart> = {
     if (message.traceparent !== "") {
       obj.traceparent = message.traceparent;
     }
+    if (message.budget) {
+      const entries = globalThis.Object.entries(message.budget) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.budget = {};
+        entries.forEach(([k, v]) => {
+          obj.budget[k] = v.toString();
+        });
+      }
+    }
     return obj;
   },
 
@@ -1446,6 +1720,103 @@ export const AttachStart: MessageFns<AttachStart> = {
     message.callToken = object.callToken ?? "";
     message.path = object.path?.map((e) => e) || [];
     message.traceparent = object.traceparent ?? "";
+    message.budget = (globalThis.Object.entries(object.budget ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseAttachStart_BudgetEntry(): AttachStart_BudgetEntry {
+  return { key: "", value: 0n };
+}
+
+export const AttachStart_BudgetEntry: MessageFns<AttachStart_BudgetEntry> = {
+  encode(message: AttachStart_BudgetEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachStart_BudgetEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachStart_BudgetEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AttachStart_BudgetEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: AttachStart_BudgetEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AttachStart_BudgetEntry>, I>>(base?: I): AttachStart_BudgetEntry {
+    return AttachStart_BudgetEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachStart_BudgetEntry>, I>>(object: I): AttachStart_BudgetEntry {
+    const message = createBaseAttachStart_BudgetEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
   },
 };

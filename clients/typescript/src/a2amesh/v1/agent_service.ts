@@ -100,13 +100,25 @@ export interface InvokeRequest {
   /** Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses. */
   callId: string;
   /**
-   * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-   * tree sets one; a child's is ignored. Absent means no limit.
+   * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+   * each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+   * means no limit.
    */
   budget: { [key: string]: bigint };
+  /**
+   * Reserve is what this child call is expected to use of its tree's budget, by unit, its own children included: it is held back
+   * for it until it ends, and then settled with what was really used. The call is refused unless all of it is left. Ignored for a
+   * root, and for units that the budget does not limit.
+   */
+  reserve: { [key: string]: bigint };
 }
 
 export interface InvokeRequest_BudgetEntry {
+  key: string;
+  value: bigint;
+}
+
+export interface InvokeRequest_ReserveEntry {
   key: string;
   value: bigint;
 }
@@ -121,6 +133,13 @@ export interface InvokeResponse {
     | undefined;
   /** Replayed says that no agent worked for this: the outcome was kept under the idempotency key or in the shared cache. */
   replayed: boolean;
+  /** Used is what the call and its children have used, by the units of the tree's budget; absent without one. */
+  used: { [key: string]: bigint };
+}
+
+export interface InvokeResponse_UsedEntry {
+  key: string;
+  value: bigint;
 }
 
 /** InvokeStreamRequest starts a call whose outputs are streamed, or resumes reading one. */
@@ -146,13 +165,21 @@ export interface InvokeStreamRequest {
     | StreamPosition
     | undefined;
   /**
-   * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-   * tree sets one; a child's is ignored. Absent means no limit.
+   * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+   * each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+   * means no limit.
    */
   budget: { [key: string]: bigint };
+  /** Reserve: see InvokeRequest. */
+  reserve: { [key: string]: bigint };
 }
 
 export interface InvokeStreamRequest_BudgetEntry {
+  key: string;
+  value: bigint;
+}
+
+export interface InvokeStreamRequest_ReserveEntry {
   key: string;
   value: bigint;
 }
@@ -212,13 +239,21 @@ export interface ConverseOpen {
   /** Call id is chosen by the client or absent: see InvokeRequest. */
   callId: string;
   /**
-   * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}. Only the root of a
-   * tree sets one; a child's is ignored. Absent means no limit.
+   * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
+   * each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
+   * means no limit.
    */
   budget: { [key: string]: bigint };
+  /** Reserve: see InvokeRequest. */
+  reserve: { [key: string]: bigint };
 }
 
 export interface ConverseOpen_BudgetEntry {
+  key: string;
+  value: bigint;
+}
+
+export interface ConverseOpen_ReserveEntry {
   key: string;
   value: bigint;
 }
@@ -291,6 +326,13 @@ export interface Call {
   parentCallId: string;
   /** Root call id is the first call of the tree; its own id for a root. */
   rootCallId: string;
+  /** Used is what an ended call and its children have used, by the units of the tree's budget; absent without one. */
+  used: { [key: string]: bigint };
+}
+
+export interface Call_UsedEntry {
+  key: string;
+  value: bigint;
 }
 
 /** CallError says why a call failed. */
@@ -311,7 +353,7 @@ export interface CallError_MetadataEntry {
 }
 
 function createBaseInvokeRequest(): InvokeRequest {
-  return { agent: "", capability: "", input: undefined, idempotencyKey: "", callId: "", budget: {} };
+  return { agent: "", capability: "", input: undefined, idempotencyKey: "", callId: "", budget: {}, reserve: {} };
 }
 
 export const InvokeRequest: MessageFns<InvokeRequest> = {
@@ -333,6 +375,9 @@ export const InvokeRequest: MessageFns<InvokeRequest> = {
     }
     globalThis.Object.entries(message.budget).forEach(([key, value]: [string, bigint]) => {
       InvokeRequest_BudgetEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
+    globalThis.Object.entries(message.reserve).forEach(([key, value]: [string, bigint]) => {
+      InvokeRequest_ReserveEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
     });
     return writer;
   },
@@ -401,6 +446,17 @@ export const InvokeRequest: MessageFns<InvokeRequest> = {
             }
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = InvokeRequest_ReserveEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.reserve[entry7.key] = entry7.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -442,6 +498,20 @@ export const InvokeRequest: MessageFns<InvokeRequest> = {
           {},
         )
         : {},
+      reserve: isObject(object.reserve)
+        ? (globalThis.Object.entries(object.reserve) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -471,6 +541,15 @@ export const InvokeRequest: MessageFns<InvokeRequest> = {
         });
       }
     }
+    if (message.reserve) {
+      const entries = globalThis.Object.entries(message.reserve) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.reserve = {};
+        entries.forEach(([k, v]) => {
+          obj.reserve[k] = v.toString();
+        });
+      }
+    }
     return obj;
   },
 
@@ -487,6 +566,15 @@ export const InvokeRequest: MessageFns<InvokeRequest> = {
     message.idempotencyKey = object.idempotencyKey ?? "";
     message.callId = object.callId ?? "";
     message.budget = (globalThis.Object.entries(object.budget ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.reserve = (globalThis.Object.entries(object.reserve ?? {}) as [string, bigint][]).reduce(
       (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
         if (value !== undefined) {
           acc[key] = BigInt(value as string | number | bigint | boolean);
@@ -587,8 +675,96 @@ export const InvokeRequest_BudgetEntry: MessageFns<InvokeRequest_BudgetEntry> = 
   },
 };
 
+function createBaseInvokeRequest_ReserveEntry(): InvokeRequest_ReserveEntry {
+  return { key: "", value: 0n };
+}
+
+export const InvokeRequest_ReserveEntry: MessageFns<InvokeRequest_ReserveEntry> = {
+  encode(message: InvokeRequest_ReserveEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InvokeRequest_ReserveEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInvokeRequest_ReserveEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InvokeRequest_ReserveEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: InvokeRequest_ReserveEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<InvokeRequest_ReserveEntry>, I>>(base?: I): InvokeRequest_ReserveEntry {
+    return InvokeRequest_ReserveEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InvokeRequest_ReserveEntry>, I>>(object: I): InvokeRequest_ReserveEntry {
+    const message = createBaseInvokeRequest_ReserveEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
 function createBaseInvokeResponse(): InvokeResponse {
-  return { callId: "", output: undefined, replayed: false };
+  return { callId: "", output: undefined, replayed: false, used: {} };
 }
 
 export const InvokeResponse: MessageFns<InvokeResponse> = {
@@ -602,6 +778,9 @@ export const InvokeResponse: MessageFns<InvokeResponse> = {
     if (message.replayed !== false) {
       writer.uint32(24).bool(message.replayed);
     }
+    globalThis.Object.entries(message.used).forEach(([key, value]: [string, bigint]) => {
+      InvokeResponse_UsedEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
     return writer;
   },
 
@@ -642,6 +821,17 @@ export const InvokeResponse: MessageFns<InvokeResponse> = {
             message.replayed = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = InvokeResponse_UsedEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.used[entry4.key] = entry4.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -663,6 +853,20 @@ export const InvokeResponse: MessageFns<InvokeResponse> = {
         : "",
       output: isSet(object.output) ? Payload.fromJSON(object.output) : undefined,
       replayed: isSet(object.replayed) ? globalThis.Boolean(object.replayed) : false,
+      used: isObject(object.used)
+        ? (globalThis.Object.entries(object.used) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -677,6 +881,15 @@ export const InvokeResponse: MessageFns<InvokeResponse> = {
     if (message.replayed !== false) {
       obj.replayed = message.replayed;
     }
+    if (message.used) {
+      const entries = globalThis.Object.entries(message.used) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.used = {};
+        entries.forEach(([k, v]) => {
+          obj.used[k] = v.toString();
+        });
+      }
+    }
     return obj;
   },
 
@@ -690,6 +903,103 @@ export const InvokeResponse: MessageFns<InvokeResponse> = {
       ? Payload.fromPartial(object.output)
       : undefined;
     message.replayed = object.replayed ?? false;
+    message.used = (globalThis.Object.entries(object.used ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseInvokeResponse_UsedEntry(): InvokeResponse_UsedEntry {
+  return { key: "", value: 0n };
+}
+
+export const InvokeResponse_UsedEntry: MessageFns<InvokeResponse_UsedEntry> = {
+  encode(message: InvokeResponse_UsedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InvokeResponse_UsedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInvokeResponse_UsedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InvokeResponse_UsedEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: InvokeResponse_UsedEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<InvokeResponse_UsedEntry>, I>>(base?: I): InvokeResponse_UsedEntry {
+    return InvokeResponse_UsedEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InvokeResponse_UsedEntry>, I>>(object: I): InvokeResponse_UsedEntry {
+    const message = createBaseInvokeResponse_UsedEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
   },
 };
@@ -704,6 +1014,7 @@ function createBaseInvokeStreamRequest(): InvokeStreamRequest {
     resumable: undefined,
     resume: undefined,
     budget: {},
+    reserve: {},
   };
 }
 
@@ -732,6 +1043,9 @@ export const InvokeStreamRequest: MessageFns<InvokeStreamRequest> = {
     }
     globalThis.Object.entries(message.budget).forEach(([key, value]: [string, bigint]) => {
       InvokeStreamRequest_BudgetEntry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
+    });
+    globalThis.Object.entries(message.reserve).forEach(([key, value]: [string, bigint]) => {
+      InvokeStreamRequest_ReserveEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
     });
     return writer;
   },
@@ -816,6 +1130,17 @@ export const InvokeStreamRequest: MessageFns<InvokeStreamRequest> = {
             }
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = InvokeStreamRequest_ReserveEntry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.reserve[entry9.key] = entry9.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -847,6 +1172,20 @@ export const InvokeStreamRequest: MessageFns<InvokeStreamRequest> = {
       resume: isSet(object.resume) ? StreamPosition.fromJSON(object.resume) : undefined,
       budget: isObject(object.budget)
         ? (globalThis.Object.entries(object.budget) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      reserve: isObject(object.reserve)
+        ? (globalThis.Object.entries(object.reserve) as [string, any][]).reduce(
           (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
             globalThis.Object.defineProperty(acc, key, {
               value: BigInt(value as string | number | bigint | boolean),
@@ -894,6 +1233,15 @@ export const InvokeStreamRequest: MessageFns<InvokeStreamRequest> = {
         });
       }
     }
+    if (message.reserve) {
+      const entries = globalThis.Object.entries(message.reserve) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.reserve = {};
+        entries.forEach(([k, v]) => {
+          obj.reserve[k] = v.toString();
+        });
+      }
+    }
     return obj;
   },
 
@@ -914,6 +1262,15 @@ export const InvokeStreamRequest: MessageFns<InvokeStreamRequest> = {
       ? StreamPosition.fromPartial(object.resume)
       : undefined;
     message.budget = (globalThis.Object.entries(object.budget ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.reserve = (globalThis.Object.entries(object.reserve ?? {}) as [string, bigint][]).reduce(
       (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
         if (value !== undefined) {
           acc[key] = BigInt(value as string | number | bigint | boolean);
@@ -1010,6 +1367,98 @@ export const InvokeStreamRequest_BudgetEntry: MessageFns<InvokeStreamRequest_Bud
     object: I,
   ): InvokeStreamRequest_BudgetEntry {
     const message = createBaseInvokeStreamRequest_BudgetEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
+function createBaseInvokeStreamRequest_ReserveEntry(): InvokeStreamRequest_ReserveEntry {
+  return { key: "", value: 0n };
+}
+
+export const InvokeStreamRequest_ReserveEntry: MessageFns<InvokeStreamRequest_ReserveEntry> = {
+  encode(message: InvokeStreamRequest_ReserveEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InvokeStreamRequest_ReserveEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInvokeStreamRequest_ReserveEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InvokeStreamRequest_ReserveEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: InvokeStreamRequest_ReserveEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<InvokeStreamRequest_ReserveEntry>, I>>(
+    base?: I,
+  ): InvokeStreamRequest_ReserveEntry {
+    return InvokeStreamRequest_ReserveEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InvokeStreamRequest_ReserveEntry>, I>>(
+    object: I,
+  ): InvokeStreamRequest_ReserveEntry {
+    const message = createBaseInvokeStreamRequest_ReserveEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
@@ -1459,7 +1908,7 @@ export const ConverseRequest: MessageFns<ConverseRequest> = {
 };
 
 function createBaseConverseOpen(): ConverseOpen {
-  return { agent: "", capability: "", callId: "", budget: {} };
+  return { agent: "", capability: "", callId: "", budget: {}, reserve: {} };
 }
 
 export const ConverseOpen: MessageFns<ConverseOpen> = {
@@ -1475,6 +1924,9 @@ export const ConverseOpen: MessageFns<ConverseOpen> = {
     }
     globalThis.Object.entries(message.budget).forEach(([key, value]: [string, bigint]) => {
       ConverseOpen_BudgetEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    globalThis.Object.entries(message.reserve).forEach(([key, value]: [string, bigint]) => {
+      ConverseOpen_ReserveEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
     });
     return writer;
   },
@@ -1527,6 +1979,17 @@ export const ConverseOpen: MessageFns<ConverseOpen> = {
             }
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = ConverseOpen_ReserveEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.reserve[entry5.key] = entry5.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1562,6 +2025,20 @@ export const ConverseOpen: MessageFns<ConverseOpen> = {
           {},
         )
         : {},
+      reserve: isObject(object.reserve)
+        ? (globalThis.Object.entries(object.reserve) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1585,6 +2062,15 @@ export const ConverseOpen: MessageFns<ConverseOpen> = {
         });
       }
     }
+    if (message.reserve) {
+      const entries = globalThis.Object.entries(message.reserve) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.reserve = {};
+        entries.forEach(([k, v]) => {
+          obj.reserve[k] = v.toString();
+        });
+      }
+    }
     return obj;
   },
 
@@ -1597,6 +2083,15 @@ export const ConverseOpen: MessageFns<ConverseOpen> = {
     message.capability = object.capability ?? "";
     message.callId = object.callId ?? "";
     message.budget = (globalThis.Object.entries(object.budget ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.reserve = (globalThis.Object.entries(object.reserve ?? {}) as [string, bigint][]).reduce(
       (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
         if (value !== undefined) {
           acc[key] = BigInt(value as string | number | bigint | boolean);
@@ -1691,6 +2186,94 @@ export const ConverseOpen_BudgetEntry: MessageFns<ConverseOpen_BudgetEntry> = {
   },
   fromPartial<I extends Exact<DeepPartial<ConverseOpen_BudgetEntry>, I>>(object: I): ConverseOpen_BudgetEntry {
     const message = createBaseConverseOpen_BudgetEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
+function createBaseConverseOpen_ReserveEntry(): ConverseOpen_ReserveEntry {
+  return { key: "", value: 0n };
+}
+
+export const ConverseOpen_ReserveEntry: MessageFns<ConverseOpen_ReserveEntry> = {
+  encode(message: ConverseOpen_ReserveEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConverseOpen_ReserveEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConverseOpen_ReserveEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConverseOpen_ReserveEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: ConverseOpen_ReserveEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConverseOpen_ReserveEntry>, I>>(base?: I): ConverseOpen_ReserveEntry {
+    return ConverseOpen_ReserveEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConverseOpen_ReserveEntry>, I>>(object: I): ConverseOpen_ReserveEntry {
+    const message = createBaseConverseOpen_ReserveEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
@@ -2116,6 +2699,7 @@ function createBaseCall(): Call {
     error: undefined,
     parentCallId: "",
     rootCallId: "",
+    used: {},
   };
 }
 
@@ -2154,6 +2738,9 @@ export const Call: MessageFns<Call> = {
     if (message.rootCallId !== "") {
       writer.uint32(90).string(message.rootCallId);
     }
+    globalThis.Object.entries(message.used).forEach(([key, value]: [string, bigint]) => {
+      Call_UsedEntry.encode({ key: key as any, value }, writer.uint32(98).fork()).join();
+    });
     return writer;
   },
 
@@ -2258,6 +2845,17 @@ export const Call: MessageFns<Call> = {
             message.rootCallId = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            const entry12 = Call_UsedEntry.decode(reader, reader.uint32());
+            if (entry12.value !== undefined) {
+              message.used[entry12.key] = entry12.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2303,6 +2901,20 @@ export const Call: MessageFns<Call> = {
         : isSet(object.root_call_id)
         ? globalThis.String(object.root_call_id)
         : "",
+      used: isObject(object.used)
+        ? (globalThis.Object.entries(object.used) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -2341,6 +2953,15 @@ export const Call: MessageFns<Call> = {
     if (message.rootCallId !== "") {
       obj.rootCallId = message.rootCallId;
     }
+    if (message.used) {
+      const entries = globalThis.Object.entries(message.used) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.used = {};
+        entries.forEach(([k, v]) => {
+          obj.used[k] = v.toString();
+        });
+      }
+    }
     return obj;
   },
 
@@ -2364,6 +2985,103 @@ export const Call: MessageFns<Call> = {
       : undefined;
     message.parentCallId = object.parentCallId ?? "";
     message.rootCallId = object.rootCallId ?? "";
+    message.used = (globalThis.Object.entries(object.used ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseCall_UsedEntry(): Call_UsedEntry {
+  return { key: "", value: 0n };
+}
+
+export const Call_UsedEntry: MessageFns<Call_UsedEntry> = {
+  encode(message: Call_UsedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Call_UsedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCall_UsedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Call_UsedEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: Call_UsedEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Call_UsedEntry>, I>>(base?: I): Call_UsedEntry {
+    return Call_UsedEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Call_UsedEntry>, I>>(object: I): Call_UsedEntry {
+    const message = createBaseCall_UsedEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
   },
 };
@@ -2607,6 +3325,13 @@ export const CallError_MetadataEntry: MessageFns<CallError_MetadataEntry> = {
  * maximum. What an agent needs to call others in the same tree (its call token) it sends back as metadata `a2a-call-token`.
  * Endpoint agents serve this same service; a node tells them what they need in metadata `a2a-call-token`, `a2a-call-id` and
  * `a2a-path`, and passes the deadline on as the RPC's own.
+ *
+ * A budget limits what a whole tree of calls may use, in any units. The unit "calls" is counted by the nodes: one for every child
+ * call that an agent works for, none for the root's own. Whatever else is used, such as "tokens" or "cents", agents report: an
+ * attached one by the frame `used`, an endpoint by trailing metadata `a2a-used` such as "cents=3,tokens=120", both on success and
+ * on failure. What is reported counts even beyond the limit. A child call is admitted only while every unit of the budget has
+ * something left, and all that it is expected to use besides (`reserve`); then it is told what is left, an endpoint by metadata
+ * `a2a-budget`. Units that the budget does not name are not limited and not counted.
  */
 export type AgentServiceService = typeof AgentServiceService;
 export const AgentServiceService = {

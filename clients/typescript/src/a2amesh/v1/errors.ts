@@ -92,7 +92,11 @@ export enum ErrorReason {
   CALL_ID_TAKEN = 46,
   /** IDEMPOTENCY_KEY_REUSED - ERROR_REASON_IDEMPOTENCY_KEY_REUSED: the key was used before with a different request. FAILED_PRECONDITION. */
   IDEMPOTENCY_KEY_REUSED = 47,
-  /** BUDGET_EXHAUSTED - ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget. RESOURCE_EXHAUSTED. */
+  /**
+   * BUDGET_EXHAUSTED - ERROR_REASON_BUDGET_EXHAUSTED: the call tree has used its budget, or has not as much left as the call would reserve.
+   * RESOURCE_EXHAUSTED, and a retry does not help.
+   * Example: {"reason": "BUDGET_EXHAUSTED", "metadata": {"unit": "calls", "limit": "2", "used": "2"}}.
+   */
   BUDGET_EXHAUSTED = 48,
   /** STREAM_NOT_FOUND - ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND. */
   STREAM_NOT_FOUND = 49,

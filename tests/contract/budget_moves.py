@@ -1,0 +1,92 @@
+"""Moves of a tree of calls against its budget, drawn at random, and what must hold after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from a2a_node.model.budget import CALLS, Account, Amounts
+from a2a_node.model.errors import BudgetExhausted, CallIdTaken
+from a2a_node.model.ports import Budgets
+
+ROOT = "r"
+LIMITS: Amounts = {CALLS: 6, "tokens": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One thing that happens to a call: it is admitted below another one, it reports, or it ends."""
+
+    kind: str  # "reserve", "report" or "settle"
+    call: str
+    parent: str = ROOT
+    tokens: int = 0  # held back, or used
+    calls: int = 0  # held back beside its own
+    worked: bool = True
+
+
+@dataclass(slots=True)
+class Tree:
+    """A tree of calls; `honest` ones report no more than was held back for them and not passed on to their children."""
+
+    budgets: Budgets
+    name: str
+    honest: bool = True
+    alive: dict[str, int] = field(default_factory=dict)  # tokens that a call may still report, by its id
+    admitted: int = 0
+    answers: list[object] = field(default_factory=list)
+
+    async def begin(self) -> None:
+        """Open it."""
+        await self.budgets.open(self.name, LIMITS, 600.0)
+
+    async def make(self, move: Move) -> None:
+        """Make a move and note what was answered."""
+        account = Account(self.name, self._id(move.call), self._id(move.parent))
+        try:
+            self.answers.append(await self._made(move, account))
+        except (BudgetExhausted, CallIdTaken) as refusal:
+            self.answers.append((type(refusal).__name__, dict(refusal.variables)))
+
+    async def _made(self, move: Move, account: Account) -> object:
+        if move.kind == "reserve":
+            left = await self.budgets.reserve(account, {"tokens": move.tokens, CALLS: move.calls}, {})
+            self.alive[move.call] = move.tokens
+            if move.parent in self.alive:
+                self.alive[move.parent] -= min(move.tokens, self.alive[move.parent])
+            self.admitted += 1
+            return left
+        used = {"tokens": min(move.tokens, self.alive.get(move.call, 0)) if self.honest else move.tokens}
+        if move.call in self.alive:
+            self.alive[move.call] -= min(used["tokens"], self.alive[move.call])
+        if move.kind == "report":
+            await self.budgets.report(account, used)
+            return None
+        settled = await self.budgets.settle(account, used, worked=move.worked)
+        if self.alive.pop(move.call, None) is not None and not move.worked:
+            self.admitted -= 1
+        return settled
+
+    async def used(self) -> Amounts:
+        """What the whole tree uses."""
+        return await self.budgets.settle(Account(self.name, self.name), {}, worked=True)
+
+    def _id(self, call: str) -> str:
+        return self.name if call == ROOT else f"{self.name}-{call}"
+
+
+def drawn(random: Random, length: int = 40) -> Sequence[Move]:
+    """Moves of at most eight calls, in any order, sensible or not."""
+    names = [f"c{number}" for number in range(8)]
+    return [
+        Move(
+            random.choice(("reserve", "reserve", "report", "settle")),
+            random.choice(names),
+            random.choice([ROOT, *names]),
+            random.choice((0, 1, 10, 35, 60)),
+            random.choice((0, 0, 0, 1, 2)),
+            random.random() < 0.8,
+        )
+        for _ in range(length)
+    ]
