@@ -5,7 +5,7 @@ What is not granted is refused. A decision that stands on no condition is kept u
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -23,7 +23,7 @@ from a2a_node.model.principal import Principal
 
 KEPT = 10_000  # decisions; callers can name as many agents as they like
 ROUNDS = 16  # tries to get a number while others take them
-OF_NODES = ("agent:*:invoke", "call:*", "registry:read", "node:read")  # what nodes do for those who call them
+OF_NODES = ("agent:*:invoke", "call:*", "registry:read", "node:read", "peer:*")  # what nodes do for those who call them
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Standing:
 
 
 FREE = Standing()
+Numbers = Callable[[Grant], int]  # which use of a grant it would be, from 0
 Step = tuple[Principal, tuple[Line, ...]]  # one of the chain, with the grants that may allow it
 
 
@@ -88,7 +89,7 @@ class Decisions:
     async def decided(self, asked: Asked, facts: Facts, *, count: bool = True) -> Standing:
         """What it stands on now; uses are counted unless this only asks. PermissionDenied, StoreUnavailable."""
         for _ in range(ROUNDS):
-            lines = self._true(asked, facts)
+            lines = self._true(asked, facts, self.uses.number)
             counted = counted_in(lines) if count else ()
             missing = [grant for grant in counted if not self.uses.at_hand(grant)]
             if not missing:
@@ -99,18 +100,22 @@ class Decisions:
                     raise PermissionDenied(str(asked.chain[0]), asked.permission, "the grant has just ended")
         raise PermissionDenied(str(asked.chain[0]), asked.permission, "too many ask at once for its last uses")
 
+    def carried(self, asked: Asked, facts: Facts) -> Standing:
+        """What it stands on now, where another node has decided before and counted the use. PermissionDenied."""
+        return self._standing(self._true(asked, facts, _counted_before))
+
     def stands(self, standing: Standing) -> bool:
         """Whether all that it stood on still holds."""
         return self.following.book.hold(standing.grants)
 
-    def _true(self, asked: Asked, facts: Facts) -> list[Line]:
+    def _true(self, asked: Asked, facts: Facts, number: Numbers) -> list[Line]:
         """For each of the chain a grant whose conditions are true, with those above it."""
         with self.conditions.asked(self._values(facts)):
-            return [self._first(asked, step) for step in self._steps(asked)]
+            return [self._first(asked, step, number) for step in self._steps(asked)]
 
-    def _first(self, asked: Asked, step: Step) -> Line:
+    def _first(self, asked: Asked, step: Step, number: Numbers) -> Line:
         for line in step[1]:
-            if all(self.conditions.hold(grant.conditions, self.uses.number(grant)) for grant in line):
+            if all(self.conditions.hold(grant.conditions, number(grant)) for grant in line):
                 return line
         raise PermissionDenied(str(step[0]), asked.permission, "its conditions are not met now")
 
@@ -163,3 +168,8 @@ class Decisions:
 def counted_in(lines: Sequence[Line]) -> Line:
     """The grants of these lines whose conditions ask how often they were used, each once."""
     return tuple({grant.id: grant for grant in chain(*lines) if counts(grant.conditions)}.values())
+
+
+def _counted_before(_: Grant) -> int:
+    """The number of a use that was counted elsewhere is not known here; the first one is as good as any."""
+    return 0

@@ -108,7 +108,7 @@ class AttachStream:
         streams_input = call.offered is not None and call.offered.streams_input
         message = None if streams_input else self._input(await anext(call.requests, EMPTY))
         await self._out.put(started(call, message))
-        flight.begun = True
+        flight.begun = call.begun = True
         if streams_input:
             async with background(partial(self._feed, call, flight)):
                 await self._receive(call, flight)

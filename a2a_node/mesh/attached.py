@@ -56,11 +56,6 @@ class Attached:
         stream = self._streams.get(instance.id)
         return stream is not None and stream.open
 
-    def in_flight(self, instance: Instance) -> int:
-        """How many calls it has, those that wait for their turn included."""
-        stream = self._streams.get(instance.id)
-        return stream.in_flight if stream is not None else 0
-
     def load(self) -> int:
         """How many calls all attached agents have, those that wait for their turn included."""
         return sum(stream.in_flight for stream in self._streams.values())

@@ -75,6 +75,10 @@ class Book:
         except KeyError:
             raise InstanceNotFound(instance_id) from None
 
+    def has(self, instance_id: str) -> bool:
+        """Whether there is such an instance."""
+        return instance_id in self._instances
+
     def node(self, node_id: str) -> Node:
         """The node; NodeNotFound."""
         try:

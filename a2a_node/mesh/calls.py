@@ -38,7 +38,7 @@ class _Running:
 
 
 # what is remembered of an ended call, as small as it can be: when it began and ended, how, its envelope, what it used
-_Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | None, Amounts | None]
+_Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | None, Amounts | None, bool]
 
 
 class Calls:
@@ -117,8 +117,9 @@ class Calls:
             await _end_of(next(iter(self._running.values())))
 
     def _entered(self, call: Call) -> _Running:
-        if call.id in self._running or call.id in self._ended:
-            raise CallIdTaken(call.id)
+        if call.id in self._running or (call.id in self._ended and not call.carrier):
+            raise CallIdTaken(call.id)  # another node may bring a call again that has failed here
+        self._ended.pop(call.id, None)
         task = asyncio.current_task()
         if task is None:
             raise InternalError
@@ -161,12 +162,12 @@ def _running_record(running: _Running) -> CallRecord:
     return _ended_record(call.id, begun)
 
 
-def _said(call: Call) -> tuple[str, str, Envelope | None, Amounts | None]:
-    return call.agent, call.capability, call.envelope, call.used
+def _said(call: Call) -> tuple[str, str, Envelope | None, Amounts | None, bool]:
+    return call.agent, call.capability, call.envelope, call.used, call.carrier != ""
 
 
 def _ended_record(call_id: str, ended: _Ended) -> CallRecord:
-    created_at, finished_at, status, error, agent, capability, envelope, used = ended
+    created_at, finished_at, status, error, agent, capability, envelope, used, carried = ended
     return CallRecord(
         id=call_id,
         agent=agent,
@@ -179,4 +180,5 @@ def _ended_record(call_id: str, ended: _Ended) -> CallRecord:
         finished_at=datetime.fromtimestamp(finished_at, UTC) if finished_at else None,
         error=error,
         used=used,
+        carried=carried,
     )

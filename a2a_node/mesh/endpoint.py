@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -19,7 +18,7 @@ from a2a_node.mesh.lines import DEFAULT, Bounds, Clock, Line, Lines
 from a2a_node.model.agents import Instance
 from a2a_node.model.budget import read, written
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentLost, AgentProtocol, InvalidInput, MeshError
+from a2a_node.model.errors import AgentProtocol, InvalidInput
 from a2a_node.model.payload import EMPTY
 from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -42,7 +41,7 @@ class Endpoints:
     def __init__(self, bounds: Bounds, clock: Clock) -> None:
         self._bounds = bounds
         self._lines = Lines(bounds, clock)
-        self._calls: Counter[str] = Counter()
+        self._calls = 0
 
     @classmethod
     @asynccontextmanager
@@ -58,16 +57,12 @@ class Endpoints:
             await endpoints.close()
 
     def reaches(self, instance: Instance) -> bool:
-        """Whether a call could begin now; not for a short while after its address was out of reach."""
+        """Whether a call could begin now."""
         return self._lines.free(instance.address)
-
-    def in_flight(self, instance: Instance) -> int:
-        """How many calls it has from here."""
-        return self._calls[instance.id]
 
     def load(self) -> int:
         """How many calls all endpoints have from here."""
-        return self._calls.total()
+        return self._calls
 
     def lines(self) -> int:
         """How many lines there are."""
@@ -75,16 +70,15 @@ class Endpoints:
 
     async def carry(self, call: Call, instance: Instance) -> None:
         """Take the call there; AgentLost when the connection fails, any other failure as the agent named it."""
-        with self._counted(instance):
+        with self._counted():
             async with self._lines.taken(instance.address, call.agent) as line:
                 try:
                     await self._talk(line, call)
                 except grpc.aio.AioRpcError as failure:
                     _spent(failure.trailing_metadata(), call)
-                    error = fault(status_of(failure), call, instance)
-                    line.fared(lost=_lost(error, instance))
-                    raise error from None
-                line.fared(lost=False)
+                    status = status_of(failure)
+                    call.begun = not status.unconnected
+                    raise fault(status, call, instance) from None
 
     async def tend(self, serves: Callable[[str], bool]) -> None:
         """Close lines that nobody needs, for ever."""
@@ -97,16 +91,15 @@ class Endpoints:
         await self._lines.close()
 
     @contextmanager
-    def _counted(self, instance: Instance) -> Iterator[None]:
-        self._calls[instance.id] += 1
+    def _counted(self) -> Iterator[None]:
+        self._calls += 1
         try:
             yield
         finally:
-            self._calls[instance.id] -= 1
-            if not self._calls[instance.id]:
-                del self._calls[instance.id]
+            self._calls -= 1
 
     async def _talk(self, line: Line, call: Call) -> None:
+        call.begun = True
         if call.offered is not None and call.offered.streams_input:
             await self._converse(line, call)
         elif call.offered is not None and call.offered.streams_output:
@@ -196,11 +189,6 @@ async def _heard(rpc: Conversation, frame: pb.ConverseRequest) -> bool:
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         return False
     return True
-
-
-def _lost(error: MeshError, instance: Instance) -> bool:
-    """Whether the instance itself was lost, not one that its agent asked."""
-    return isinstance(error, AgentLost) and error.variables.get("instance") == instance.id
 
 
 def _metadata(call: Call) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from a2a_node.wire.errors import DETAILS_KEY, from_status
 
 log = structlog.get_logger()
 SIZES = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")  # how gRPC itself names both numbers
+UNCONNECTED = "failed to connect to all addresses"
 NEARLY = 0.1  # seconds; two clocks measure one deadline
 TEXT = 500
 
@@ -27,6 +28,11 @@ class Status:
     code: str
     message: str = ""
     details: bytes | None = None
+
+    @property
+    def unconnected(self) -> bool:
+        """Whether no connection was made, so that nobody has heard of the call; gRPC says it in its message alone."""
+        return self.code == "UNAVAILABLE" and self.details is None and self.message.startswith(UNCONNECTED)
 
 
 def status_of(failure: grpc.aio.AioRpcError) -> Status:

@@ -1,4 +1,4 @@
-"""One call at an attached agent: what the agent says of it, checked against the rules of the stream."""
+"""One call on a stream that carries many: what the other end says of it, checked against the rules of the stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from a2a_node.model.budget import Spending
 from a2a_node.model.errors import AgentProtocol, InvalidInput, MeshError
 from a2a_node.wire.errors import from_call_error
 from a2amesh.v1 import agent_host_service_pb2 as pb
-from a2amesh.v1 import payload_pb2
+from a2amesh.v1 import payload_pb2, peer_service_pb2
+
+End = pb.AttachEnd | peer_service_pb2.LinkEnd
 
 
 class Flight:
@@ -17,7 +19,7 @@ class Flight:
 
     __slots__ = (
         *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
-        *("_news", "_outputs", "_over", "_spending", "_streams", "_taken", "begun", "finished"),
+        *("_news", "_outputs", "_over", "_spending", "_streams", "_taken", "begun", "fed", "finished", "unstarted"),
     )
 
     def __init__(self, agent: str, spending: Spending | None, *, streams: bool, ahead: int, inputs: int) -> None:
@@ -31,23 +33,59 @@ class Flight:
         self._failure: MeshError | None = None
         self._news, self._allowed = asyncio.Event(), asyncio.Event()
         self.begun = False  # the agent has been told of it
+        self.fed = False  # inputs were taken from the caller, who cannot say them again
+        self.unstarted = False  # the other end says that nobody has begun to work on it
         self.finished = False  # by the agent's own word, so that it need not be told to stop
 
     def hear(self, kind: str, frame: pb.AttachRequest) -> None:
         """Take in a frame of the agent; one that breaks the rules ends the call with AgentProtocol."""
-        if self._over:
-            return
         if kind == "end":
-            self._end(frame.end)
+            self.end(frame.end)
         elif kind == "output":
-            self._add(frame.output)
+            self.add(frame.output)
         elif kind == "fail":
-            self._finish(from_call_error(frame.fail))
+            self.finish(from_call_error(frame.fail))
         elif kind == "used":
             self._spend(frame.used)
         else:
-            self._inputs += frame.credit
-            self._allowed.set()
+            self.allow(frame.credit)
+
+    def allow(self, inputs: int) -> None:
+        """The other end takes so many more inputs."""
+        self._inputs += inputs
+        self._allowed.set()
+
+    def add(self, output: payload_pb2.Payload) -> None:
+        """Take in an output; one beyond what was allowed ends the call with AgentProtocol."""
+        if self._over:
+            return
+        if not self._credit:
+            beyond = f"an output beyond its credit of {self._ahead}" if self._streams else "two outputs to a unary call"
+            self.abort(AgentProtocol(self._agent, f"it gave {beyond}"))
+            return
+        self._credit -= 1
+        self._outputs.append(output)
+        self._news.set()
+
+    def end(self, end: End) -> None:
+        """The call has succeeded, perhaps with a last output."""
+        if self._over:
+            return
+        if end.HasField("output"):
+            if self._streams:
+                self._credit += 1  # an end needs none
+            self.add(end.output)
+        if not self._streams and self._credit:
+            self.finish(AgentProtocol(self._agent, "it ended a unary call without an output"))
+        else:
+            self.finish(None)
+
+    def finish(self, failure: MeshError | None) -> None:
+        """The other end says that the call is over, after all that it has said before."""
+        self.finished = True
+        if not self._over:
+            self._over, self._failure = True, failure
+            self._news.set()
 
     def abort(self, failure: MeshError) -> None:
         """End the call at once, whatever the agent has said and nobody has taken."""
@@ -84,35 +122,10 @@ class Flight:
         self._inputs -= 1
 
     def _spend(self, used: pb.AttachUsed) -> None:
-        if self._spending is None:
+        if self._over or self._spending is None:
             return
         try:
             for unit, amount in used.units.items():
                 self._spending.spend(unit, amount)
         except InvalidInput as fault:
             self.abort(AgentProtocol(self._agent, str(fault)))
-
-    def _add(self, output: payload_pb2.Payload) -> None:
-        if not self._credit:
-            beyond = f"an output beyond its credit of {self._ahead}" if self._streams else "two outputs to a unary call"
-            self.abort(AgentProtocol(self._agent, f"it gave {beyond}"))
-            return
-        self._credit -= 1
-        self._outputs.append(output)
-        self._news.set()
-
-    def _end(self, end: pb.AttachEnd) -> None:
-        if end.HasField("output"):
-            if self._streams:
-                self._credit += 1  # an end needs none
-            self._add(end.output)
-        if not self._streams and self._credit:
-            self._finish(AgentProtocol(self._agent, "it ended a unary call without an output"))
-        else:
-            self._finish(None)
-
-    def _finish(self, failure: MeshError | None) -> None:
-        self.finished = True
-        if not self._over:
-            self._over, self._failure = True, failure
-            self._news.set()

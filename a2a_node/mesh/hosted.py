@@ -56,10 +56,6 @@ class Hosted:
         """Whether the agent runs here."""
         return instance.kind is InstanceKind.HOSTED and instance.agent in self._agents
 
-    def in_flight(self, instance: Instance) -> int:
-        """How many calls the agent works on."""
-        return self._in_flight[instance.agent]
-
     def load(self) -> int:
         """How many calls all agents here work on."""
         return self._in_flight.total()
@@ -77,6 +73,7 @@ class Hosted:
         outer = self._at_work.get(task)  # an agent may call another one in its own task
         self._at_work[task] = Work(name, call.capability)
         self._in_flight[name] += 1
+        call.begun = True
         try:
             await agent.serve(call.capability, context, call.requests, call.reply)
         finally:

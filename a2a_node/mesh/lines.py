@@ -26,8 +26,6 @@ class Bounds:
     lines: int = 1000
     idle: float = 300.0  # seconds without a call until a line is closed
     tidy: float = 5.0  # seconds between looks for lines that nobody needs
-    first_rest: float = 1.0  # seconds without a call after a failure to connect; doubled by each further one
-    longest_rest: float = 10.0
 
     def options(self) -> Options:
         """The channel's own settings."""
@@ -37,7 +35,7 @@ class Bounds:
             ("grpc.enable_http_proxy", 0),  # an endpoint is reached as registered, whatever the environment says
             ("grpc.enable_retries", 0),  # the layers above retry, within a budget
             ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.initial_reconnect_backoff_ms", 100),  # below our own rest, so that a call after it really tries
+            ("grpc.initial_reconnect_backoff_ms", 100),  # below a breaker's pause, so that a call after it really tries
             ("grpc.min_reconnect_backoff_ms", 3000),  # this is how long one try to connect may take
             ("grpc.max_reconnect_backoff_ms", 5000),
         )
@@ -47,7 +45,7 @@ DEFAULT = Bounds()
 
 
 class Line:
-    """One channel, with the ways of calling over it, how busy it is and how it fared."""
+    """One channel, with the ways of calling over it, and how busy it is."""
 
     def __init__(self, address: str, bounds: Bounds, clock: Clock) -> None:
         self.channel = grpc.aio.insecure_channel(address, options=bounds.options())
@@ -62,23 +60,6 @@ class Line:
         )
         self.calls = 0
         self.used_at = clock()
-        self._bounds = bounds
-        self._clock = clock
-        self._failures = 0
-        self._rests_until = 0.0
-
-    @property
-    def rests(self) -> bool:
-        """Whether it failed to connect so lately that nobody should try."""
-        return self._clock() < self._rests_until
-
-    def fared(self, *, lost: bool) -> None:
-        """How a call ended: after a lost connection the line rests, longer each time, until a call gets through."""
-        if not lost:
-            self._failures, self._rests_until = 0, 0.0
-        elif not self.rests:  # many calls lost at once are one failure
-            rest = min(self._bounds.first_rest * 2**self._failures, self._bounds.longest_rest)
-            self._failures, self._rests_until = min(self._failures + 1, 16), self._clock() + rest
 
 
 class Lines:
@@ -94,10 +75,7 @@ class Lines:
 
     def free(self, address: str) -> bool:
         """Whether a call to the address could begin now."""
-        line = self._lines.get(address)
-        if line is not None:
-            return not line.rests
-        return len(self._lines) < self._bounds.lines or self._unused() is not None
+        return address in self._lines or len(self._lines) < self._bounds.lines or self._unused() is not None
 
     @asynccontextmanager
     async def taken(self, address: str, agent: str) -> AsyncIterator[Line]:

@@ -1,14 +1,13 @@
-"""From a name to a running copy: resolve the agent, balance between its instances, take the call there."""
+"""From a name to what the directory says of it, and from an instance to whatever takes the call there."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from a2a_node.model.agents import Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.call import Call, Layer, Proceed
-from a2a_node.model.errors import AgentDisabled, InternalError, InvalidInput, NoInstance
+from a2a_node.model.errors import AgentDisabled, InternalError, InvalidInput
 from a2a_node.model.ports import Carrier
 
 
@@ -50,32 +49,22 @@ def resolve(directory: Finds) -> Layer:
     return layer
 
 
-def balance(directory: Finds, carriers: Carriers, node_id: str) -> Layer:
-    """The layer that picks the instance; NoInstance when none is within reach."""
+def reach(carriers: Carriers, elsewhere: Carrier, node_id: str) -> Callable[[Instance], bool]:
+    """What tells whether a call to an instance could begin now."""
 
-    async def layer(call: Call, proceed: Proceed) -> None:
-        known = directory.find(call.agent).instances
-        near = [one for one in known if one.node == node_id and carriers[one.kind].reaches(one)]
-        if not near:
-            raise NoInstance(call.agent, sorted({one.node for one in known if one.node != node_id}))
-        call.instance = near[0] if len(near) == 1 else less_busy(near, carriers)
-        await proceed(call)
+    def reaches(instance: Instance) -> bool:
+        return (carriers[instance.kind] if instance.node == node_id else elsewhere).reaches(instance)
 
-    return layer
+    return reaches
 
 
-def less_busy(instances: Sequence[Instance], carriers: Carriers) -> Instance:
-    """The one with fewer calls under way, of two taken at random."""
-    one, other = random.sample(instances, 2)
-    return one if carriers[one.kind].in_flight(one) <= carriers[other.kind].in_flight(other) else other
-
-
-def carry(carriers: Carriers) -> Proceed:
-    """The leaf: the carrier of the instance's kind takes the call there."""
+def carry(carriers: Carriers, elsewhere: Carrier, node_id: str) -> Proceed:
+    """The leaf: the carrier of the instance's kind takes the call there, or the one to other nodes does."""
 
     async def leaf(call: Call) -> None:
-        if call.instance is None:
+        instance = call.instance
+        if instance is None:
             raise InternalError
-        await carriers[call.instance.kind].carry(call, call.instance)
+        await (carriers[instance.kind] if instance.node == node_id else elsewhere).carry(call, instance)
 
     return leaf

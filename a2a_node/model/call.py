@@ -81,6 +81,10 @@ class Call:
     replayed: bool = False  # answered without an agent's work
     admitted: bool = False  # every layer has let it through
     target: str = ""  # what an RPC that calls no agent is about, for the audit, for example "session:s-1"
+    begun: bool = False  # an agent may have begun to work on it
+    replied: bool = False  # something was said to the caller
+    tried: tuple[str, ...] = ()  # ids of the instances that were tried before
+    wanted: str = ""  # id of the instance that its carrier has picked
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard
 
@@ -146,3 +150,4 @@ class CallRecord:
     output: Payload | None = None
     error: MeshError | None = None
     used: Amounts | None = None  # by it and its children, of the budget of its tree
+    carried: bool = False  # another node has brought it here, and knows it better

@@ -208,9 +208,6 @@ class Carrier(Protocol):
     def reaches(self, instance: Instance) -> bool:
         """Whether a call to it could begin now."""
 
-    def in_flight(self, instance: Instance) -> int:
-        """How many calls it has from here."""
-
     async def carry(self, call: Call, instance: Instance) -> None:
         """Take the call there."""
 

@@ -15,14 +15,18 @@ from a2a_node.access.identity import Identity
 from a2a_node.access.secrets import Secrets
 from a2a_node.access.uses import Uses
 from a2a_node.mesh.announcing import announced
+from a2a_node.mesh.arrivals import Arrivals
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
 from a2a_node.mesh.inside import Inside
+from a2a_node.mesh.link import Rules
 from a2a_node.mesh.loading import loaded
 from a2a_node.mesh.membership import Duties, Rhythm, membership
 from a2a_node.mesh.once import Lookups
 from a2a_node.mesh.registrar import Registrar
+from a2a_node.mesh.retry import Retry
 from a2a_node.model.nodes import Node as NodeRow
 from a2a_node.model.principal import Principal, checked_principal
 from a2a_node.node import doors, stores
@@ -32,6 +36,7 @@ from a2a_node.node.doors import Ports
 from a2a_node.node.handle import Node
 from a2a_node.node.identities import People, knowing
 from a2a_node.node.layers import Layers
+from a2a_node.node.proofs import proof
 from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.keys import development_key
 from a2a_node.pipeline.metrics import Traffic
@@ -41,6 +46,7 @@ from a2a_node.services.agent import AgentService
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.audit import AuditService
 from a2a_node.services.cache import CacheService
+from a2a_node.services.peer import PeerService
 from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
 from a2a_node.services.standing import Standing
@@ -78,7 +84,9 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         known = await house.enter_async_context(knowing(settings, name, kept.keys, people))
         calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
-        carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside)))
+        arrivals = Arrivals(name, Rules(settings.payload_limit))
+        away = proof(seals, known.peers, settings.payload_limit)
+        carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside, away)))
         layers = Layers(
             settings=settings,
             directory=directory,
@@ -94,9 +102,12 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             lookups=lookups,
             seals=seals,
             audited=audited,
+            copies=Copies(directory.has),
+            retry=Retry(),
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
+        arrivals.opens(incoming, layers.arriving())
 
         async def announce() -> None:
             await directory.reached(await announced(kept.registry, name, agents, str(DEVELOPER)))
@@ -110,6 +121,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         services: list[Service] = [
             AgentService(outgoing, calls, settings.payload_limit),
             AgentHostService(carriers.attached),
+            PeerService(arrivals, calls),
             RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),
             SessionService(kept.sessions),
             CacheService(kept.values, kept.topics),

@@ -15,6 +15,8 @@ from a2a_node.mesh.endpoint import Endpoints
 from a2a_node.mesh.hosted import Hosted
 from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.lines import Bounds
+from a2a_node.mesh.link import Rules as LinkRules
+from a2a_node.mesh.peers import Peers, Proof
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.ports import Carrier
 from a2a_node.node.stores import Stores
@@ -28,6 +30,7 @@ class Carriers:
     hosted: Hosted
     attached: Attached
     endpoints: Endpoints
+    peers: Peers
 
     def by_kind(self) -> Mapping[InstanceKind, Carrier]:
         """The carrier of each kind of instance."""
@@ -40,14 +43,15 @@ class Carriers:
 
 @asynccontextmanager
 async def carrying(
-    settings: Settings, name: str, agents: Mapping[str, Agent], rooms: tuple[Stores, Directory, Inside]
+    settings: Settings, name: str, agents: Mapping[str, Agent], rooms: tuple[Stores, Directory, Inside, Proof]
 ) -> AsyncIterator[Carriers]:
     """Whatever takes a call to an instance, by the kind of instance."""
-    stores, directory, inside = rooms
+    stores, directory, inside, proof = rooms
     hosted = Hosted(agents, inside, config_of=lambda agent: directory.find(agent).agent.descriptor.config)
     with hosted.watching(asyncio.get_running_loop()):
         async with (
             Endpoints.reaching(directory.serves, Bounds(settings.payload_limit)) as endpoints,
             Attached.carrying(name, stores.registry, directory, Rules(settings.payload_limit)) as attached,
+            Peers.reaching(directory, proof, LinkRules(settings.payload_limit)) as peers,
         ):
-            yield Carriers(hosted, attached, endpoints)
+            yield Carriers(hosted, attached, endpoints, peers)

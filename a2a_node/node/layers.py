@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from a2a_node.access.decisions import Decisions
+from a2a_node.mesh.balance import Balance
+from a2a_node.mesh.balance import Place as Here
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.guard import guard
 from a2a_node.mesh.once import Lookups, cached, idempotent
-from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.mesh.retry import Retry
+from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.mesh.spending import budgeted
-from a2a_node.model.call import Call, Proceed, folded
+from a2a_node.model.call import Call, Layer, Proceed, folded
 from a2a_node.model.errors import AgentNotFound
 from a2a_node.model.ports import Budgets, Outcomes
 from a2a_node.node.auditing import Audited
@@ -42,6 +47,8 @@ class Layers:
     lookups: Lookups
     seals: Seals
     audited: Audited
+    copies: Copies
+    retry: Retry
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
@@ -65,20 +72,43 @@ class Layers:
 
     def outgoing(self) -> Proceed:
         """What every invocation passes on its way to an agent, outermost first."""
-        carriers = self.carriers.by_kind()
         return folded(
             [
                 resolve(self.directory),  # a name that nobody has costs nothing more
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
-                budgeted(
-                    self.budgets, self.calls.spending_of
-                ),  # around whatever may answer, so that no refusal is kept
+                self._budgeted(),  # around whatever may answer, so that no refusal is kept
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
                 cached(self.outcomes, self.lookups),  # one agent call for many equal ones
-                balance(self.directory, carriers, self.node_id),  # picks the instance
+                self.retry.layer,  # above balance, so that another try may go elsewhere
+                self._balance().layer,  # picks the instance
+                guard(self.copies),  # below balance: it knows one instance
             ],
-            carry(carriers),
+            self._carry(),
         )
+
+    def arriving(self) -> Proceed:
+        """What a call passes that another node has brought, which keeps its key, its answer and its tries there."""
+        return folded(
+            [
+                resolve(self.directory),  # this node may know better by now
+                self.calls.track,  # its agent gets a token of this node
+                self._budgeted(),  # what its agent uses is told to this node
+                self._balance().here,  # no call goes from node to node to node
+                guard(self.copies),
+            ],
+            self._carry(),
+        )
+
+    def _budgeted(self) -> Layer:
+        return budgeted(self.budgets, self.calls.spending_of)
+
+    def _balance(self) -> Balance:
+        reaches = reach(self.carriers.by_kind(), self.carriers.peers, self.node_id)
+        here = Here(self.node_id, self.settings.region, self.settings.zone)
+        return Balance(self.directory, reaches, self.copies, here)
+
+    def _carry(self) -> Proceed:
+        return carry(self.carriers.by_kind(), self.carriers.peers, self.node_id)
 
     def _revisits(self, agent: str) -> int:
         try:

@@ -62,6 +62,8 @@ class Permit:
             raise RpcNotServed(call.method)
         asked = asked_by(call)
         standing = FREE if need in (OPEN, KNOWN) else self._decisions.settled(asked)
+        if standing is None and call.carrier:
+            return self._decisions.carried(asked, self._facts(call, asked))
         if standing is None:
             return await self._decisions.decided(asked, self._facts(call, asked))
         self._decisions.keep(key, standing)

@@ -10,10 +10,12 @@ from a2a_node.access.credentials import KnownKeys
 from a2a_node.client import MeshClient
 from a2a_node.mesh.attach_stream import Rules
 from a2a_node.mesh.attached import Attached
+from a2a_node.mesh.balance import Balance, Place
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory, Habits
 from a2a_node.mesh.registrar import Registrar
-from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, folded
 from a2a_node.model.nodes import Node, NodeStatus
@@ -60,7 +62,10 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         directory = await stack.enter_async_context(Directory.following(registry, Habits(first_wait=0.01)))
         attached = await stack.enter_async_context(Attached.carrying(NODE, registry, directory, rules))
         carriers = {InstanceKind.ATTACHED: attached}
-        outgoing = folded([resolve(directory), calls.track, balance(directory, carriers, NODE)], carry(carriers))
+        reaches = reach(carriers, attached, NODE)
+        balance = Balance(directory, reaches, Copies(directory.has), Place(NODE))
+        leaf = carry(carriers, attached, NODE)
+        outgoing = folded([resolve(directory), calls.track, balance.layer], leaf)
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
         envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()))
         front = Front(folded([envelopes.check, auth(keys)], _rest), QUESTIONS)

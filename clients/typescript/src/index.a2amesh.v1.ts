@@ -16,6 +16,7 @@ export * from "./a2amesh/v1/cache_service.js";
 export * from "./a2amesh/v1/envelope.js";
 export * from "./a2amesh/v1/errors.js";
 export * from "./a2amesh/v1/limit_service.js";
+export * from "./a2amesh/v1/peer_service.js";
 export * from "./a2amesh/v1/registry_service.js";
 export * from "./a2amesh/v1/session_service.js";
 export * from "./a2amesh/v1/tool.js";

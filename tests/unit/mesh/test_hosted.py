@@ -130,15 +130,15 @@ def test_only_hosted_instances_of_its_agents_are_reached() -> None:
 async def test_calls_in_flight_are_counted() -> None:
     """Until they end, however they end."""
     hosted = Hosted({"a": agent_a()}, None)
-    assert hosted.in_flight(instance()) == 0
+    assert hosted.load() == 0
     tasks = [asyncio.create_task(hosted.carry(call("wait")[0], instance())) for _ in range(3)]
     await asyncio.sleep(0)
-    assert hosted.in_flight(instance()) == 3
+    assert hosted.load() == 3
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
     assert all(task.cancelled() for task in tasks)
-    assert hosted.in_flight(instance()) == 0
+    assert hosted.load() == 0
 
 
 async def test_an_agent_takes_only_so_many_calls() -> None:

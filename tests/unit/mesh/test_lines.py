@@ -89,18 +89,3 @@ async def test_a_line_whose_address_serves_nobody_is_closed() -> None:
             assert len(lines) == 1
         await lines.tidy(lambda _: False)
         assert len(lines) == 0
-
-
-async def test_a_line_rests_longer_each_time_it_is_lost() -> None:
-    """Until a call gets through."""
-    async with opened() as (lines, clock), lines.taken("a:1", "a") as line:
-        for rest in (1, 2, 4, 8, 10, 10):
-            line.fared(lost=True)
-            line.fared(lost=True)  # many calls are lost at once
-            clock.now += rest - 0.01
-            assert not lines.free("a:1")
-            clock.now += 0.01
-            assert lines.free("a:1")
-        line.fared(lost=True)
-        line.fared(lost=False)
-        assert lines.free("a:1")

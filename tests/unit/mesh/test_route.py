@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from a2a_node.mesh.route import balance, carry, resolve
+from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentDisabled, AgentNotFound, CapabilityNotFound, InvalidInput, NoInstance
+from a2a_node.model.errors import AgentDisabled, AgentNotFound, CapabilityNotFound, InternalError, InvalidInput
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SAY, COUNT = AgentCapability("say"), AgentCapability("count", streams_output=True)
@@ -39,19 +39,15 @@ class Directory:
 
 
 @dataclass
-class Busy:
-    """A carrier that knows how busy each instance is; those it does not know are out of reach."""
+class Carrier:
+    """A carrier that reaches the instances it is told of."""
 
-    calls: dict[str, int]
+    within: Sequence[str] = ()
     carried: list[str] = field(default_factory=list)
 
     def reaches(self, instance: Instance) -> bool:
-        """Whether it is known."""
-        return instance.id in self.calls
-
-    def in_flight(self, instance: Instance) -> int:
-        """As told."""
-        return self.calls[instance.id]
+        """Whether it was told of it."""
+        return instance.id in self.within
 
     async def carry(self, _: Call, instance: Instance) -> None:
         """Remember where the call went."""
@@ -98,22 +94,18 @@ async def test_what_cannot_be_called_is_refused_with_its_reason() -> None:
             await resolve(known)(asked, done)
 
 
-async def test_the_less_busy_of_two_is_picked() -> None:
-    """Always, when there are just two."""
-    carrier = Busy({"one": 5, "two": 1})
-    known = directory(instance("one"), instance("two"))
-    for _ in range(10):
+async def test_instances_of_other_nodes_go_by_the_carrier_to_nodes() -> None:
+    """Whatever their kind is there."""
+    near, far = Carrier(["one"]), Carrier(["two"])
+    carriers = {InstanceKind.ATTACHED: near}
+    reaches = reach(carriers, far, "n1")
+    assert reaches(instance("one"))
+    assert reaches(instance("two", "n2"))
+    assert not reaches(instance("two"))
+    for picked in (instance("one"), instance("two", "n2")):
         seen = call()
-        await balance(known, {InstanceKind.ATTACHED: carrier}, "n1")(seen, carry({InstanceKind.ATTACHED: carrier}))
-    assert carrier.carried == ["two"] * 10
-
-
-async def test_an_instance_out_of_reach_is_never_picked() -> None:
-    """Nor one of another node; the refusal names where it runs."""
-    carriers = {InstanceKind.ATTACHED: Busy({"one": 0})}
-    seen = call()
-    await balance(directory(instance("one"), instance("gone")), carriers, "n1")(seen, done)
-    assert seen.instance is not None
-    assert seen.instance.id == "one"
-    with pytest.raises(NoInstance, match="n2"):
-        await balance(directory(instance("one", "n2")), carriers, "n1")(call(), done)
+        seen.instance = picked
+        await carry(carriers, far, "n1")(seen)
+    assert (near.carried, far.carried) == (["one"], ["two"])
+    with pytest.raises(InternalError):
+        await carry(carriers, far, "n1")(call())

@@ -9,7 +9,7 @@ from a2a_node.pipeline.actions import ACTIONS, CHANGES, INVOKE
 from a2a_node.pipeline.needs import NEEDS
 from a2a_node.services.targets import SERVICES, TARGETS
 
-LOOKS = ("Get", "List", "Watch", "Check", "Verify", "Tap", "Validate", "Subscribe", "ServerReflection")
+LOOKS = ("Get", "Find", "List", "Watch", "Check", "Verify", "Tap", "Validate", "Subscribe", "ServerReflection")
 
 
 def test_every_rpc_has_an_action() -> None:
@@ -26,7 +26,7 @@ def test_what_only_looks_or_keeps_alive_is_no_change() -> None:
     """All else is, unless it calls an agent."""
     for method, action in ACTIONS.items():
         name = method.rpartition("/")[2]
-        looks = name.startswith(LOOKS) or name in ("RenewLease", "TouchSession") or action == INVOKE
+        looks = name.startswith(LOOKS) or name in ("RenewLease", "TouchSession", "Link") or action == INVOKE
         assert (method in CHANGES) is not looks, method
 
 

@@ -1,0 +1,248 @@
+"""Calls that other nodes bring over their links: they pass the same layers as everybody's, and go no further."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import cast
+
+import structlog
+
+from a2a_node.mesh.link import DEFAULT, OUTGOING, Rules
+from a2a_node.model.call import Call, Once, Proceed
+from a2a_node.model.errors import (
+    AgentOverloaded,
+    AgentProtocol,
+    EnvelopeInvalid,
+    InternalError,
+    InvalidInput,
+    MeshError,
+    NodeDraining,
+    PermissionDenied,
+)
+from a2a_node.model.payload import Payload
+from a2a_node.model.principal import Principal
+from a2a_node.wire.calls import ENVELOPE
+from a2a_node.wire.errors import to_details
+from a2a_node.wire.outbox import Outbox, first
+from a2a_node.wire.payloads import check_size, from_payload, to_payload
+from a2amesh.v1 import payload_pb2
+from a2amesh.v1 import peer_service_pb2 as pb
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+METHOD = "/a2amesh.v1.AgentService/"
+PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's metadata that came with it
+PEERS = "peers"  # the door that these calls come in at
+Peer = tuple[Principal, Callable[[], str]]  # who has opened a link, and its address
+Write = Callable[[pb.LinkResponse], Awaitable[None]]
+
+
+class Arrivals:
+    """Serves links; it opens once the layers are folded."""
+
+    def __init__(self, node_id: str, rules: Rules = DEFAULT) -> None:
+        self._node_id = node_id
+        self.rules = rules
+        self._links: set[Arriving] = set()
+        self._run: Proceed | None = None
+        self._rest: Proceed | None = None
+
+    def opens(self, run: Proceed, rest: Proceed) -> None:
+        """From now on calls go through `run`, the folded incoming layers, to `rest`, the folded layers to an agent."""
+        self._run, self._rest = run, rest
+
+    def load(self) -> int:
+        """How many calls of other nodes are under way here."""
+        return sum(link.load() for link in self._links)
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    async def serve(self, requests: AsyncIterator[pb.LinkRequest], write: Write, peer: Peer) -> None:
+        """Serve a link until the other node closes it; its calls end with it. InvalidInput for what makes no sense.
+
+        PermissionDenied for whoever is no node.
+        """
+        if peer[0].kind != "node":
+            raise PermissionDenied(str(peer[0]), "peer:link", "only nodes carry calls; call the agent itself")
+        if self._run is None or self._rest is None:
+            raise NodeDraining(self._node_id)
+        link = Arriving(self.rules, (self._run, self._rest), peer)
+        self._links.add(link)
+        try:
+            await link.run(self._node_id, requests, write)
+        finally:
+            self._links.discard(link)
+
+
+class Arriving:
+    """One link of another node, and the calls that it has brought."""
+
+    def __init__(self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer) -> None:
+        self.rules, self.layers = rules, layers
+        self.peer, self.peer_of = peer
+        self._works: dict[int, Work] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks)
+
+    def load(self) -> int:
+        """How many of its calls are under way."""
+        return len(self._works)
+
+    async def run(self, node_id: str, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
+        """Read and write until the other node closes the stream."""
+        self.out.push(pb.LinkResponse(welcome=pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit)))
+        try:
+            await first(self._read(requests), self.out.run(write, packed))
+        finally:
+            self.out.drop()
+            await self._end_works()
+
+    async def _end_works(self) -> None:
+        for work in [*self._works.values()]:
+            work.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _read(self, requests: AsyncIterator[pb.LinkRequest]) -> None:
+        async for frame in requests:
+            kind = frame.WhichOneof("frame")
+            if kind == "batch":
+                for one in frame.batch.frames:
+                    self._hear(one.WhichOneof("frame"), one)
+            else:
+                self._hear(kind, frame)
+
+    def _hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
+        if kind == "start":
+            self._start(frame.call, frame.start)
+        elif kind == "ping":
+            self.out.push(pb.LinkResponse(pong=frame.ping))
+        elif (work := self._works.get(frame.call)) is not None:
+            work.hear(kind, frame)
+
+    def _start(self, number: int, start: pb.LinkStart) -> None:
+        if number in self._works:
+            raise InvalidInput("call", f"{number} is under way already")
+        if len(self._tasks) >= self.rules.calls:
+            self.out.push(failed(number, AgentOverloaded(start.agent, 0), unstarted=True))
+            return
+        work = self._works[number] = Work(number, start, self)
+        work.task = asyncio.create_task(work.run())
+        self._tasks.add(work.task)
+        work.task.add_done_callback(lambda task: self._done(number, task))
+
+    def _done(self, number: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        del self._works[number]
+
+
+class Work:
+    """One call at work: its inputs as they come, its outputs as far as credit goes, and exactly one end."""
+
+    def __init__(self, number: int, start: pb.LinkStart, link: Arriving) -> None:
+        self._number, self._start, self._link = number, start, link
+        self._credit = asyncio.Semaphore(start.output_credit or link.rules.credit)
+        self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(link.rules.credit + 1)
+        self._output: payload_pb2.Payload | None = None
+        self._stopped = False
+        self.task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Nobody waits for the call any more: cancel it, without an answer."""
+        self._stopped = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
+        """Take in a frame; InvalidInput for an input beyond what was allowed."""
+        if kind == "cancel":
+            self.stop()
+        elif kind == "credit":
+            for _ in range(frame.credit):
+                self._credit.release()
+        elif kind in ("input", "input_end"):
+            limit = self._link.rules.payload_limit
+            self._take(to_payload(frame.input, "input", limit) if kind == "input" else None)
+
+    async def run(self) -> None:
+        """Run the call through the layers; whatever comes of it is said, unless nobody waits."""
+        link, call = self._link, self._call()
+        try:
+            await link.layers[0](call)
+        except MeshError as failure:
+            await link.out.put(failed(self._number, failure, unstarted=not call.begun))
+        except asyncio.CancelledError:
+            if not self._stopped:
+                link.out.push(failed(self._number, InternalError()))
+            raise
+        except Exception:
+            log.exception("unexpected failure", agent=call.agent, call_id=call.id)
+            await link.out.put(failed(self._number, InternalError()))
+        else:
+            await link.out.put(pb.LinkResponse(call=self._number, end=pb.LinkEnd(output=self._output)))
+
+    def _call(self) -> Call:
+        start = self._start
+        passed = {name: value for name in PASSED_ON if (value := getattr(start, name))}
+        return Call(
+            method=METHOD + ("Invoke" if start.unary else "InvokeStream" if start.HasField("input") else "Converse"),
+            rest=self._rest,
+            metadata=cast("Mapping[str, str]", {**passed, ENVELOPE: start.envelope}),
+            peer_of=self._link.peer_of,
+            door=PEERS,
+            unary=start.unary,
+            id=start.call_id,
+            agent=start.agent,
+            capability=start.capability,
+            idempotency_key=start.idempotency_key,
+            payload_bytes=start.input.ByteSize() if start.HasField("input") else 0,
+            requests=Once(to_payload(start.input)) if start.HasField("input") else self._heard(),
+            reply=self._reply,
+            wanted=start.instance_id,
+        )
+
+    async def _rest(self, call: Call) -> None:
+        """Take the call to an agent; EnvelopeInvalid when another node has sealed it than brings it."""
+        if call.carrier != self._link.peer.name:
+            raise EnvelopeInvalid("mismatch", "another node has sealed it than brings it", call.carrier)
+        await self._link.layers[1](call)
+
+    async def _reply(self, payload: Payload) -> None:
+        """Send an output; that of a unary call waits for the end, to go in one frame with it."""
+        output = from_payload(payload)
+        check_size(output, self._link.rules.payload_limit)
+        if not self._start.unary:
+            await self._credit.acquire()
+            await self._link.out.put(pb.LinkResponse(call=self._number, output=output))
+        elif self._output is None:
+            self._output = output
+        else:
+            raise AgentProtocol(self._start.agent, "it answered a unary call twice")
+
+    def _take(self, payload: Payload | None) -> None:
+        try:
+            self._inputs.put_nowait(payload)
+        except asyncio.QueueFull:
+            raise InvalidInput("input", f"more than {self._link.rules.credit} were sent ahead") from None
+
+    async def _heard(self) -> AsyncGenerator[Payload, None]:
+        """The inputs as they come; once half of those allowed have been taken, as many more are."""
+        taken = 0
+        while (payload := await self._inputs.get()) is not None:
+            yield payload
+            taken += 1
+            if 2 * taken >= self._link.rules.credit:
+                await self._link.out.put(pb.LinkResponse(call=self._number, credit=taken))
+                taken = 0
+
+
+def packed(frames: Sequence[pb.LinkResponse]) -> pb.LinkResponse:
+    """Several frames as one."""
+    return pb.LinkResponse(batch=pb.LinkResponseBatch(frames=frames))
+
+
+def failed(number: int, failure: MeshError, *, unstarted: bool = False) -> pb.LinkResponse:
+    """The frame that ends a call with a failure."""
+    fail = pb.LinkFail(code=failure.code, message=failure.message, details=to_details(failure), unstarted=unstarted)
+    return pb.LinkResponse(call=number, fail=fail)

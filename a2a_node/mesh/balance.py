@@ -1,0 +1,162 @@
+"""The balance layer: which running copy takes the call.
+
+The nearest ones first: those of this node cost no hop, then those of its zone, of its region, and all others. Among
+equals two are taken at random and the one that answers sooner gets the call; so an instance in trouble loses its share
+and nobody runs after the one that looks best. Instances of a node that lies in doubt or is about to stop come last.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from a2a_node.mesh.copies import Copies
+from a2a_node.mesh.route import Entry, Finds
+from a2a_node.model.agents import Instance
+from a2a_node.model.call import Call, Proceed
+from a2a_node.model.errors import NodeNotFound, NoInstance
+from a2a_node.model.nodes import Node, NodeStatus
+
+OWN, IN_ZONE, IN_REGION, ELSEWHERE = range(4)
+IN_DOUBT, LEAVING = 10, 20  # added to how far it is
+CHOICES = 2  # the second brings nearly all of the benefit, and a third one next to nothing
+REMEMBERED = 10_000  # agents whose instances are kept in order
+
+
+class Knows(Finds, Protocol):
+    """The directory, as far as it is needed here."""
+
+    @property
+    def revision(self) -> int:
+        """As of when it is."""
+
+    def node(self, node_id: str) -> Node:
+        """A node; NodeNotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this node is."""
+
+    node: str
+    region: str = ""
+    zone: str = ""
+
+    def distance(self, node: Node) -> int:
+        """How far a node is from here."""
+        if node.id == self.node:
+            return OWN
+        if node.region != self.region:
+            return ELSEWHERE
+        return IN_ZONE if node.zone == self.zone else IN_REGION
+
+
+Reaches = Callable[[Instance], bool]
+Tiers = Sequence[Sequence[Instance]]  # the nearest first
+
+
+class Balance:
+    """Picks instances that can be reached and whose breaker is closed, those not tried before if there are any."""
+
+    def __init__(self, directory: Knows, reaches: Reaches, copies: Copies, place: Place) -> None:
+        self._directory = directory
+        self._reaches = reaches
+        self._copies = copies
+        self._place = place
+        self._ordered: dict[str, tuple[Entry, int, Tiers]] = {}
+
+    async def layer(self, call: Call, proceed: Proceed) -> None:
+        """Pick the instance; NoInstance when none is within reach."""
+        call.instance = None
+        call.instance = self.picked(call)
+        await proceed(call)
+
+    async def here(self, call: Call, proceed: Proceed) -> None:
+        """The same, of this node's own instances alone: a call that another node has brought goes no further."""
+        call.instance = None
+        own = [one for one in self._directory.find(call.agent).instances if one.node == self._place.node]
+        wanted, now = [one for one in own if one.id == call.wanted], monotonic()
+        call.instance = self._of_tier(wanted, call, now) or self._of_tier(own, call, now)
+        if call.instance is None:
+            raise self._nobody(call, own)
+        await proceed(call)
+
+    def picked(self, call: Call) -> Instance:
+        """The instance that takes the call; NoInstance."""
+        entry, now = self._directory.find(call.agent), monotonic()
+        known = entry.instances
+        if len(known) == 1 and known[0].node == self._place.node and self._takes(known[0], now):
+            return known[0]
+        again = None
+        for tier in self._tiers(call.agent, entry):
+            found = self._of_tier(tier, call, now)
+            if found is not None and found.id not in call.tried:
+                return found
+            again = again or found
+        if again is None:
+            raise self._nobody(call, known)
+        return again
+
+    def _of_tier(self, tier: Sequence[Instance], call: Call, now: float) -> Instance | None:
+        """The better of two that take calls; one that was tried before only where there is no other."""
+        two = some(tier)
+        able: Sequence[Instance] = self._able(two, call, now)
+        if not able and len(two) < len(tier):
+            able = some(self._able(tier, call, now))
+        if able:
+            return min(able, key=lambda one: self._copies.of(one.id).score.cost(now))
+        return next((one for one in tier if self._takes(one, now)), None) if call.tried else None
+
+    def _able(self, instances: Sequence[Instance], call: Call, now: float) -> list[Instance]:
+        return [one for one in instances if one.id not in call.tried and self._takes(one, now)]
+
+    def _takes(self, instance: Instance, now: float) -> bool:
+        return self._copies.of(instance.id).breaker.allows(now) and self._reaches(instance)
+
+    def _tiers(self, agent: str, entry: Entry) -> Tiers:
+        """Its instances by distance, put in order once for each change of the directory."""
+        seen = self._ordered.get(agent)
+        if seen is not None and seen[0] is entry and seen[1] == self._directory.revision:
+            return seen[2]
+        if len(self._ordered) >= REMEMBERED:
+            self._ordered.clear()
+        tiers = self._arranged(entry.instances)
+        self._ordered[agent] = (entry, self._directory.revision, tiers)
+        return tiers
+
+    def _arranged(self, instances: Sequence[Instance]) -> Tiers:
+        by_distance: dict[int, list[Instance]] = {}
+        for instance in instances:
+            distance = self._distance(instance)
+            if distance is not None:
+                by_distance.setdefault(distance, []).append(instance)
+        return [by_distance[distance] for distance in sorted(by_distance)]
+
+    def _distance(self, instance: Instance) -> int | None:
+        """How far it is; None when its node is gone."""
+        try:
+            node = self._directory.node(instance.node)
+        except NodeNotFound:
+            return None
+        if node.status is NodeStatus.GONE:
+            return None
+        doubt = {NodeStatus.SUSPECT: IN_DOUBT, NodeStatus.DRAINING: LEAVING}
+        distance = self._place.distance(node)
+        return distance if distance == OWN else distance + doubt.get(node.status, 0)
+
+    def _nobody(self, call: Call, known: Sequence[Instance]) -> NoInstance:
+        """The refusal: where it runs, and when to ask again."""
+        refusal = NoInstance(call.agent, sorted({one.node for one in known if one.node != self._place.node}))
+        now = monotonic()
+        waits = [self._copies.of(one.id).breaker.wait(now) for one in known]
+        if waits and min(waits) > 0:
+            refusal.retry_after = min(waits)
+        return refusal
+
+
+def some(instances: Sequence[Instance]) -> Sequence[Instance]:
+    """Two of them at random, or all where there are no more."""
+    return instances if len(instances) <= CHOICES else random.sample(instances, CHOICES)

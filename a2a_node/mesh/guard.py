@@ -1,0 +1,65 @@
+"""The breaker layer: what each call tells of the instance that served it, and no calls to one that does not work.
+
+What opens a breaker is what the caller has no part in: the instance is lost, or breaks the rules of its protocol. An
+agent that fails or refuses may do so because of what it was asked, so that costs it only its share of the calls.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import structlog
+
+from a2a_node.mesh.copies import Copies, Copy
+from a2a_node.model.call import Call, Layer, Proceed
+from a2a_node.model.errors import AgentLost, AgentProtocol, InternalError, MeshError
+
+log = structlog.get_logger()
+ILL = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL")  # codes that cost an instance its share
+
+
+def guard(copies: Copies) -> Layer:
+    """The layer; `balance` above asks the same copies who may be called."""
+
+    async def layer(call: Call, proceed: Proceed) -> None:
+        if call.instance is None:
+            raise InternalError
+        copy = copies.of(call.instance.id)
+        probe, begun = copy.breaker.begin(), monotonic()
+        copy.score.in_flight += 1
+        try:
+            await proceed(call)
+        except MeshError as failure:
+            now = monotonic()
+            copy.score.saw(now - begun, now, ill=failure.code in ILL)
+            _learn(copies, copy, call, failure)
+            raise
+        except BaseException:  # its caller went away, or waited long enough: that says how slow it is
+            now = monotonic()
+            copy.score.saw(now - begun, now)
+            if probe:
+                copy.breaker.let_go()
+            raise
+        finally:
+            copy.score.in_flight -= 1
+        now = monotonic()
+        copy.score.saw(now - begun, now)
+        copy.breaker.succeed()
+
+    return layer
+
+
+def lost(failure: MeshError, call: Call) -> bool:
+    """Whether the call's own instance was lost, rather than one that its agent has asked."""
+    instance = call.instance.id if call.instance is not None else ""
+    return isinstance(failure, AgentLost) and failure.variables.get("instance") == instance
+
+
+def _learn(copies: Copies, copy: Copy, call: Call, failure: MeshError) -> None:
+    gone = lost(failure, call)
+    if not gone and not isinstance(failure, AgentProtocol):
+        copy.breaker.succeed()
+    elif copy.breaker.fail(monotonic(), at_once=gone):
+        copies.opened += 1
+        instance = call.instance.id if call.instance is not None else ""
+        log.warning("instance taken out for a while", agent=call.agent, instance=instance, reason=failure.reason)

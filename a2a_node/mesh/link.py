@@ -1,0 +1,221 @@
+"""A link to another node: one stream that takes many calls there, and ends them all when it breaks.
+
+Frames of several calls travel as one message while many calls are under way, for most of a small frame's cost is its
+message's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import Protocol
+
+import structlog
+
+from a2a_node.mesh.background import background
+from a2a_node.mesh.flight import Flight
+from a2a_node.mesh.pulse import Pulse, Sign
+from a2a_node.model.agents import Instance
+from a2a_node.model.call import Call
+from a2a_node.model.errors import AgentLost, NodeUnreachable
+from a2a_node.model.payload import EMPTY
+from a2a_node.wire.errors import from_status
+from a2a_node.wire.outbox import Outbox, first
+from a2a_node.wire.payloads import from_payload, to_payload
+from a2amesh.v1 import peer_service_pb2 as pb
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+OUTGOING = 64  # frames that wait to be written
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How links are kept; spans in seconds."""
+
+    payload_limit: int = 16 * 1024 * 1024  # bytes
+    credit: int = 16  # outputs, and inputs, of a call that may be sent ahead
+    silence: float = 2.0  # without a frame until the node is asked whether it lives, and again until it is lost
+    patience: float = 2.0  # until a node that is dialled has to answer
+    idle: float = 300.0  # without a call until a link is closed
+    calls: int = 10_000  # at a time that a node takes over one link
+
+
+DEFAULT = Rules()
+
+
+class Wire(Protocol):
+    """The stream itself."""
+
+    async def read(self) -> pb.LinkResponse | None:
+        """What the other node says next; None when it has closed the stream, NodeUnreachable when that broke."""
+
+    async def write(self, frame: pb.LinkRequest) -> None:
+        """Say something; nothing happens on a broken stream, which whoever reads it hears of."""
+
+
+class Link:
+    """Takes calls to one node from its welcome on, until the stream breaks; `run` reads and writes the frames."""
+
+    def __init__(self, node_id: str, address: str, rules: Rules, on_open: Callable[[], None]) -> None:
+        """`on_open` hears that the node has answered."""
+        self.node_id, self.address = node_id, address
+        self._on_open = on_open
+        self._rules = rules
+        self._flights: dict[int, tuple[Flight, Instance]] = {}
+        self._number = 0
+        self._inputs = 0  # of a call, that the node takes ahead
+        self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights)
+        self._pulse = Pulse(rules.silence, monotonic())
+        self._settled = asyncio.Event()  # welcomed, or over
+        self.open = self.over = self.was_open = False
+        self.used_at = monotonic()
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+        return len(self._flights)
+
+    async def run(self, wire: Wire) -> None:
+        """Read and write until the stream breaks or the node no longer answers; NodeUnreachable says so."""
+        try:
+            await first(self._read(wire), self._out.run(partial(self._write, wire), packed), self._watch())
+        finally:
+            self.lose()
+
+    def lose(self) -> None:
+        """The link is over: every call on it fails at once, and nothing more is written."""
+        self.open, self.over = False, True
+        self._settled.set()
+        for flight, instance in self._flights.values():
+            flight.abort(AgentLost(instance.agent, instance.id))
+        self._out.drop()
+
+    async def ready(self) -> None:
+        """Wait until calls may begin; NodeUnreachable when the node does not answer."""
+        if not self.open:
+            await self._settled.wait()
+        if self.over:
+            raise NodeUnreachable(self.address)
+
+    async def carry(self, call: Call, instance: Instance, envelope: bytes) -> None:
+        """Take a call there and its outputs back; AgentLost when the link breaks, any other failure as it was named."""
+        flight = Flight(call.agent, None, streams=not call.unary, ahead=self._rules.credit, inputs=self._inputs)
+        self._number += 1
+        number = self._number
+        self._flights[number] = (flight, instance)
+        try:
+            await self._fly(call, number, flight, started(call, instance, envelope, self._rules.credit))
+        finally:
+            del self._flights[number]
+            self.used_at = monotonic()
+            if flight.unstarted:
+                call.begun = False
+            elif call.begun and not flight.finished:
+                self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))
+
+    async def _fly(self, call: Call, number: int, flight: Flight, start: pb.LinkStart) -> None:
+        streams_input = call.offered is not None and call.offered.streams_input
+        if not streams_input:
+            start.input.CopyFrom(from_payload(await anext(call.requests, EMPTY)))
+        await self._out.put(pb.LinkRequest(call=number, start=start))
+        call.begun = True
+        if streams_input:
+            async with background(partial(self._feed, call, number, flight)):
+                await self._receive(call, number, flight)
+        else:
+            await self._receive(call, number, flight)
+
+    async def _feed(self, call: Call, number: int, flight: Flight) -> None:
+        async for payload in call.requests:
+            flight.fed = True
+            await flight.allowed()
+            await self._out.put(pb.LinkRequest(call=number, input=from_payload(payload)))
+        await self._out.put(pb.LinkRequest(call=number, input_end=pb.LinkInputEnd()))
+
+    async def _receive(self, call: Call, number: int, flight: Flight) -> None:
+        while (output := await flight.next()) is not None:
+            await call.reply(to_payload(output, "output", self._rules.payload_limit))
+            if more := flight.taken():
+                await self._out.put(pb.LinkRequest(call=number, credit=more))
+
+    async def _read(self, wire: Wire) -> None:
+        while (frame := await wire.read()) is not None:
+            self._pulse.heard(monotonic())
+            kind = frame.WhichOneof("frame")
+            if kind == "batch":
+                for one in frame.batch.frames:
+                    self._hear(one.WhichOneof("frame"), one)
+            else:
+                self._hear(kind, frame)
+        raise NodeUnreachable(self.address)
+
+    def _hear(self, kind: str | None, frame: pb.LinkResponse) -> None:
+        if kind == "welcome":
+            self._welcome(frame.welcome)
+        elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way
+            flight, _ = self._flights[frame.call]
+            if kind == "end":
+                flight.end(frame.end)
+            elif kind == "output":
+                flight.add(frame.output)
+            elif kind == "fail":
+                flight.unstarted = frame.fail.unstarted and not flight.fed
+                flight.finish(from_status(frame.fail.code, frame.fail.message, frame.fail.details))
+            elif kind == "credit":
+                flight.allow(frame.credit)
+
+    def _welcome(self, welcome: pb.LinkWelcome) -> None:
+        if welcome.node_id != self.node_id:
+            log.warning("another node answers", wanted=self.node_id, answers=welcome.node_id, address=self.address)
+            raise NodeUnreachable(self.address)
+        self._inputs = welcome.input_credit
+        self.open = self.was_open = True
+        self._settled.set()
+        self._on_open()
+
+    async def _write(self, wire: Wire, frame: pb.LinkRequest) -> None:
+        await wire.write(frame)
+        self._pulse.written(monotonic())
+
+    async def _watch(self) -> None:
+        number = 0
+        dialled = monotonic()
+        while True:
+            await asyncio.sleep(self._rules.silence / 4)
+            now = monotonic()
+            if not self.open:
+                if now - dialled >= self._rules.patience:
+                    raise NodeUnreachable(self.address)
+                continue
+            sign = self._pulse.look(now, len(self._out))
+            if sign is Sign.LOST:
+                raise NodeUnreachable(self.address)
+            if sign is Sign.PING:
+                number += 1
+                self._out.push(pb.LinkRequest(ping=number))
+
+
+def packed(frames: Sequence[pb.LinkRequest]) -> pb.LinkRequest:
+    """Several frames as one."""
+    return pb.LinkRequest(batch=pb.LinkRequestBatch(frames=frames))
+
+
+def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.LinkStart:
+    """What begins a call, without its input."""
+    said = call.metadata
+    return pb.LinkStart(
+        call_id=call.id,
+        agent=call.agent,
+        capability=call.capability,
+        instance_id=instance.id,
+        envelope=envelope,
+        unary=call.unary,
+        output_credit=credit,
+        idempotency_key=call.idempotency_key,
+        traceparent=said.get("traceparent", "") if call.trace is None else str(call.trace),
+        tracestate=said.get("tracestate", ""),
+        baggage=said.get("baggage", ""),
+    )

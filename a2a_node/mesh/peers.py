@@ -1,0 +1,184 @@
+"""The carrier to other nodes: calls to agents that are reached there go over one link for each node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol, Self
+
+import grpc
+import structlog
+
+from a2a_node.client.sending import write
+from a2a_node.mesh.background import background
+from a2a_node.mesh.breaker import Breaker
+from a2a_node.mesh.link import DEFAULT, Link, Rules
+from a2a_node.model.agents import Instance
+from a2a_node.model.call import Call
+from a2a_node.model.errors import MeshError, NodeNotFound, NodeUnreachable
+from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.wire.errors import DETAILS_KEY, from_status
+from a2amesh.v1 import peer_service_pb2 as pb
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
+TIDY = 5.0  # seconds between looks for links that nobody needs
+Rpc = grpc.aio.StreamStreamCall[pb.LinkRequest, pb.LinkResponse]
+
+
+class Knows(Protocol):
+    """The directory, as far as it is needed here."""
+
+    def node(self, node_id: str) -> Node:
+        """A node; NodeNotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How other nodes know that this one is who it is, and that a call is as this node let it through."""
+
+    sealed: Callable[[Call, str], bytes]
+    """The envelope of a call, sealed for a node."""
+    dial: Callable[[str, str], grpc.aio.Channel]
+    """A channel to a node, by its id, at an address."""
+
+
+class Peers:
+    """Takes calls to other nodes; made by `reaching`."""
+
+    def __init__(self, directory: Knows, proof: Proof, rules: Rules) -> None:
+        self._directory = directory
+        self._proof = proof
+        self._rules = rules
+        self._links: dict[str, Link] = {}  # by the ids of the nodes
+        self._breakers: dict[str, Breaker] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def reaching(cls, directory: Knows, proof: Proof, rules: Rules = DEFAULT) -> AsyncIterator[Self]:
+        """Carry calls until the block ends."""
+        peers = cls(directory, proof, rules)
+        try:
+            async with background(peers.tend):
+                yield peers
+        finally:
+            await peers.close()
+
+    def reaches(self, instance: Instance) -> bool:
+        """Whether a call could begin now; not for a short while after its node did not answer."""
+        link = self._links.get(instance.node)
+        return (link is not None and link.open) or self._breaker(instance.node).allows(monotonic())
+
+    def load(self) -> int:
+        """How many calls other nodes have from here."""
+        return sum(link.in_flight for link in self._links.values())
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    async def carry(self, call: Call, instance: Instance) -> None:
+        """Take the call there; NodeUnreachable when the node does not answer, AgentLost when it is lost on the way."""
+        link = self._link(instance.node)
+        await link.ready()
+        await link.carry(call, instance, self._proof.sealed(call, instance.node))
+
+    async def tend(self) -> None:
+        """Close links that nobody needs, for ever."""
+        while True:
+            await asyncio.sleep(TIDY)
+            latest = monotonic() - self._rules.idle
+            for link in [*self._links.values()]:
+                if not link.in_flight and (link.used_at <= latest or not self._there(link.node_id)):
+                    link.lose()
+            self._breakers = {name: known for name, known in self._breakers.items() if self._there(name)}
+
+    async def close(self) -> None:
+        """Close all links; calls over them fail."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _there(self, node_id: str) -> bool:
+        try:
+            return self._directory.node(node_id).status is not NodeStatus.GONE
+        except NodeNotFound:
+            return False
+
+    def _breaker(self, node_id: str) -> Breaker:
+        breaker = self._breakers.get(node_id)
+        if breaker is None:
+            breaker = self._breakers[node_id] = Breaker()
+        return breaker
+
+    def _link(self, node_id: str) -> Link:
+        """The link to a node, which is dialled when there is none; NodeNotFound."""
+        node = self._directory.node(node_id)
+        address = node.peer_address or node.address
+        link = self._links.get(node_id)
+        if link is None or link.over or link.address != address:
+            breaker = self._breaker(node_id)
+            breaker.begin()
+            link = self._links[node_id] = Link(node_id, address, self._rules, breaker.succeed)
+            task = asyncio.create_task(self._kept(link))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return link
+
+    async def _kept(self, link: Link) -> None:
+        """Dial and keep the link until it breaks; what it was good for tells the node's breaker."""
+        breaker = self._breaker(link.node_id)
+        channel = self._proof.dial(link.node_id, link.address)
+        try:
+            await self._run(link, channel)
+        except MeshError as failure:
+            if link.was_open:
+                log.warning("link lost", node=link.node_id, address=link.address)
+            elif breaker.fail(monotonic(), at_once=True):
+                log.warning("node out of reach", node=link.node_id, address=link.address, reason=failure.message)
+        finally:
+            link.lose()
+            if self._links.get(link.node_id) is link:
+                del self._links[link.node_id]
+            await channel.close()
+
+    async def _run(self, link: Link, channel: grpc.aio.Channel) -> None:
+        method: grpc.aio.StreamStreamMultiCallable[pb.LinkRequest, pb.LinkResponse] = channel.stream_stream(
+            f"/{SERVICE}/Link", pb.LinkRequest.SerializeToString, pb.LinkResponse.FromString
+        )
+        rpc = method()
+        try:
+            await link.run(_Stream(rpc, link.address))
+        finally:
+            rpc.cancel()
+
+
+class _Stream:
+    """The stream of a link as gRPC has it."""
+
+    def __init__(self, rpc: Rpc, address: str) -> None:
+        self._rpc, self._address = rpc, address
+
+    async def read(self) -> pb.LinkResponse | None:
+        """The next frame; None at the end, MeshError when it broke."""
+        try:
+            frame = await self._rpc.read()
+        except grpc.aio.AioRpcError as failure:
+            raise named(failure, self._address) from None
+        return frame if isinstance(frame, pb.LinkResponse) else None
+
+    async def write(self, frame: pb.LinkRequest) -> None:
+        """Write a frame."""
+        await write(self._rpc, frame)
+
+
+def named(failure: grpc.aio.AioRpcError, address: str) -> MeshError:
+    """What another node refused, in its own words, or NodeUnreachable."""
+    details = dict(failure.trailing_metadata() or ()).get(DETAILS_KEY)
+    if isinstance(details, bytes):
+        return from_status(failure.code().name, failure.details() or "", details)
+    return NodeUnreachable(address)

@@ -1,0 +1,50 @@
+"""PeerService: what the nodes of one mesh offer each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from a2a_node.mesh.arrivals import Arrivals
+from a2a_node.mesh.calls import Calls
+from a2a_node.model.call import Call
+from a2a_node.model.errors import CallNotFound
+from a2a_node.model.names import checked_text, checked_uuid
+from a2a_node.wire.calls import from_record
+from a2amesh.v1 import peer_service_pb2 as pb
+
+
+class PeerService:
+    """Takes the calls of other nodes, and answers what is known of calls here."""
+
+    descriptor = pb.DESCRIPTOR.services_by_name["PeerService"]
+
+    def __init__(self, arrivals: Arrivals, calls: Calls) -> None:
+        self._arrivals = arrivals
+        self._calls = calls
+
+    async def link(
+        self,
+        requests: AsyncIterator[pb.LinkRequest],
+        call: Call,
+        write: Callable[[pb.LinkResponse], Awaitable[None]],
+    ) -> None:
+        """Many calls over one stream."""
+        await self._arrivals.serve(requests, write, (call.principal, call.peer_of))
+
+    async def find_call(self, request: pb.FindCallRequest, _: Call) -> pb.FindCallResponse:
+        """How a call stands that is known here."""
+        call_id = checked_uuid("call_id", request.call_id)
+        try:
+            record = self._calls.get(call_id)
+        except CallNotFound:
+            return pb.FindCallResponse()
+        return pb.FindCallResponse(call=from_record(record), carried=record.carried)
+
+    async def end_call(self, request: pb.EndCallRequest, _: Call) -> pb.EndCallResponse:
+        """End a call that is known here."""
+        call_id = checked_uuid("call_id", request.call_id)
+        try:
+            record = await self._calls.cancel(call_id, checked_text("reason", request.reason, 500))
+        except CallNotFound:
+            return pb.EndCallResponse()
+        return pb.EndCallResponse(call=from_record(record), carried=record.carried)

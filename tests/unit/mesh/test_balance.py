@@ -1,0 +1,173 @@
+"""Which running copy takes a call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+
+import pytest
+
+from a2a_node.mesh.balance import Balance, Place
+from a2a_node.mesh.copies import Copies
+from a2a_node.model.agents import AgentDescriptor, Instance, RegisteredAgent
+from a2a_node.model.call import Call
+from a2a_node.model.errors import AgentNotFound, NodeNotFound, NoInstance
+from a2a_node.model.nodes import Node, NodeStatus
+from tests.unit.mesh.calls import call, done, instance
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NODES = (
+    Node("n1", "a", region="north", zone="x"),
+    Node("near", "a", region="north", zone="x"),
+    Node("region", "a", region="north", zone="y"),
+    Node("far", "a", region="south", zone="x"),
+    Node("doubt", "a", region="north", zone="x", status=NodeStatus.SUSPECT),
+    Node("leaving", "a", region="north", zone="x", status=NodeStatus.DRAINING),
+    Node("gone", "a", region="north", zone="x", status=NodeStatus.GONE),
+)
+
+
+AGENT = RegisteredAgent(
+    AgentDescriptor("echo"), "id", "dev", enabled=True, deployed_at=NOW, created_at=NOW, updated_at=NOW, revision=1
+)
+
+
+@dataclass
+class Entry:
+    """The agent with its instances."""
+
+    instances: Sequence[Instance]
+    agent: RegisteredAgent = AGENT
+
+
+@dataclass
+class House:
+    """A directory that knows echo, and the layer."""
+
+    instances: Sequence[Instance]
+    unreachable: set[str] = field(default_factory=set)
+    revision: int = 1
+    nodes: Mapping[str, Node] = field(default_factory=lambda: {node.id: node for node in NODES})
+
+    def __post_init__(self) -> None:
+        self.entry = Entry(self.instances)
+        self.copies = Copies(lambda _: True)
+        self.balance = Balance(self, lambda one: one.id not in self.unreachable, self.copies, Place("n1", "north", "x"))
+
+    def find(self, agent: str) -> Entry:
+        """That agent."""
+        if agent != "echo":
+            raise AgentNotFound(agent)
+        return self.entry
+
+    def node(self, node_id: str) -> Node:
+        """A node."""
+        if node_id not in self.nodes:
+            raise NodeNotFound(node_id)
+        return self.nodes[node_id]
+
+    async def picks(self, asked: Call | None = None) -> str:
+        """Who takes the next call."""
+        asked = asked or call()
+        await self.balance.layer(asked, done)
+        assert asked.instance is not None
+        return asked.instance.id
+
+    def lose(self, *names: str) -> None:
+        """Take instances out by their breakers."""
+        for name in names:
+            self.copies.of(name).breaker.fail(1e12, at_once=True)
+
+
+PLACES = ("n1", "near", "region", "far", "doubt", "leaving")
+
+
+async def test_the_nearest_is_picked_and_the_next_when_it_is_out() -> None:
+    """Own node, zone, region, elsewhere; then those in doubt, then those about to stop; never one that is gone."""
+    house = House([instance(name, name) for name in reversed([*PLACES, "gone", "unknown"])])
+    for place in PLACES:
+        assert {await house.picks() for _ in range(5)} == {place}
+        house.lose(place)
+    with pytest.raises(NoInstance, match="doubt"):
+        await house.picks()
+
+
+async def test_an_instance_out_of_reach_is_never_picked() -> None:
+    """Nor is it when it is the only one."""
+    house = House([instance("one"), instance("two")], {"one"})
+    assert {await house.picks() for _ in range(20)} == {"two"}
+    house.unreachable.add("two")
+    with pytest.raises(NoInstance):
+        await house.picks()
+
+
+async def test_of_two_the_one_that_answers_sooner_is_picked() -> None:
+    """By how long its calls took, and how many it has."""
+    house = House([instance("slow"), instance("fast")])
+    house.copies.of("slow").score.saw(0.2, monotonic())
+    house.copies.of("fast").score.saw(0.1, monotonic())
+    assert {await house.picks() for _ in range(20)} == {"fast"}
+    house.copies.of("fast").score.in_flight = 5
+    assert {await house.picks() for _ in range(20)} == {"slow"}
+
+
+async def test_of_many_all_get_calls_and_the_slow_one_the_fewest() -> None:
+    """Two at random are compared, so that nobody runs after the best."""
+    house = House([instance(str(number)) for number in range(10)])
+    house.copies.of("0").score.saw(5, monotonic())
+    seen = Counter([await house.picks() for _ in range(2000)])
+    assert seen["0"] == 0
+    assert len(seen) == 9
+    assert max(seen.values()) < 3 * min(seen.values())
+
+
+async def test_many_that_are_out_do_not_hide_the_last_one() -> None:
+    """However unlikely it is to be among two at random."""
+    house = House([instance(str(number)) for number in range(50)], {str(number) for number in range(49)})
+    assert {await house.picks() for _ in range(20)} == {"49"}
+
+
+async def test_another_try_goes_elsewhere_if_it_can() -> None:
+    """Farther away rather than where it was tried before; there again only when there is nobody else."""
+    house, asked = House([instance("one"), instance("two", "far")]), call()
+    asked.tried = ("one",)
+    assert await house.picks(asked) == "two"
+    house.lose("two")
+    assert await house.picks(asked) == "one"
+
+
+async def test_a_call_of_another_node_goes_no_further() -> None:
+    """It is served by the instance that was picked there, by another one here, or not at all."""
+    house, asked = House([instance("one"), instance("two"), instance("three", "near")]), call()
+    asked.wanted = "two"
+    await house.balance.here(asked, done)
+    assert asked.instance is not None
+    assert asked.instance.id == "two"
+    house.lose("two")
+    await house.balance.here(asked, done)
+    assert asked.instance.id == "one"
+    house.lose("one")
+    with pytest.raises(NoInstance):
+        await house.balance.here(asked, done)
+
+
+async def test_the_refusal_says_when_to_ask_again() -> None:
+    """As soon as a breaker lets a call through."""
+    house = House([instance("one")])
+    house.lose("one")
+    with pytest.raises(NoInstance) as refused:
+        await house.picks()
+    assert refused.value.retry_after is not None
+    assert refused.value.retry_after > 1
+
+
+async def test_a_change_of_the_directory_is_seen_at_once() -> None:
+    """A node that is in doubt comes after one that is not."""
+    house = House([instance("one", "near"), instance("two", "region")])
+    assert await house.picks() == "one"
+    house.nodes = {**house.nodes, "near": Node("near", "a", region="north", zone="x", status=NodeStatus.SUSPECT)}
+    house.revision += 1
+    assert await house.picks() == "two"
