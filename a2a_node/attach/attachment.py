@@ -46,7 +46,7 @@ async def attach(
     `ready` hears of every place that is taken. Raises what dialling again cannot mend: AgentOwned, InvalidInput,
     Unauthenticated.
     """
-    connection = Connection(address or node_address(), key, options.payload_limit + ENVELOPE_BYTES)
+    connection = Connection(address or node_address(), key, options.payload_limit + ENVELOPE_BYTES, options.tls)
     threads = Threads(f"agent-{agent.name}", options.threads)
     try:
         capabilities = {offered.name: offered for offered in agent.descriptor.capabilities}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from a2a_node.agent import Agent, Context, Threads
+from a2a_node.client.tls import Tls
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.budget import Spending
 from a2a_node.model.ports import Caller
@@ -24,6 +25,7 @@ class Options:
     threads: int = 16  # for plain functions
     grace: float = 10.0  # for running calls once it is told to stop
     silence: float = 30.0  # without a frame until the node is taken for lost
+    tls: Tls | None = None  # how the node is met; None means as the address and the environment say
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from a2a_node.client.grants import Check
 from a2a_node.client.keys import CreatedKey, Token
 from a2a_node.client.mesh import CallOptions, MeshClient
 from a2a_node.client.nodes import NodeEntry
+from a2a_node.client.tls import Tls
 
 __all__ = [
     "AgentChange",
@@ -24,6 +25,7 @@ __all__ = [
     "Published",
     "Started",
     "TapStarted",
+    "Tls",
     "Token",
     "Value",
     "Verification",

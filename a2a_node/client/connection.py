@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from google.protobuf.message import Message
 
 from a2a_node.agent import current
 from a2a_node.client.sending import sending
+from a2a_node.client.tls import Tls, met_at
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import DeadlineExceeded, MeshError, NodeUnreachable
 from a2a_node.model.places import client_key
@@ -50,14 +52,22 @@ def terms(timeout: float | None = None) -> Terms:
 
 
 class Connection:
-    """A channel to one node, dialled when it is first used; `close` ends it with everything that runs on it."""
+    """A channel to one node, dialled when it is first used; `close` ends it with everything that runs on it.
 
-    def __init__(self, address: str, key: str | None = None, max_message: int = MAX_MESSAGE) -> None:
-        self.address = address
+    With TLS a node that was lost is dialled anew with what the files hold then.
+    """
+
+    def __init__(
+        self, address: str, key: str | None = None, max_message: int = MAX_MESSAGE, tls: Tls | None = None
+    ) -> None:
+        self.address, self._tls = met_at(address, tls)
         self._max_message = max_message
-        found = client_key(address) if key is None else key
+        certified = self._tls is not None and self._tls.certificate is not None
+        found = client_key(self.address, certified=certified) if key is None else key
         self._credentials = ((AUTHORIZATION, f"Bearer {found}"),) if found else ()
         self._unary: dict[str, object] = {}
+        self._stamp: object = None  # of the files that the channel was made with
+        self._left: set[asyncio.Task[None]] = set()
 
     async def ask(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> R:
         """One request, one response; any MeshError."""
@@ -104,6 +114,7 @@ class Connection:
         details = cast("bytes | None", trailing.get(DETAILS_KEY)) if trailing else None
         error = from_status(failure.code().name, failure.details() or "", details)
         if details is None and error.code == "UNAVAILABLE":
+            self._leave_old()
             return NodeUnreachable(self.address)
         if details is None and error.code == "DEADLINE_EXCEEDED":
             return DeadlineExceeded(within.time_left or 0.0)
@@ -113,18 +124,31 @@ class Connection:
         """End the channel and what still runs on it."""
         if "_channel" in self.__dict__:
             await self._channel.close()
+        if self._left:
+            await asyncio.wait(self._left)
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(
-            self.address,
-            [
-                ("grpc.max_receive_message_length", self._max_message),
-                ("grpc.max_send_message_length", self._max_message),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 1000),  # a node that starts again is soon found
-            ],
-        )
+        options = [
+            ("grpc.max_receive_message_length", self._max_message),
+            ("grpc.max_send_message_length", self._max_message),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),  # a node that starts again is soon found
+        ]
+        if self._tls is None:
+            return grpc.aio.insecure_channel(self.address, options)
+        self._stamp = self._tls.stamp()
+        return grpc.aio.secure_channel(self.address, self._tls.credentials(), options)
+
+    def _leave_old(self) -> None:
+        """The node is lost: where the files of TLS have changed, a new channel is made for what comes next."""
+        if self._tls is None or "_channel" not in self.__dict__ or self._tls.stamp() == self._stamp:
+            return
+        closing = asyncio.create_task(self._channel.close(1.0))
+        self._left.add(closing)
+        closing.add_done_callback(self._left.discard)
+        del self._channel
+        self._unary.clear()
 
     def _made(self, rpc: Rpc[Q, R]) -> object:
         """The callable of a unary RPC, made once."""

@@ -15,6 +15,7 @@ from a2a_node.client.keys import Keys
 from a2a_node.client.nodes import Nodes
 from a2a_node.client.records import to_record
 from a2a_node.client.sessions import Sessions
+from a2a_node.client.tls import Tls
 from a2a_node.client.values import decoded, encoded
 from a2a_node.model.budget import Amounts
 from a2a_node.model.call import CallRecord
@@ -47,9 +48,20 @@ class MeshClient:
     agent's work a call continues the one that the agent works on: its path, and a deadline never later than its own.
     """
 
-    def __init__(self, address: str | None = None, key: str | None = None, *, max_message: int = MAX_MESSAGE) -> None:
-        """An absent address is A2A_ADDRESS or 127.0.0.1:50051; an absent key A2A_KEY or this machine's own."""
-        self._connection = Connection(address or node_address(), key, max_message)
+    def __init__(
+        self,
+        address: str | None = None,
+        key: str | None = None,
+        *,
+        tls: Tls | None = None,
+        max_message: int = MAX_MESSAGE,
+    ) -> None:
+        """An absent address is A2A_ADDRESS or 127.0.0.1:50051; an absent key A2A_KEY or this machine's own.
+
+        TLS is used with an address that begins with `https://`, with `tls`, or where A2A_TLS_CA or
+        A2A_TLS_CLIENT_CERT and A2A_TLS_CLIENT_KEY name files.
+        """
+        self._connection = Connection(address or node_address(), key, max_message, tls)
         self.agents = Agents(self._connection)
         self.nodes = Nodes(self._connection)
         self.sessions = Sessions(self._connection)

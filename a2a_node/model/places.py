@@ -26,11 +26,14 @@ def node_address(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("A2A_ADDRESS") or DEFAULT_ADDRESS
 
 
-def client_key(address: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The key for a node: `A2A_KEY`, else the development key of this machine's own node; empty where there is none."""
+def client_key(address: str, environ: Mapping[str, str] = os.environ, *, certified: bool = False) -> str:
+    """The key for a node: `A2A_KEY`, else the development key of this machine's own node; empty where there is none.
+
+    Whoever has a certificate proves itself by that, and sends but a key that was named.
+    """
     if chosen := environ.get("A2A_KEY"):
         return chosen
-    if not _is_here(address):  # a key of this machine's node is nobody else's business
+    if certified or not _is_here(address):  # a key of this machine's node is nobody else's business
         return ""
     try:
         return (default_data_dir(environ) / KEY_FILE).read_text(encoding="utf-8").strip()

@@ -1,53 +1,35 @@
-"""Certificates for a test: an authority, and what it signs."""
+"""Certificates for a test, by the authority that the product makes them with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
+from a2a_node.access.authority import Pair, fresh_authority
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A private key and its certificate, PEM."""
-
-    key: bytes
-    certificate: bytes
+__all__ = ["Authority", "Pair"]
 
 
 class Authority:
     """Signs certificates that are good for an hour."""
 
     def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-        basic = x509.BasicConstraints(ca=True, path_length=0)
-        self._certificate = self._built(self._name, self._key.public_key()).add_extension(basic, critical=True)
-        self.root = self._certificate.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
+        self._authority, _ = fresh_authority("tests")
+        self.root = self._authority.root
 
     def signed(self, *names: x509.GeneralName) -> Pair:
         """A key and a certificate for those names."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")])
-        built = self._built(subject, key.public_key()).add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return Pair(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-            built.sign(self._key, SHA256()).public_bytes(Encoding.PEM),
-        )
+        return self._authority.signed(names, timedelta(hours=1))
 
-    def _built(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(hours=1))
-        )
+    def laid(self, folder: Path, name: str, names: Sequence[x509.GeneralName]) -> tuple[Path, Path, Path]:
+        """Key, certificate and root as files, those that were there replaced as a whole."""
+        pair = self.signed(*names)
+        contents = {f"{name}.key": pair.key, f"{name}.crt": pair.certificate, f"{name}.ca": self.root}
+        for file, content in contents.items():
+            draft = folder / f"{file}.draft"
+            draft.write_bytes(content)
+            draft.rename(folder / file)
+        return folder / f"{name}.key", folder / f"{name}.crt", folder / f"{name}.ca"

@@ -22,7 +22,7 @@ def running_node(data_dir: Path, postgres_url: str, redis_url: str) -> Running:
 
     @asynccontextmanager
     async def run(**settings: object) -> AsyncIterator[tuple[Node, MeshClient]]:
-        chosen = {"data_dir": data_dir, "grpc_port": 0, "http_port": 0, "drain": 2.0, **settings}
+        chosen = {"data_dir": data_dir, "grpc_port": 0, "peer_port": 0, "http_port": 0, "drain": 2.0, **settings}
         async with running(Settings.model_validate(chosen), postgres_url, redis_url) as node:
             key = node.key_file.read_text().strip()
             async with MeshClient(node.grpc_address, key) as mesh:

@@ -42,7 +42,15 @@ def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.
     async def met(name: str = "one", **settings: object) -> AsyncIterator[Meeting]:
         place = tmp_path / name
         place.mkdir(exist_ok=True)
-        chosen = {"data_dir": place, "grpc_port": 0, "http_port": 0, "drain": 1.0, "node_id": name, **settings}
+        chosen = {
+            "data_dir": place,
+            "grpc_port": 0,
+            "peer_port": 0,
+            "http_port": 0,
+            "drain": 1.0,
+            "node_id": name,
+            **settings,
+        }
         async with running(Settings.model_validate(chosen), postgres_url, redis_url) as node:
             clients = {"dev": MeshClient(node.grpc_address, node.key_file.read_text().strip())}
             clients |= {person: MeshClient(node.grpc_address, f"key-of-{person}") for person in PEOPLE}
