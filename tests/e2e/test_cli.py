@@ -117,7 +117,9 @@ async def test_a_second_signal_does_not_wait_for_what_runs(own_node: RunningNode
 
 def test_a_node_that_is_stopped_while_it_starts_leaves_nothing_behind(data_dir: Path) -> None:
     """As soon as it holds its directory."""
-    with Program((A2A_NODE, "up", "--data-dir", data_dir, "--grpc-port", "0", "--http-port", "0")) as program:
+    with Program(
+        (A2A_NODE, "up", "--data-dir", data_dir, "--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
+    ) as program:
         program.line("starting")
         assert program.end(signal.SIGINT) == 0
         assert "Traceback" not in program.output
