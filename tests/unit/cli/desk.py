@@ -30,6 +30,7 @@ from a2a_node.model.grants import Grant, PermissionRequest, RequestStatus
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.state import Session
 from a2a_node.model.tap import EndedCall, TapFilter
+from tests.unit.cli.desk_keys import Keys
 
 THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DESCRIPTOR = AgentDescriptor("greeter", "1.2.0", capabilities=(AgentCapability("greet", "Greets."),))
@@ -281,7 +282,7 @@ class Mesh:
 
     def __init__(self) -> None:
         self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
-        self.grants, self.audit = Grants(), Audit()
+        self.grants, self.audit, self.keys = Grants(), Audit(), Keys()
         self.address: str | None = None
         self.options: dict[str, object] = {}
         self.failure: MeshError | None = None

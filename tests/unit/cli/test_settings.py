@@ -64,6 +64,18 @@ def test_the_data_directory_is_where_one_stands() -> None:
         ({"node_id": "No Spaces"}, "node_id"),
         ({"drain": "-1"}, "drain"),
         ({"host": "0.0.0.0"}, "host"),  # noqa: S104 - refused
+        ({"host": "::"}, "host"),
+        ({"host": "node.mesh.test"}, "host"),
+        ({"http_host": "10.0.0.7"}, "http_host"),
+        ({"http_host": "10.0.0.7", "tls_cert": "c", "tls_key": "k"}, "http_host"),
+        ({"host": "10.0.0.7", "insecure_bind": True}, "host"),
+        ({"host": "10.0.0.7", "insecure_bind_confirm": "10.0.0.7"}, "host"),
+        ({"host": "10.0.0.7", "insecure_bind": True, "insecure_bind_confirm": "10.0.0.8"}, "host"),
+        ({"tls_cert": "c"}, "tls_key"),
+        ({"tls_client_ca": "c"}, "tls_cert"),
+        ({"peer_cert": "c", "peer_key": "k"}, "peer_ca"),
+        ({"trust_domain": "spiffe://x"}, "trust_domain"),
+        ({"clock_leeway": "301"}, "clock_leeway"),
     ],
 )
 def test_a_wrong_setting_is_named(given: dict[str, object], setting: str) -> None:
@@ -117,3 +129,32 @@ def test_administrators_are_principals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_of({}).administrators == ("person:ada", "node:n1")
     with pytest.raises(SettingInvalid, match="administrators"):
         settings_of({"administrators": ["ada"]})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"host": "::1"},
+        {"host": "localhost", "http_host": "127.0.0.2"},
+        {"host": "10.0.0.7", "tls_cert": "c", "tls_key": "k"},
+        {"host": "10.0.0.7", "insecure_bind": True, "insecure_bind_confirm": "10.0.0.7"},
+    ],
+)
+def test_others_reach_a_node_by_tls_or_by_a_word_said_twice(given: dict[str, object]) -> None:
+    """And whoever listens for this machine alone needs neither."""
+    assert settings_of(given).host == given["host"]
+
+
+def test_a_refusal_says_how_it_could_be_done() -> None:
+    """Both ways."""
+    with pytest.raises(SettingInvalid, match="tls_cert and tls_key, or say --insecure-bind") as refusal:
+        settings_of({"host": "10.0.0.7"})
+    assert "--insecure-bind-confirm 10.0.0.7" in refusal.value.message
+
+
+def test_reflection_is_open_to_this_machine_or_where_it_is_said() -> None:
+    """Elsewhere it needs a key."""
+    tls = {"tls_cert": "c", "tls_key": "k"}
+    assert settings_of({}).reflects_openly
+    assert not settings_of({"host": "10.0.0.7", **tls}).reflects_openly
+    assert settings_of({"host": "10.0.0.7", "open_reflection": True, **tls}).reflects_openly
