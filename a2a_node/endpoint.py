@@ -28,6 +28,7 @@ from a2a_node.model.errors import (
     MeshError,
     RpcNotServed,
 )
+from a2a_node.tracing.work import working
 from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.errors import DETAILS_KEY, to_details
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -106,7 +107,7 @@ class _Work:
     def __init__(self, rpc: Rpc, agent: Agent, mesh: MeshClient) -> None:
         told = {name: str(value) for name, value in rpc.metadata}
         left = rpc.time_left
-        self._rpc = rpc
+        self._rpc, self._agent, self._said = rpc, agent, told
         self.answer: bytes | None = None  # of a unary RPC
         self.context = Context(
             call_id=told.get(CALL_ID, ""),
@@ -119,8 +120,13 @@ class _Work:
             spending=Spending(read(told[BUDGET])) if BUDGET in told else None,
         )
 
+    async def serve(self, capability: str, requests: AsyncIterator[Payload], reply: Reply) -> None:
+        """Let the agent work, in a span of its own."""
+        with working(self._agent.name, capability, self.context.call_id, self._said):
+            await self._agent.serve(capability, self.context, requests, reply)
+
     async def within(self, serve: Awaitable[None]) -> None:
-        """Let the agent work; what it refuses becomes the RPC's status."""
+        """See the work to its end; what the agent refuses becomes the RPC's status."""
         try:
             await serve
         except MeshError as error:
@@ -164,7 +170,7 @@ class _Serves:
 
         async def serve() -> None:
             request = _read(pb.InvokeRequest, message)
-            await self._agent.serve(request.capability, work.context, Once(to_payload(request.input)), take)
+            await work.serve(request.capability, Once(to_payload(request.input)), take)
             if len(outputs) != 1:
                 raise AgentProtocol(self._agent.name, f"it gave {len(outputs)} outputs to a unary call")
             response = pb.InvokeResponse(call_id=work.context.call_id, output=from_payload(outputs[0]))
@@ -178,7 +184,7 @@ class _Serves:
 
         async def serve() -> None:
             request = _read(pb.InvokeStreamRequest, message)
-            await self._agent.serve(request.capability, work.context, Once(to_payload(request.input)), reply)
+            await work.serve(request.capability, Once(to_payload(request.input)), reply)
 
         await work.within(serve())
 
@@ -188,7 +194,7 @@ class _Serves:
 
         async def serve() -> None:
             opening = _read(pb.ConverseRequest, await rpc.receive() or b"").open
-            await self._agent.serve(opening.capability, work.context, _inputs(rpc), reply)
+            await work.serve(opening.capability, _inputs(rpc), reply)
 
         await work.within(serve())
 

@@ -71,6 +71,16 @@ class Settings(BaseSettings):
     max_hops: int = Field(8, ge=1, le=64, description="Agents on the path of a call at most.")
     lease: float = Field(15.0, ge=1, description="Seconds that the node is believed to live without a renewal.")
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
+    trace_endpoint: str = Field(
+        "", description="OTLP receiver of traces, for example http://127.0.0.1:4317; absent means that none are kept."
+    )
+    trace_protocol: Literal["grpc", "http"] = Field("grpc", description="How the receiver is spoken to: grpc or http.")
+    trace_sampler: float = Field(
+        1.0, ge=0, le=1, description="Share of new traces to keep; a caller's own decision is followed."
+    )
+    trace_headers: SecretStr = Field(
+        SecretStr(""), description="What the receiver is sent along, as name=value,name=value."
+    )
     batch_scheduling: bool = Field(
         default=True, description="Run under SCHED_BATCH on Linux: 1.35 times the calls per second."
     )

@@ -14,9 +14,14 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from redis import Redis
 
 from a2a_node.store.embedded import StoreAddresses, embedded, held
+
+# A process has one for good: without this, whichever node traces first would set its own for all tests that follow.
+trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
 
 
 @pytest.fixture(scope="session")

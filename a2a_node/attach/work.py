@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,8 @@ from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Once
 from a2a_node.model.errors import AgentFailed, AgentProtocol, InvalidInput, MeshError
 from a2a_node.model.payload import Payload
+from a2a_node.model.trace import BAGGAGE, TRACEPARENT, TRACESTATE
+from a2a_node.tracing.work import working
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
@@ -48,7 +50,8 @@ class Work:
     def begin(self, agent: Agent, start: pb.AttachStart) -> asyncio.Task[None]:
         """Begin; the task is whoever's calls this."""
         requests = self._heard() if self._capability.streams_input else Once(to_payload(start.input))
-        self._task = asyncio.create_task(self._run(agent, requests))
+        said = {TRACEPARENT: start.traceparent, TRACESTATE: start.tracestate, BAGGAGE: start.baggage}
+        self._task = asyncio.create_task(self._run(agent, requests, said))
         return self._task
 
     def stop(self) -> None:
@@ -69,11 +72,12 @@ class Work:
         for _ in range(outputs):
             self._credit.release()
 
-    async def _run(self, agent: Agent, requests: AsyncIterator[Payload]) -> None:
+    async def _run(self, agent: Agent, requests: AsyncIterator[Payload], said: Mapping[str, str]) -> None:
         call_id, name = self._context.call_id, self._capability.name
         try:
             try:
-                await agent.serve(name, self._context, requests, self._reply)
+                with working(agent.name, name, call_id, said):
+                    await agent.serve(name, self._context, requests, self._reply)
             finally:
                 self._report(last=True)
         except MeshError as failure:

@@ -17,7 +17,7 @@ from a2a_node.model.errors import SettingInvalid
 from a2a_node.settings import Settings
 
 Starting = Callable[..., None]
-_METAVARS: Mapping[object, str] = {int: "NUMBER", float: "SECONDS", str: "TEXT", SecretStr: "URL"}
+_METAVARS: Mapping[object, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", SecretStr: "SECRET"}
 
 
 def takes_settings(*names: str) -> Callable[[Starting], Command]:

@@ -1,4 +1,4 @@
-"""One channel to a node: here every RPC gets its key, call token and deadline, and its failure gets its name."""
+"""One channel to a node: here every RPC gets its key, call token, trace and deadline, and its failure its name."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from a2a_node.client.tls import Tls, met_at
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import DeadlineExceeded, MeshError, NodeUnreachable
 from a2a_node.model.places import client_key
+from a2a_node.tracing.context import carried
 from a2a_node.wire.calls import AUTHORIZATION, CALL_TOKEN
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 
@@ -157,7 +158,8 @@ class Connection:
         return made
 
     def _metadata(self, within: Terms) -> tuple[tuple[str, str], ...]:
-        return (*self._credentials, (CALL_TOKEN, within.token)) if within.token else self._credentials
+        entries = (*self._credentials, *carried())
+        return (*entries, (CALL_TOKEN, within.token)) if within.token else entries
 
 
 def _seconds(within: Terms) -> float | None:

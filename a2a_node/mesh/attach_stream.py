@@ -18,6 +18,7 @@ from a2a_node.mesh.slots import Slots
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentLost, AgentProtocol, CallIdTaken, InvalidInput, MeshError, NoInstance
 from a2a_node.model.payload import EMPTY, Payload
+from a2a_node.tracing.context import carried_by
 from a2a_node.wire.agents import duration
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
@@ -256,7 +257,7 @@ def started(call: Call, message: payload_pb2.Payload | None) -> pb.AttachRespons
             time_left=None if envelope is None else duration(envelope.time_left(monotonic())),
             call_token=call.token,
             path=() if envelope is None else envelope.path,
-            traceparent=call.metadata.get("traceparent", ""),
             budget=None if call.spending is None else call.spending.left(),
+            **dict(carried_by(call)),
         ),
     )

@@ -20,6 +20,7 @@ from a2a_node.model.budget import read, written
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentProtocol, InvalidInput
 from a2a_node.model.payload import EMPTY
+from a2a_node.tracing.context import carried_by
 from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -195,7 +196,7 @@ def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
     path = ",".join(call.envelope.path) if call.envelope else ""
     budget = written(call.spending.left()) if call.spending else ""
     entries = ((CALL_TOKEN, call.token), (CALL_ID, call.id), (PATH, path), (BUDGET, budget))
-    return tuple(entry for entry in entries if entry[1])
+    return (*(entry for entry in entries if entry[1]), *carried_by(call))
 
 
 def _time_left(call: Call) -> float | None:

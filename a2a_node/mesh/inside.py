@@ -12,6 +12,8 @@ from a2a_node.model.errors import AgentProtocol, NodeDraining
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import Principal
+from a2a_node.model.trace import BAGGAGE
+from a2a_node.tracing.context import current, current_baggage
 from a2a_node.wire.calls import CALL_TOKEN
 
 METHOD = "/a2amesh.v1.AgentService/"
@@ -73,7 +75,9 @@ class Inside:
             Call(
                 method=METHOD + rpc,
                 rest=self._rest,
-                metadata={CALL_TOKEN: terms.token} if terms.token else {},
+                metadata={
+                    name: value for name, value in ((CALL_TOKEN, terms.token), (BAGGAGE, current_baggage())) if value
+                },
                 peer_of=lambda: "inside",
                 time_left=terms.time_left,
                 unary=rpc == "Invoke",
@@ -81,6 +85,7 @@ class Inside:
                 agent=agent,
                 capability=capability,
                 principal=self._principal,
+                trace=current(),
                 requests=Once(payload),
                 reply=reply,
                 reserve=terms.reserve and checked_amounts("reserve", terms.reserve),

@@ -22,6 +22,7 @@ from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentLost, NodeUnreachable
 from a2a_node.model.payload import EMPTY
+from a2a_node.tracing.context import carried_by
 from a2a_node.wire.errors import from_status
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -205,7 +206,7 @@ def packed(frames: Sequence[pb.LinkRequest]) -> pb.LinkRequest:
 
 def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.LinkStart:
     """What begins a call, without its input."""
-    said = call.metadata
+    said = dict(carried_by(call))
     return pb.LinkStart(
         call_id=call.id,
         agent=call.agent,
@@ -215,7 +216,7 @@ def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.
         unary=call.unary,
         output_credit=credit,
         idempotency_key=call.idempotency_key,
-        traceparent=said.get("traceparent", "") if call.trace is None else str(call.trace),
+        traceparent=said.get("traceparent", ""),
         tracestate=said.get("tracestate", ""),
         baggage=said.get("baggage", ""),
     )

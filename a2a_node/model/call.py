@@ -73,7 +73,7 @@ class Call:
     offered: AgentCapability | None = None  # what the directory says of the capability
     instance: Instance | None = None  # who serves it
     token: str = ""  # what its agent sends back with child calls
-    trace: Trace | None = None  # the span that is open now; None when the node does not trace
+    trace: Trace | None = None  # the span that is open now, or its caller's; None outside of traces
     budget: Amounts | None = None  # what its client would limit its tree to, by unit
     reserve: Amounts | None = None  # what its client expects it to use of its tree's budget
     spending: Spending | None = None  # what its agent reports to have used; None for a tree without a budget

@@ -37,6 +37,7 @@ from a2a_node.node.handle import Node
 from a2a_node.node.identities import People, knowing
 from a2a_node.node.layers import Layers
 from a2a_node.node.proofs import proof
+from a2a_node.node.traces import export_of
 from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.keys import development_key
 from a2a_node.pipeline.metrics import Traffic
@@ -53,6 +54,7 @@ from a2a_node.services.standing import Standing
 from a2a_node.settings import Settings
 from a2a_node.store.identity import node_id
 from a2a_node.store.watch import watching
+from a2a_node.tracing import exporting
 from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
 from a2a_node.wire.seals import Seals
@@ -70,11 +72,12 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         agents = loaded(settings.agent, [echo] if settings.echo else [])
         ports = Ports.of(settings)
 
+        tracing = await house.enter_async_context(exporting(export_of(settings, name)))
         # The node's own: nodes that share a process, as in tests, count apart. Rooms count on it or in plain numbers.
         registry = CollectorRegistry()
         process.told(registry, version("a2a-node"), name)
         await house.enter_async_context(process.timed(registry))
-        kept = await house.enter_async_context(stores.opened(postgres_url, redis_url))
+        kept = await house.enter_async_context(stores.opened(postgres_url, redis_url, tracing.stores))
         directory = await house.enter_async_context(Directory.following(kept.registry))
         following = await house.enter_async_context(Following.grants_of(kept.grants))
         decisions = Decisions(following, Uses(kept.grants), _roots(settings))
@@ -104,6 +107,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             audited=audited,
             copies=Copies(directory.has),
             retry=Retry(),
+            spans=tracing.spans,
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
@@ -143,6 +147,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_stores(standing.stores, kept.pools()),
                 *gauges.of_membership(member.renewals),
                 *gauges.of_audit(audited.records()),
+                *gauges.of_tracing(tracing.counts),
             ),
         )
         rooms = (incoming, traffic, standing, figures, known.peers)

@@ -15,6 +15,7 @@ from a2a_node.mesh.guard import guard
 from a2a_node.mesh.once import Lookups, cached, idempotent
 from a2a_node.mesh.retry import Retry
 from a2a_node.mesh.route import carry, reach, resolve
+from a2a_node.mesh.spans import spanned
 from a2a_node.mesh.spending import budgeted
 from a2a_node.model.call import Call, Layer, Proceed, folded
 from a2a_node.model.errors import AgentNotFound
@@ -25,7 +26,9 @@ from a2a_node.pipeline.auth import Auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.permit import Permit, Place
+from a2a_node.pipeline.trace import trace
 from a2a_node.settings import Settings
+from a2a_node.tracing.spans import Spans
 from a2a_node.wire.seals import Seals
 
 
@@ -49,6 +52,7 @@ class Layers:
     audited: Audited
     copies: Copies
     retry: Retry
+    spans: Spans
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
@@ -57,6 +61,7 @@ class Layers:
         place = Place(self.node_id, self.settings.region, self.settings.zone)
         return folded(
             [
+                trace(self.spans),  # outermost, so that its span covers refusals
                 self.traffic.layer,  # outside auth, so that refusals are counted
                 self.audited.account.layer,  # outside auth, so that refusals are told, too
                 envelopes.check,  # before anything is spent on the call
@@ -82,6 +87,7 @@ class Layers:
                 self.retry.layer,  # above balance, so that another try may go elsewhere
                 self._balance().layer,  # picks the instance
                 guard(self.copies),  # below balance: it knows one instance
+                spanned(self.spans, self.node_id),  # just around the leaf: one span for each try
             ],
             self._carry(),
         )
@@ -95,6 +101,7 @@ class Layers:
                 self._budgeted(),  # what its agent uses is told to this node
                 self._balance().here,  # no call goes from node to node to node
                 guard(self.copies),
+                spanned(self.spans, self.node_id),
             ],
             self._carry(),
         )

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from opentelemetry.trace import TracerProvider
+
 from a2a_node.model.key_ports import Keys
 from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.store import postgres, redis
@@ -53,12 +55,12 @@ class Stores:
 
 
 @asynccontextmanager
-async def opened(postgres_url: str, redis_url: str) -> AsyncIterator[Stores]:
-    """The stores behind their ports, the schema of Postgres up to date."""
+async def opened(postgres_url: str, redis_url: str, traces: TracerProvider | None) -> AsyncIterator[Stores]:
+    """The stores behind their ports, the schema of Postgres up to date; `traces` hears what calls ask of them."""
     async with AsyncExitStack() as house:
         await migrated(postgres_url)
-        database = await house.enter_async_context(postgres.connected(postgres_url))
-        shared = await house.enter_async_context(redis.connected(redis_url))
+        database = await house.enter_async_context(postgres.connected(postgres_url, traces=traces))
+        shared = await house.enter_async_context(redis.connected(redis_url, traces=traces))
         wakeups = await house.enter_async_context(listening(shared))
         sessions = await house.enter_async_context(keeping(shared, database))
         yield Stores(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-BAGGAGE = "baggage"
+from a2a_node.model.trace import BAGGAGE
+
 LENGTH, MOST = 8192, 64  # characters of the header, members
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import orjson
+from opentelemetry.trace import TracerProvider
 from sqlalchemy import Executable, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from a2a_node.store.driver import Dial, translated
 from a2a_node.store.pool import Pool
+from a2a_node.store.traces import trace_postgres
 
 POOL_SIZE = 5
 PATIENCE = 1.0  # seconds
@@ -113,7 +115,9 @@ async def _rows(
 
 
 @asynccontextmanager
-async def connected(url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE) -> AsyncIterator[Postgres]:
+async def connected(
+    url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE, traces: TracerProvider | None = None
+) -> AsyncIterator[Postgres]:
     """A pool on `postgresql://` or `postgres://` until the block ends; it connects when it is first asked."""
     dial = Dial(url, patience)
     engine = create_async_engine(
@@ -126,6 +130,8 @@ async def connected(url: str, *, pool_size: int = POOL_SIZE, patience: float = P
         hide_parameters=True,  # what users keep with us stays out of logs and errors
         json_deserializer=orjson.loads,
     )
+    if traces is not None:
+        trace_postgres(engine, traces)
     try:
         yield Postgres(engine, dial, patience)
     finally:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
+from opentelemetry.trace import TracerProvider
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.client import PubSub
@@ -30,6 +31,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
 from a2a_node.store.pool import Pool
+from a2a_node.store.traces import trace_redis
 
 POOL_SIZE = 64
 PATIENCE = 1.0  # seconds for all of a command: a connection, the question and the answer
@@ -139,9 +141,13 @@ class Redis:
 
 
 @asynccontextmanager
-async def connected(url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE) -> AsyncIterator[Redis]:
+async def connected(
+    url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE, traces: TracerProvider | None = None
+) -> AsyncIterator[Redis]:
     """A pool on `redis://` or `rediss://` until the block ends; it connects when it is first asked."""
     client = Client.from_pool(_pool(url, pool_size, patience))
+    if traces is not None:
+        trace_redis(client, traces)
     try:
         yield Redis(client, patience)
     finally:

@@ -21,6 +21,7 @@ from a2a_node.mesh.once import Lookups
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.nodes import NodeStatus
 from a2a_node.store.pool import Pool
+from a2a_node.tracing.counts import Counts
 from a2a_node.web.figures import Figure
 
 
@@ -173,4 +174,13 @@ def of_audit(records: Records) -> Sequence[Figure]:
             records.lines_dropped,
             grows=True,
         ),
+    )
+
+
+def of_tracing(counts: Counts) -> Sequence[Figure]:
+    """What becomes of spans."""
+    became = "Spans by what became of them: exported, failed (their receiver did not take them) or dropped (no room)"
+    return (
+        Figure("a2a_trace_spans", became, counts.outcomes, "outcome", grows=True),
+        Figure("a2a_trace_spans_waiting", "Spans that wait to be exported", lambda: counts.waiting),
     )

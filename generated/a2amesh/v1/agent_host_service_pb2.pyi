@@ -426,12 +426,20 @@ class AttachStart(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    TRACESTATE_FIELD_NUMBER: _builtins.int
+    BAGGAGE_FIELD_NUMBER: _builtins.int
     capability: _builtins.str
     """Capability is the name of the capability to run."""
     call_token: _builtins.str
     """Call token is to be sent back as metadata `a2a-call-token` with every call that the agent makes for this one."""
     traceparent: _builtins.str
-    """Traceparent is the W3C trace context of the call; absent when it is not traced."""
+    """Traceparent is the W3C trace context of the call, to be sent as metadata `traceparent` with every call that the
+    agent makes for this one; absent when it is not traced.
+    """
+    tracestate: _builtins.str
+    """Tracestate goes with the traceparent, as metadata `tracestate`; at most 512 characters, mostly absent."""
+    baggage: _builtins.str
+    """Baggage is the W3C baggage of the call, to be sent on as metadata `baggage`; at most 8,192 characters, mostly absent."""
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the call's input; absent for a capability with `streams_input`, whose inputs follow as frames."""
@@ -458,10 +466,12 @@ class AttachStart(_message.Message):
         path: _abc.Iterable[_builtins.str] | None = ...,
         traceparent: _builtins.str = ...,
         budget: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        tracestate: _builtins.str = ...,
+        baggage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "time_left", b"time_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "call_token", b"call_token", "capability", b"capability", "input", b"input", "path", b"path", "time_left", b"time_left", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baggage", b"baggage", "budget", b"budget", "call_token", b"call_token", "capability", b"capability", "input", b"input", "path", b"path", "time_left", b"time_left", "traceparent", b"traceparent", "tracestate", b"tracestate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

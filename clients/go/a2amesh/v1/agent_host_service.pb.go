@@ -856,10 +856,15 @@ type AttachStart struct {
 	CallToken string `protobuf:"bytes,4,opt,name=call_token,json=callToken,proto3" json:"call_token,omitempty"`
 	// Path is the names of the agents on the way here, the root's first, this agent's own last.
 	Path []string `protobuf:"bytes,5,rep,name=path,proto3" json:"path,omitempty"`
-	// Traceparent is the W3C trace context of the call; absent when it is not traced.
+	// Traceparent is the W3C trace context of the call, to be sent as metadata `traceparent` with every call that the
+	// agent makes for this one; absent when it is not traced.
 	Traceparent string `protobuf:"bytes,6,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	// Budget is what the call's tree has left, by unit, as the call began; absent for a tree without a budget.
-	Budget        map[string]int64 `protobuf:"bytes,7,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Budget map[string]int64 `protobuf:"bytes,7,rep,name=budget,proto3" json:"budget,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Tracestate goes with the traceparent, as metadata `tracestate`; at most 512 characters, mostly absent.
+	Tracestate string `protobuf:"bytes,8,opt,name=tracestate,proto3" json:"tracestate,omitempty"`
+	// Baggage is the W3C baggage of the call, to be sent on as metadata `baggage`; at most 8,192 characters, mostly absent.
+	Baggage       string `protobuf:"bytes,9,opt,name=baggage,proto3" json:"baggage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -941,6 +946,20 @@ func (x *AttachStart) GetBudget() map[string]int64 {
 		return x.Budget
 	}
 	return nil
+}
+
+func (x *AttachStart) GetTracestate() string {
+	if x != nil {
+		return x.Tracestate
+	}
+	return ""
+}
+
+func (x *AttachStart) GetBaggage() string {
+	if x != nil {
+		return x.Baggage
+	}
+	return ""
 }
 
 // AttachInputEnd says that no more inputs follow.
@@ -1121,7 +1140,7 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12#\n" +
 	"\routput_credit\x18\x03 \x01(\rR\foutputCredit\x12:\n" +
 	"\fagent_config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\vagentConfig\x12#\n" +
-	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\xdd\x02\n" +
+	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\x97\x03\n" +
 	"\vAttachStart\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +
@@ -1132,7 +1151,11 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"call_token\x18\x04 \x01(\tR\tcallToken\x12\x12\n" +
 	"\x04path\x18\x05 \x03(\tR\x04path\x12 \n" +
 	"\vtraceparent\x18\x06 \x01(\tR\vtraceparent\x12;\n" +
-	"\x06budget\x18\a \x03(\v2#.a2amesh.v1.AttachStart.BudgetEntryR\x06budget\x1a9\n" +
+	"\x06budget\x18\a \x03(\v2#.a2amesh.v1.AttachStart.BudgetEntryR\x06budget\x12\x1e\n" +
+	"\n" +
+	"tracestate\x18\b \x01(\tR\n" +
+	"tracestate\x12\x18\n" +
+	"\abaggage\x18\t \x01(\tR\abaggage\x1a9\n" +
 	"\vBudgetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x10\n" +

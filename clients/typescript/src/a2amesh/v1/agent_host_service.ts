@@ -189,10 +189,17 @@ export interface AttachStart {
   callToken: string;
   /** Path is the names of the agents on the way here, the root's first, this agent's own last. */
   path: string[];
-  /** Traceparent is the W3C trace context of the call; absent when it is not traced. */
+  /**
+   * Traceparent is the W3C trace context of the call, to be sent as metadata `traceparent` with every call that the
+   * agent makes for this one; absent when it is not traced.
+   */
   traceparent: string;
   /** Budget is what the call's tree has left, by unit, as the call began; absent for a tree without a budget. */
   budget: { [key: string]: bigint };
+  /** Tracestate goes with the traceparent, as metadata `tracestate`; at most 512 characters, mostly absent. */
+  tracestate: string;
+  /** Baggage is the W3C baggage of the call, to be sent on as metadata `baggage`; at most 8,192 characters, mostly absent. */
+  baggage: string;
 }
 
 export interface AttachStart_BudgetEntry {
@@ -1527,6 +1534,8 @@ function createBaseAttachStart(): AttachStart {
     path: [],
     traceparent: "",
     budget: {},
+    tracestate: "",
+    baggage: "",
   };
 }
 
@@ -1553,6 +1562,12 @@ export const AttachStart: MessageFns<AttachStart> = {
     globalThis.Object.entries(message.budget).forEach(([key, value]: [string, bigint]) => {
       AttachStart_BudgetEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
     });
+    if (message.tracestate !== "") {
+      writer.uint32(66).string(message.tracestate);
+    }
+    if (message.baggage !== "") {
+      writer.uint32(74).string(message.baggage);
+    }
     return writer;
   },
 
@@ -1628,6 +1643,22 @@ export const AttachStart: MessageFns<AttachStart> = {
             }
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.baggage = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1670,6 +1701,8 @@ export const AttachStart: MessageFns<AttachStart> = {
           {},
         )
         : {},
+      tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
+      baggage: isSet(object.baggage) ? globalThis.String(object.baggage) : "",
     };
   },
 
@@ -1702,6 +1735,12 @@ export const AttachStart: MessageFns<AttachStart> = {
         });
       }
     }
+    if (message.tracestate !== "") {
+      obj.tracestate = message.tracestate;
+    }
+    if (message.baggage !== "") {
+      obj.baggage = message.baggage;
+    }
     return obj;
   },
 
@@ -1729,6 +1768,8 @@ export const AttachStart: MessageFns<AttachStart> = {
       },
       {},
     );
+    message.tracestate = object.tracestate ?? "";
+    message.baggage = object.baggage ?? "";
     return message;
   },
 };

@@ -1,0 +1,34 @@
+"""The trace layer: one span for every RPC, refusals included, below the span that its caller names."""
+
+from __future__ import annotations
+
+from opentelemetry.trace import SpanKind
+
+from a2a_node.model.call import Call, Layer, Proceed
+from a2a_node.model.trace import received
+from a2a_node.tracing.spans import LENGTH, Spans, Told
+
+
+def trace(spans: Spans) -> Layer:
+    """The layer. The caller's word relates spans and decides with them whether they are kept; it proves nothing."""
+
+    def tell(call: Call) -> Told:
+        service, _, method = call.method[1 : LENGTH + 1].partition("/")
+        about: dict[str, str | int] = {
+            "rpc.system": "grpc",
+            "rpc.service": service,
+            "rpc.method": method,
+        }
+        if call.agent:
+            about |= {"a2a.agent": call.agent[:LENGTH], "a2a.capability": call.capability[:LENGTH], "a2a.call": call.id}
+        return Told(f"{service}/{method}", SpanKind.SERVER, about)
+
+    async def layer(call: Call, proceed: Proceed) -> None:
+        parent = call.trace or received(call.metadata)
+        call.trace = spans.below(parent)
+        if spans.keeps(call.trace):
+            await spans.around(call, proceed, parent, tell)
+        else:
+            await proceed(call)
+
+    return layer
