@@ -161,7 +161,9 @@ async def test_without_redis_only_calls_with_a_budget_are_refused(place: Place) 
     parts = urlsplit(redis_url)
     async with line_to(parts.hostname or "", parts.port or 6379) as line:
         url = parts._replace(netloc=f":{parts.password}@127.0.0.1:{line.port}").geturl()
-        settings = Settings.model_validate({"data_dir": data_dir, "grpc_port": 0, "http_port": 0, "drain": 1.0})
+        settings = Settings.model_validate(
+            {"data_dir": data_dir, "grpc_port": 0, "peer_port": 0, "http_port": 0, "drain": 1.0}
+        )
         async with running(settings, postgres_url, url) as node, client(node) as mesh:
             await mesh.call("echo", "say", {"text": "x"}, budget={"calls": 1})
             line.cut()
