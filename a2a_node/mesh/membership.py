@@ -16,6 +16,8 @@ from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.ports import Registry
 
 log = structlog.get_logger()
+DOUBTFUL = (NodeStatus.SUSPECT, NodeStatus.DRAINING)
+PROBES = 8  # nodes that are asked in one look
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Duties:
     """Register again what is hosted and attached, after the lease was lost; StoreUnavailable is tried again."""
     drain: Callable[[float | None], None]
     """Take no new work; running calls get that many seconds, or the node's own setting. Called once."""
+    answers: Callable[[str], Awaitable[bool]]
+    """Whether another node answers when it is asked directly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Renewals:
     kept: int = 0
     failed: int = 0  # the registry was away
     lost: int = 0  # it had ended before it was renewed, and the node joined again
+    given_up: int = 0  # other nodes that missed theirs and did not answer
 
 
 @asynccontextmanager
@@ -57,7 +62,7 @@ async def membership(
     member = Membership(registry, directory, node, duties, rhythm)
     await member.join()
     try:
-        async with background(member.keep, member.obey):
+        async with background(member.keep, member.obey, member.look):
             yield member
     finally:
         await member.leave()
@@ -104,6 +109,17 @@ class Membership:
         self._node = replace(self._node, status=NodeStatus.DRAINING)
         self._duties.drain(self._patience)
 
+    async def look(self) -> None:
+        """Ask the nodes that missed their lease whether they live, and give up those that do not answer, for ever."""
+        while True:
+            await asyncio.sleep(self._rhythm.renewal)
+            silent = [
+                node.id for node in self._directory.nodes() if node.status in DOUBTFUL and node.id != self._node.id
+            ]
+            for node_id in silent[:PROBES]:
+                if not await self._duties.answers(node_id):
+                    await self._give_up(node_id)
+
     async def leave(self) -> None:
         """Leave the mesh; when the store is away, the lease ends by itself."""
         try:
@@ -122,6 +138,13 @@ class Membership:
             await self._duties.reannounce()
             self._announced = True
         self.renewals.kept += 1
+
+    async def _give_up(self, node_id: str) -> None:
+        """Tell the mesh that a node is gone; somebody else may, or the store may be away, which is told elsewhere."""
+        with suppress(StoreUnavailable):
+            if await self._registry.give_up(node_id):
+                self.renewals.given_up += 1
+                log.warning("node is gone: it missed its lease and does not answer", node=node_id)
 
     def _told_to_drain(self) -> bool:
         with suppress(NodeNotFound):

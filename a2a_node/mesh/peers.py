@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import grpc
 import structlog
+from google.protobuf.message import Message
 
+from a2a_node.client.connection import Rpc
 from a2a_node.client.sending import write
 from a2a_node.mesh.background import background
 from a2a_node.mesh.breaker import Breaker
@@ -26,7 +28,9 @@ from a2amesh.v1 import peer_service_pb2 as pb
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
 TIDY = 5.0  # seconds between looks for links that nobody needs
-Rpc = grpc.aio.StreamStreamCall[pb.LinkRequest, pb.LinkResponse]
+Stream = grpc.aio.StreamStreamCall[pb.LinkRequest, pb.LinkResponse]
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
 
 
 class Knows(Protocol):
@@ -55,6 +59,7 @@ class Peers:
         self._rules = rules
         self._links: dict[str, Link] = {}  # by the ids of the nodes
         self._breakers: dict[str, Breaker] = {}
+        self._channels: dict[Link, grpc.aio.Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -85,6 +90,26 @@ class Peers:
         link = self._link(instance.node)
         await link.ready()
         await link.carry(call, instance, self._proof.sealed(call, instance.node))
+
+    async def answers(self, node_id: str) -> bool:
+        """Whether a node answers when it is asked directly."""
+        try:
+            await self._link(node_id).ready()
+        except (NodeNotFound, NodeUnreachable):
+            return False
+        return True
+
+    async def ask(self, node_id: str, rpc: Rpc[Q, R], request: Q) -> R:
+        """One request to a node itself, one response, in short time; NodeUnreachable, or what the node refuses."""
+        link = self._link(node_id)
+        await link.ready()
+        method: grpc.aio.UnaryUnaryMultiCallable[Q, R] = self._channels[link].unary_unary(
+            rpc.path, rpc.request.SerializeToString, rpc.response.FromString
+        )
+        try:
+            return await method(request, timeout=self._rules.patience)
+        except grpc.aio.AioRpcError as failure:
+            raise named(failure, link.address) from None
 
     async def tend(self) -> None:
         """Close links that nobody needs, for ever."""
@@ -132,7 +157,7 @@ class Peers:
     async def _kept(self, link: Link) -> None:
         """Dial and keep the link until it breaks; what it was good for tells the node's breaker."""
         breaker = self._breaker(link.node_id)
-        channel = self._proof.dial(link.node_id, link.address)
+        channel = self._channels[link] = self._proof.dial(link.node_id, link.address)
         try:
             await self._run(link, channel)
         except MeshError as failure:
@@ -144,6 +169,7 @@ class Peers:
             link.lose()
             if self._links.get(link.node_id) is link:
                 del self._links[link.node_id]
+            del self._channels[link]
             await channel.close()
 
     async def _run(self, link: Link, channel: grpc.aio.Channel) -> None:
@@ -160,7 +186,7 @@ class Peers:
 class _Stream:
     """The stream of a link as gRPC has it."""
 
-    def __init__(self, rpc: Rpc, address: str) -> None:
+    def __init__(self, rpc: Stream, address: str) -> None:
         self._rpc, self._address = rpc, address
 
     async def read(self) -> pb.LinkResponse | None:

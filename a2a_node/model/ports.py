@@ -68,6 +68,9 @@ class Registry(Protocol):
     async def leave(self, node_id: str) -> int:
         """Remove a node's hosted and attached instances and mark it gone; an unknown one changes nothing."""
 
+    async def give_up(self, node_id: str) -> bool:
+        """Let a suspect or draining node go as if it had left, where its lease is over; False when it is not."""
+
     async def register(
         self, agent: AgentDescriptor, owner: str, instance: Instance, lease: float = 0.0
     ) -> tuple[Instance, int]:

@@ -20,6 +20,7 @@ from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.elsewhere import Elsewhere
 from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.link import Rules
 from a2a_node.mesh.loading import loaded
@@ -57,6 +58,7 @@ from a2a_node.store.watch import watching
 from a2a_node.tracing import exporting
 from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
+from a2a_node.web.ways import Ways, of_ways
 from a2a_node.wire.seals import Seals
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
@@ -117,13 +119,16 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             await directory.reached(await announced(kept.registry, name, agents, str(DEVELOPER)))
             await carriers.attached.reannounce()
 
-        duties, rhythm = Duties(announce, draining.begin), Rhythm(settings.lease, settings.lease / 3)
+        duties, rhythm = (
+            Duties(announce, draining.begin, carriers.peers.answers),
+            Rhythm(settings.lease, settings.lease / 3),
+        )
         row = _row(settings, identity, ports)
         member = await house.enter_async_context(membership(kept.registry, directory, row, duties, rhythm))
         await announce()
 
         services: list[Service] = [
-            AgentService(outgoing, calls, settings.payload_limit),
+            AgentService(outgoing, Elsewhere(name, calls, directory, carriers.peers), settings.payload_limit),
             AgentHostService(carriers.attached),
             PeerService(arrivals, calls),
             RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),
@@ -146,6 +151,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_work(work),
                 *gauges.of_stores(standing.stores, kept.pools()),
                 *gauges.of_membership(member.renewals),
+                *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries)),
                 *gauges.of_audit(audited.records()),
                 *gauges.of_tracing(tracing.counts),
             ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
 
-from a2a_node.mesh.calls import Calls
 from a2a_node.model.budget import checked_amounts
-from a2a_node.model.call import Call, Once, Proceed
+from a2a_node.model.call import Call, CallRecord, Once, Proceed
 from a2a_node.model.errors import AgentProtocol, InvalidInput, StreamNotFound
 from a2a_node.model.names import checked_name, checked_text, checked_uuid, fresh_uuid
 from a2a_node.model.payload import Payload
@@ -19,12 +19,22 @@ Opening = pb.InvokeRequest | pb.InvokeStreamRequest | pb.ConverseOpen
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["AgentService"]
 
 
+class Finds(Protocol):
+    """Who knows calls by their ids."""
+
+    async def get(self, call_id: str) -> CallRecord:
+        """What is known of a call; CallNotFound."""
+
+    async def cancel(self, call_id: str, why: str) -> CallRecord:
+        """End a running call and wait until it has ended; CallNotFound."""
+
+
 class AgentService:
     """Takes invocations to the outgoing layers, and answers what is known of calls."""
 
     descriptor = DESCRIPTOR
 
-    def __init__(self, outgoing: Proceed, calls: Calls, payload_limit: int) -> None:
+    def __init__(self, outgoing: Proceed, calls: Finds, payload_limit: int) -> None:
         self._outgoing = outgoing
         self._calls = calls
         self._limit = payload_limit
@@ -75,7 +85,7 @@ class AgentService:
 
     async def get_call(self, request: pb.GetCallRequest, _: Call) -> pb.GetCallResponse:
         """How a call stands."""
-        return pb.GetCallResponse(call=from_record(self._calls.get(checked_uuid("call_id", request.call_id))))
+        return pb.GetCallResponse(call=from_record(await self._calls.get(checked_uuid("call_id", request.call_id))))
 
     def _checked(self, payload: Payload) -> payload_pb2.Payload:
         message = from_payload(payload)

@@ -70,6 +70,15 @@ class PostgresRegistry:
             held = await change.fetch(statements.remove_held(node_id))
             return await self._log.note(change, agents=_agents(held), nodes=[node_id])
 
+    async def give_up(self, node_id: str) -> bool:
+        """Let a suspect or draining node go as if it had left, where its lease is over; False when it is not."""
+        async with self._log.change() as change:
+            if not await change.fetch(statements.give_up(node_id)):
+                return False
+            held = await change.fetch(statements.remove_held(node_id))
+            await self._log.note(change, agents=_agents(held), nodes=[node_id])
+            return True
+
     async def register(
         self, agent: AgentDescriptor, owner: str, instance: Instance, lease: float = 0.0
     ) -> tuple[Instance, int]:

@@ -108,6 +108,13 @@ def remove_lapsed(node_ids: Sequence[str]) -> Executable:
     return delete(instances).where(over).returning(instances.c.agent)
 
 
+def give_up(node_id: str) -> Executable:
+    """Mark a node gone that missed its lease, unless it came back; one that was alive has to be suspect first."""
+    silent = nodes.c.status.in_([NodeStatus.SUSPECT.value, NodeStatus.DRAINING.value])
+    over = and_(nodes.c.id == node_id, silent, nodes.c.lease_until <= func.clock_timestamp())
+    return update(nodes).where(over).values(status=NodeStatus.GONE.value).returning(nodes.c.id)
+
+
 def forget(node_ids: Sequence[str]) -> Executable:
     """Remove some nodes, unless they came back."""
     return delete(nodes).where(nodes.c.id.in_(node_ids), FORGOTTEN).returning(nodes.c.id)

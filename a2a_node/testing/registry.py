@@ -120,6 +120,16 @@ class MemoryRegistry:
         self._nodes[node_id] = replace(self._nodes[node_id], status=NodeStatus.GONE, lease_until=now)
         return self._note(agents=self._remove(self._held(node_id)), nodes=[node_id])
 
+    async def give_up(self, node_id: str) -> bool:
+        """Let a suspect or draining node go as if it had left, where its lease is over; False when it is not."""
+        now, node = self._now(), self._nodes.get(node_id)
+        silent = node is not None and node.status in (NodeStatus.SUSPECT, NodeStatus.DRAINING)
+        if node is None or not silent or node.lease_until is None or node.lease_until > now:
+            return False
+        self._nodes[node_id] = replace(node, status=NodeStatus.GONE)
+        self._note(agents=self._remove(self._held(node_id)), nodes=[node_id])
+        return True
+
     async def register(
         self, agent: AgentDescriptor, owner: str, instance: Instance, lease: float = 0.0
     ) -> tuple[Instance, int]:

@@ -140,6 +140,12 @@ def of_membership(renewals: Renewals) -> Sequence[Figure]:
             grows=True,
         ),
         Figure(
+            "a2a_nodes_given_up",
+            "Other nodes that missed their lease and did not answer",
+            lambda: renewals.given_up,
+            grows=True,
+        ),
+        Figure(
             "a2a_lease_losses",
             "Times that the lease had ended, and the node joined again",
             lambda: renewals.lost,

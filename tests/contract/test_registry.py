@@ -375,6 +375,7 @@ async def test_a_store_that_is_away_says_so_and_nothing_is_lost(house: House, re
         registry.renew_node(NODE.id, LEASE),
         registry.set_status(NODE.id, NodeStatus.DRAINING),
         registry.leave(NODE.id),
+        registry.give_up(NODE.id),
         registry.register(ECHO, "ann", copy_of("echo")),
         registry.renew(instance.id),
         registry.remove_instances([instance.id]),

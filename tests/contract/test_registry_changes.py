@@ -87,6 +87,7 @@ STEPS = st.lists(
         step("renew_node", NODES, st.just(LEASE)),
         step("set_status", NODES, st.sampled_from(NodeStatus)),
         step("leave", NODES),
+        step("give_up", NODES),
         st.builds(registration, AGENTS, SLOTS, NODES, st.sampled_from(InstanceKind), st.sampled_from(["ann", "eve"])),
         step("renew", SLOTS),
         step("remove_instances", st.lists(SLOTS, max_size=3)),
@@ -230,3 +231,21 @@ async def test_whoever_listens_learns_that_the_store_is_away(house: House) -> No
         await house.recover()
         async with house.registry.revisions() as revisions:
             assert await house.registry.join(node("n1"), LEASE) == await anext(revisions)
+
+
+async def test_a_node_is_given_up_only_when_it_missed_its_lease(house: House) -> None:
+    """And was suspect or draining then; it is gone with what it held, and joins again if it comes back."""
+    registry = house.registry
+    await registry.join(node("n1"), LEASE)
+    await register(registry, "echo")
+    assert not await registry.give_up("n1")
+    assert not await registry.give_up("nobody")
+    await house.elapse(LEASE + 1)
+    await registry.sweep()
+    assert await registry.give_up("n1")
+    assert not await registry.give_up("n1")
+    left = await registry.snapshot()
+    assert ([one.status for one in left.nodes], [*left.instances]) == ([NodeStatus.GONE], [])
+    assert not await registry.renew_node("n1", LEASE)
+    await registry.join(node("n1"), LEASE)
+    assert not await registry.give_up("n1")

@@ -30,6 +30,7 @@ from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
 from a2a_node.testing import MemoryRegistry, MemorySessions, MemoryTopics, MemoryValues, OneSecret
 from a2a_node.wire.seals import Seals
+from tests.integration.alone import alone
 
 KEY, OTHER_KEY = "the-key", "another-key"
 NODE = "n1"
@@ -74,7 +75,7 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
             await directory.reached(await registry.set_status(NODE, NodeStatus.DRAINING))
 
         services: list[Service] = [
-            AgentService(outgoing, calls, LIMIT),
+            AgentService(outgoing, alone(calls), LIMIT),
             AgentHostService(attached),
             RegistryService(directory, Registrar(registry, directory, NODE, drain), NODE),
             SessionService(MemorySessions()),

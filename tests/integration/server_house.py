@@ -27,6 +27,7 @@ from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2a_node.wire.seals import Seals
 from a2amesh.v1 import agent_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
+from tests.integration.alone import alone
 
 KEY = (("authorization", "Bearer secret-key"),)
 LIMIT = 1_000_000
@@ -110,7 +111,7 @@ async def house() -> AsyncIterator[House]:
 
     front = Front(folded(layers, rest), QUESTIONS)
     health = Health(["a2amesh.v1.AgentService"])
-    handlers = handlers_of([AgentService(outgoing, calls, LIMIT)], front)
+    handlers = handlers_of([AgentService(outgoing, alone(calls), LIMIT)], front)
     for register in standard_services(health, ["a2amesh.v1.AgentService"]):
         handlers |= standard_handlers(register, front)
     await health.report(serving=True)

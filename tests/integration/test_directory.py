@@ -46,13 +46,18 @@ async def undrained(_: float | None) -> None:
     """Nobody drains here."""
 
 
+async def answering(_: str) -> bool:
+    """Every node answers."""
+    return True
+
+
 @asynccontextmanager
 async def node(url: str, name: str) -> AsyncIterator[tuple[Directory, Registrar]]:
     """A node as far as the registry goes."""
     async with connected(url, patience=PATIENCE) as postgres:
         registry = PostgresRegistry(postgres)
         async with Directory.following(registry, HABITS) as directory:
-            duties = Duties(nothing, lambda _: None)
+            duties = Duties(nothing, lambda _: None, answering)
             async with membership(registry, directory, Node(name, f"{name}:1"), duties, Rhythm(renewal=0.05)):
                 yield directory, Registrar(registry, directory, name, undrained)
 

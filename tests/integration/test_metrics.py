@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families as plain_met
 from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
-from a2a_node.model.errors import AgentNotFound, Unauthenticated
+from a2a_node.model.errors import AgentLost, AgentNotFound, Unauthenticated
 from a2a_node.node import Node
 from tests.integration.conftest import Running
+from tests.integration.people import Meet, meet
 
+__all__ = ["meet"]
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -151,3 +153,22 @@ async def test_open_metrics_are_given_when_asked_for(running_node: Running) -> N
         assert text.endswith("# EOF\n")
         families: list[Metric] = list(open_metrics(text))  # type: ignore[no-untyped-call]  # it comes without types
         assert {family.name: family.unit for family in families}["a2a_response_time_seconds"] == "seconds"
+
+
+async def test_links_and_tries_are_counted(meet: Meet) -> None:
+    """On both nodes that a call passes; and the breaker of what was lost."""
+    async with meet("one", echo=False) as one, meet("two") as two:
+        assert await one.dev.call("echo", "say", {"text": "x"})
+        for place, direction in ((one, "out"), (two, "in")):
+            found = await metrics(place.node)
+            assert value(found, "a2a_peer_links", direction=direction) == 1
+            assert value(found, "a2a_peer_calls", direction=direction) == 0
+            assert value(found, "a2a_breakers", state="closed") == 1
+            assert value(found, "a2a_instances_in_flight") == 0
+        await one.dev.agents.register(Agent("lost").descriptor, "127.0.0.1:1", 60)
+        with pytest.raises(AgentLost):
+            await one.dev.call("lost", "say")
+        found = await metrics(one.node)
+        assert value(found, "a2a_breaker_openings_total") == 1
+        assert value(found, "a2a_breakers", state="open") + value(found, "a2a_breakers", state="half_open") == 1
+        assert value(found, "a2a_retries_total", result="again") == 1

@@ -13,9 +13,11 @@ from a2a_node.model.errors import (
     AgentFailed,
     CallCancelled,
     CallLoop,
+    CallNotFound,
     DeadlineExceeded,
     InvalidInput,
     MeshError,
+    NodeUnreachable,
     NoInstance,
     PermissionDenied,
 )
@@ -94,6 +96,28 @@ async def test_a_cancelled_call_is_cancelled_on_the_other_node(meet: Meet) -> No
                 else:
                     task.cancel()
                 await work.stopped.wait()
+
+
+async def test_a_call_is_known_and_ended_on_every_node(meet: Meet) -> None:
+    """Where it came in, where it is served, and where nothing is known of it."""
+    work = Work()
+    async with meet("one") as one, meet("two") as two, meet("three") as three, by_stream(worker("far", work), two):
+        await known(one, "far")
+        call_id = "3f0b8f9e-58c4-4a3e-8d5c-1a9d3f1c0a11"
+        task = asyncio.create_task(one.dev.call("far", "wait", call_id=call_id))
+        async with asyncio.timeout(PATIENCE):
+            await work.started.wait()
+            for place in (one, two, three):
+                record = await place.dev.get_call(call_id)
+                assert (record.status, record.path) == ("running", ("far",))
+            assert (await three.dev.cancel(call_id, "enough")).status == "cancelled"
+            with pytest.raises(CallCancelled, match="enough"):
+                await task
+            await work.stopped.wait()
+        for place in (one, two, three):
+            assert (await place.dev.get_call(call_id)).status == "cancelled"
+        with pytest.raises(CallNotFound):
+            await three.dev.get_call("3f0b8f9e-58c4-4a3e-8d5c-000000000000")
 
 
 async def test_a_deadline_crosses_the_hop(meet: Meet) -> None:
@@ -226,7 +250,7 @@ async def test_when_a_node_stops_its_agents_are_called_elsewhere(meet: Meet) -> 
                     await stopping.wait()
                     await two.node.drained()
             assert len(done) >= 200
-        with pytest.raises(NoInstance):
+        with pytest.raises((NoInstance, NodeUnreachable)):
             await one.dev.call("echo", "say", {"text": "x"})
 
 

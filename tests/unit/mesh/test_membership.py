@@ -15,7 +15,7 @@ from a2a_node.mesh.membership import Duties, Membership, Rhythm, membership
 from a2a_node.model.errors import NodeNotFound, StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.testing import Clock, MemoryRegistry
-from tests.unit.mesh.samples import HERE, OWNER, QUICK, agent, attached, endpoint
+from tests.unit.mesh.samples import HERE, OWNER, QUICK, THERE, agent, attached, endpoint
 
 ME = Node(HERE, "127.0.0.1:50051")
 RHYTHM = Rhythm(lease=15, renewal=0.001, farewell=0.05)
@@ -60,6 +60,8 @@ class House:
     away_while_announcing: bool = False
     drained: list[float | None] = field(default_factory=list)
     told: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[str] = field(default_factory=list)
+    living: set[str] = field(default_factory=set)
 
     async def reannounce(self) -> None:
         """Register what the node holds."""
@@ -74,9 +76,14 @@ class House:
         self.drained.append(seconds)
         self.told.set()
 
+    async def answers(self, node_id: str) -> bool:
+        """Whether another node lives."""
+        self.asked.append(node_id)
+        return node_id in self.living
+
     def member(self) -> AbstractAsyncContextManager[Membership]:
         """Join the mesh."""
-        return membership(self.registry, self.directory, ME, Duties(self.reannounce, self.drain), RHYTHM)
+        return membership(self.registry, self.directory, ME, Duties(self.reannounce, self.drain, self.answers), RHYTHM)
 
 
 @asynccontextmanager
@@ -202,3 +209,40 @@ async def test_a_node_that_cannot_join_does_not_begin() -> None:
         house.registry.recover()
         with pytest.raises(NodeNotFound):
             house.directory.node(HERE)
+
+
+async def test_a_node_that_missed_its_lease_is_asked_before_it_is_gone() -> None:
+    """As long as it answers it is only in doubt; when it no longer does, it is gone with what it held."""
+    async with housed() as house:
+        await house.registry.join(Node(THERE, "127.0.0.1:1"), 15)
+        await house.registry.register(agent("a"), OWNER, attached("a", THERE))
+        house.living.add(THERE)
+        async with house.member():
+            for _ in range(2):
+                house.clock.advance(10)
+                await house.registry.rounds(3)
+            await house.directory.refreshed()
+            assert house.directory.node(THERE).status is NodeStatus.SUSPECT
+            assert set(house.asked) <= {THERE}
+            house.living.clear()
+            async with asyncio.timeout(PATIENCE):
+                while house.directory.node(THERE).status is not NodeStatus.GONE:
+                    await house.directory.changed()
+            assert house.directory.find("a").instances == ()
+
+
+async def test_a_node_is_not_given_up_while_the_store_is_away() -> None:
+    """Nobody knows whether its lease is over; it is asked again later."""
+    async with housed() as house:
+        await house.registry.join(Node(THERE, "127.0.0.1:1"), 15)
+        async with house.member():
+            for _ in range(2):
+                house.clock.advance(10)
+                await house.registry.rounds(1)
+            await house.directory.refreshed()
+            house.registry.lose()
+            await house.registry.rounds(3)
+            house.registry.recover()
+            async with asyncio.timeout(PATIENCE):
+                while house.directory.node(THERE).status is not NodeStatus.GONE:
+                    await house.directory.changed()

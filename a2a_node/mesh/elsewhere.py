@@ -1,0 +1,101 @@
+"""Calls by their ids, wherever in the mesh they are: this node's own, and then those of all other nodes.
+
+An id tells nothing of its node. Nodes are asked all at once when somebody wants to know, which is seldom, rather than
+every call written to a store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from a2a_node.client.connection import Rpc
+from a2a_node.client.records import to_record
+from a2a_node.mesh.calls import Calls
+from a2a_node.model.call import CallRecord
+from a2a_node.model.errors import CallNotFound, MeshError
+from a2a_node.model.nodes import Node, NodeStatus
+from a2amesh.v1 import peer_service_pb2 as pb
+
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
+Answer = pb.FindCallResponse | pb.EndCallResponse
+FIND = Rpc("PeerService/FindCall", pb.FindCallRequest, pb.FindCallResponse)
+END = Rpc("PeerService/EndCall", pb.EndCallRequest, pb.EndCallResponse)
+AT_ONCE = 32  # nodes that are asked at a time
+
+
+class Knows(Protocol):
+    """The directory, as far as it is needed here."""
+
+    def nodes(self) -> Sequence[Node]:
+        """All nodes."""
+
+
+class Asks(Protocol):
+    """Who reaches other nodes."""
+
+    async def ask(self, node_id: str, rpc: Rpc[Q, R], request: Q) -> R:
+        """One request to a node, one response; MeshError."""
+
+
+class Elsewhere:
+    """Finds and ends calls of the whole mesh."""
+
+    def __init__(self, node_id: str, calls: Calls, directory: Knows, peers: Asks) -> None:
+        self._node_id = node_id
+        self._calls = calls
+        self._directory = directory
+        self._peers = peers
+
+    async def get(self, call_id: str) -> CallRecord:
+        """What is known of a call; CallNotFound, or why a node that may know it does not answer."""
+        own = self._own(call_id)
+        if own is not None and not own.carried:
+            return own
+        request = pb.FindCallRequest(call_id=call_id)
+        return self._best(call_id, own, await self._asked(lambda node: self._peers.ask(node, FIND, request)))
+
+    async def cancel(self, call_id: str, why: str) -> CallRecord:
+        """End a running call and wait until it has ended, where it came into the mesh; errors as with `get`."""
+        own = self._own(call_id)
+        if own is not None and not own.carried:
+            return await self._calls.cancel(call_id, why)
+        request = pb.EndCallRequest(call_id=call_id, reason=why)
+        found = await self._asked(lambda node: self._peers.ask(node, END, request))
+        return self._best(call_id, await self._calls.cancel(call_id, why) if own is not None else None, found)
+
+    def _own(self, call_id: str) -> CallRecord | None:
+        try:
+            return self._calls.get(call_id)
+        except CallNotFound:
+            return None
+
+    async def _asked(self, ask: Callable[[str], Awaitable[Answer]]) -> Sequence[Answer | MeshError]:
+        """What each of the other nodes says; silence of nodes that are in doubt is no answer."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(node: Node) -> Answer | MeshError | None:
+            async with turns:
+                try:
+                    return await ask(node.id)
+                except MeshError as failure:
+                    return None if node.status is NodeStatus.SUSPECT else failure
+
+        others = [node for node in self._directory.nodes() if node.id != self._node_id]
+        present = [node for node in others if node.status is not NodeStatus.GONE]
+        return [answer for answer in await asyncio.gather(*map(one, present)) if answer is not None]
+
+    def _best(self, call_id: str, own: CallRecord | None, answers: Sequence[Answer | MeshError]) -> CallRecord:
+        """The word of the node at which the call came in, or else of one that has served it."""
+        heard = [answer for answer in answers if not isinstance(answer, MeshError)]
+        silent = [answer for answer in answers if isinstance(answer, MeshError)]
+        for answer in sorted(heard, key=lambda answer: answer.carried):
+            if answer.HasField("call") and (own is None or not answer.carried):
+                return to_record(answer.call)
+        if own is not None:
+            return own
+        raise silent[0] if silent else CallNotFound(call_id)
