@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from a2a_node.access.decisions import Decisions
+from a2a_node.access.spiffe import Spiffe
 from a2a_node.mesh.balance import Balance
 from a2a_node.mesh.balance import Place as Here
 from a2a_node.mesh.calls import Calls
@@ -57,7 +58,8 @@ class Layers:
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
         rules = EnvelopeRules(self.settings.default_deadline, self.settings.max_deadline, self.settings.max_hops)
-        envelopes = Envelopes(rules, self.calls.parent_of, self._revisits, self.seals)
+        bearer_of = Spiffe(self.settings.trust_domain).principal
+        envelopes = Envelopes(rules, self.calls.parent_of, self._revisits, self.seals, bearer_of)
         place = Place(self.node_id, self.settings.region, self.settings.zone)
         return folded(
             [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.envelope import Envelope, Handed, entered
 from a2a_node.model.errors import EnvelopeInvalid
+from a2a_node.model.principal import Principal
 from a2a_node.pipeline.deadlines import Deadlines
 from a2a_node.wire.calls import CALL_TOKEN, ENVELOPE
 
@@ -35,7 +36,8 @@ class Opens(Protocol):
 class Envelopes:
     """The layer `check`: a call is continued from another node's sealed word or a call token, or begins a tree.
 
-    `parent_of` a token is the envelope that a child call continues, CallTokenInvalid for a bad one.
+    `parent_of` a token is the envelope that a child call continues, CallTokenInvalid for a bad one; `bearer_of` tells
+    whose certificate it is by the names in it.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class Envelopes:
         parent_of: Callable[[str], Envelope | None],
         revisits_of: Callable[[str], int],
         seals: Opens,
+        bearer_of: Callable[[Sequence[str]], Principal | None],
     ) -> None:
-        self._rules, self._parent_of, self._revisits_of, self._seals = rules, parent_of, revisits_of, seals
+        self._rules, self._parent_of, self._revisits_of = rules, parent_of, revisits_of
+        self._seals, self._bearer_of = seals, bearer_of
         self._within = Deadlines().within
 
     async def check(self, call: Call, proceed: Proceed) -> None:
@@ -73,11 +77,18 @@ class Envelopes:
     def _continued(self, call: Call) -> Envelope:
         """What another node has let through goes on here: who asks, in whose name, by when and on which path."""
         handed, issuer = self._seals.opened(sealed_in(call), call)
+        self._check_bearer(call, issuer)
         call.principal, call.scopes, call.carrier = handed.principal, handed.scopes, issuer
         entered(handed.envelope.path[:-1], call.agent, self._rules.max_hops, self._revisits_of(call.agent))
         now = monotonic()
         allowance = allowed(self._rules, call, handed.envelope, now)
         return replace(handed.envelope, deadline=now + allowance, allowance=allowance)
+
+    def _check_bearer(self, call: Call, issuer: str) -> None:
+        """A node brings what it has sealed itself; calls over a link bring no certificate, the link has shown it."""
+        names = call.identities_of()
+        if names and self._bearer_of(names) != Principal("node", issuer):
+            raise EnvelopeInvalid("mismatch", "another node has sealed it than brings it", issuer)
 
 
 def sealed_in(call: Call) -> object:
@@ -85,6 +96,8 @@ def sealed_in(call: Call) -> object:
     sealed = call.metadata.get(ENVELOPE)
     if sealed is None:
         raise EnvelopeInvalid("stripped", "calls of other nodes come with a sealed envelope, and this one has none")
+    if call.door != PEERS:
+        raise EnvelopeInvalid("door", "sealed envelopes come in at the door of nodes alone; send none")
     if not call.agent or CALL_TOKEN in call.metadata:
         raise EnvelopeInvalid("mismatch", "it comes with calls to agents alone, and without a call token")
     return sealed

@@ -68,7 +68,7 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         leaf = carry(carriers, attached, NODE)
         outgoing = folded([resolve(directory), calls.track, balance.layer], leaf)
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
-        envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()))
+        envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()), lambda _: None)
         front = Front(folded([envelopes.check, auth(keys)], _rest), QUESTIONS)
 
         async def drain(_: float | None) -> None:

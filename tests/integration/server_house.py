@@ -102,7 +102,7 @@ async def house() -> AsyncIterator[House]:
     script, calls = Script(), Calls()
     outgoing = folded([calls.track], script.leaf)
     layers = [
-        Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals("one", OneSecret())).check,
+        Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals("one", OneSecret()), lambda _: None).check,
         auth(KnownKeys({"secret-key": Principal("person", "dev")})),
     ]
 

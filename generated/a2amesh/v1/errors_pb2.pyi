@@ -103,7 +103,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
     ERROR_REASON_ENVELOPE_INVALID: _ErrorReason.ValueType  # 50
     """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-    "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+    "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
     Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
     """
     ERROR_REASON_NODE_NOT_FOUND: _ErrorReason.ValueType  # 60
@@ -256,7 +256,7 @@ ERROR_REASON_STREAM_NOT_FOUND: ErrorReason.ValueType  # 49
 """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
 ERROR_REASON_ENVELOPE_INVALID: ErrorReason.ValueType  # 50
 """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-"stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+"stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
 Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
 """
 ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 60

@@ -43,6 +43,21 @@ async def test_two_nodes_have_the_same_secret_and_its_successor() -> None:
         assert two.find(b"?" * 16) is None
 
 
+async def test_what_stands_in_the_store_is_not_enough_where_there_is_a_passphrase() -> None:
+    """Nodes with the same one have the same secret; without it, or with another, it is another."""
+    store = MemorySecrets()
+    async with (
+        Secrets.following(store, "pass") as one,
+        Secrets.following(store, "pass") as two,
+        Secrets.following(store, "other") as three,
+        Secrets.following(store) as four,
+    ):
+        assert one.signing() == two.signing()
+        keys = {each.signing().key for each in (one, two, three, four)}
+        assert len(keys) == 3
+        assert len({each.signing().id for each in (one, two, three, four)}) == 1
+
+
 async def test_those_in_memory_stay_good_while_the_store_is_away() -> None:
     """It is asked again all the while."""
     store = MemorySecrets()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from a2a_node.access.spiffe import Spiffe
 from a2a_node.model.call import Call, Layer
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import CallLoop, DeadlineExceeded, EnvelopeInvalid, TooManyHops
@@ -35,7 +36,7 @@ def call(agent: str, time_left: float | None = None, token: str = "") -> Call:
 
 def layered(parent: Envelope | None = None, revisits: int = 0) -> Layer:
     """The layer under test, where any token continues `parent`."""
-    return Envelopes(RULES, lambda _: parent, lambda _: revisits, Seals("two", SECRETS)).check
+    return Envelopes(RULES, lambda _: parent, lambda _: revisits, Seals("two", SECRETS), Spiffe().principal).check
 
 
 async def test_a_call_without_a_deadline_gets_the_default() -> None:
@@ -101,6 +102,7 @@ def carried(envelope: Envelope, time_left: float | None = None) -> Call:
     at_one = call(envelope.path[-1])
     at_one.principal, at_one.scopes, at_one.envelope = ANN, ("agent:*:invoke",), envelope
     at_two = call(envelope.path[-1], time_left)
+    at_two.door = "peers"
     at_two.metadata = {ENVELOPE: Seals("one", SECRETS).sealed(at_one, "two")}  # type: ignore[dict-item]
     return at_two
 
@@ -149,13 +151,27 @@ async def test_nobody_comes_in_at_the_door_of_nodes_without_a_sealed_envelope() 
     await layered()(asking, done)
 
 
+async def test_a_node_brings_what_it_has_sealed_itself() -> None:
+    """Known by its certificate; calls over a link between nodes bring none of their own."""
+    layer, own, others, known = layered(), carried(handed()), carried(handed()), carried(handed())
+    own.identities_of = lambda: ["spiffe://a2a.local/node/one", "one.nodes.a2a.local"]
+    others.identities_of = lambda: ["spiffe://a2a.local/node/three"]
+    known.identities_of = lambda: ["one.nodes.a2a.local"]
+    await layer(own, done)
+    for refused in (others, known):
+        with pytest.raises(EnvelopeInvalid, match="another node"):
+            await layer(refused, done)
+        assert refused.principal is NOBODY
+
+
 async def test_an_envelope_that_no_node_sealed_is_refused_at_every_door() -> None:
     """Nobody is believed for bringing one; and with a call token beside it, it is not clear what goes on."""
-    forged, beside, asking = call("a"), carried(handed()), carried(handed())
+    forged, beside, asking, outside = call("a"), carried(handed()), carried(handed()), carried(handed())
+    outside.door = ""
     forged.metadata = {ENVELOPE: b"\x01" * 200}  # type: ignore[dict-item]
     beside.metadata = {**beside.metadata, CALL_TOKEN: "t"}
     asking.agent = ""
-    for refused in (forged, beside, asking):
+    for refused in (forged, beside, asking, outside):
         with pytest.raises(EnvelopeInvalid):
             await layered()(refused, done)
         assert refused.principal is NOBODY

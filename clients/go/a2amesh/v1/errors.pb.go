@@ -102,7 +102,7 @@ const (
 	// ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND.
 	ErrorReason_ERROR_REASON_STREAM_NOT_FOUND ErrorReason = 49
 	// ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-	// "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+	// "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
 	// Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
 	ErrorReason_ERROR_REASON_ENVELOPE_INVALID ErrorReason = 50
 	// ERROR_REASON_NODE_NOT_FOUND: no node of that id is registered. NOT_FOUND.

@@ -102,7 +102,7 @@ export enum ErrorReason {
   STREAM_NOT_FOUND = 49,
   /**
    * ENVELOPE_INVALID - ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-   * "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed" or "mismatch".
+   * "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
    * Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
    */
   ENVELOPE_INVALID = 50,
