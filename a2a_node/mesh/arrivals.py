@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import structlog
@@ -13,7 +14,6 @@ from a2a_node.model.call import Call, Once, Proceed
 from a2a_node.model.errors import (
     AgentOverloaded,
     AgentProtocol,
-    EnvelopeInvalid,
     InternalError,
     InvalidInput,
     MeshError,
@@ -33,8 +33,20 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 METHOD = "/a2amesh.v1.AgentService/"
 PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's metadata that came with it
 PEERS = "peers"  # the door that these calls come in at
-Peer = tuple[Principal, Callable[[], str]]  # who has opened a link, and its address
 Write = Callable[[pb.LinkResponse], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who has opened a link."""
+
+    node: Principal
+    address_of: Callable[[], str]
+    identities: Sequence[str]  # what its certificate proves
+
+    def identities_of(self) -> Sequence[str]:
+        """The same for every call that it brings."""
+        return self.identities
 
 
 class Arrivals:
@@ -63,8 +75,8 @@ class Arrivals:
 
         PermissionDenied for whoever is no node.
         """
-        if peer[0].kind != "node":
-            raise PermissionDenied(str(peer[0]), "peer:link", "only nodes carry calls; call the agent itself")
+        if peer.node.kind != "node":
+            raise PermissionDenied(str(peer.node), "peer:link", "only nodes carry calls; call the agent itself")
         if self._run is None or self._rest is None:
             raise NodeDraining(self._node_id)
         link = Arriving(self.rules, (self._run, self._rest), peer)
@@ -79,8 +91,7 @@ class Arriving:
     """One link of another node, and the calls that it has brought."""
 
     def __init__(self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer) -> None:
-        self.rules, self.layers = rules, layers
-        self.peer, self.peer_of = peer
+        self.rules, self.layers, self.peer = rules, layers, peer
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks)
@@ -187,9 +198,10 @@ class Work:
         passed = {name: value for name in PASSED_ON if (value := getattr(start, name))}
         return Call(
             method=METHOD + ("Invoke" if start.unary else "InvokeStream" if start.HasField("input") else "Converse"),
-            rest=self._rest,
+            rest=self._link.layers[1],
             metadata=cast("Mapping[str, str]", {**passed, ENVELOPE: start.envelope}),
-            peer_of=self._link.peer_of,
+            peer_of=self._link.peer.address_of,
+            identities_of=self._link.peer.identities_of,
             door=PEERS,
             unary=start.unary,
             id=start.call_id,
@@ -201,12 +213,6 @@ class Work:
             reply=self._reply,
             wanted=start.instance_id,
         )
-
-    async def _rest(self, call: Call) -> None:
-        """Take the call to an agent; EnvelopeInvalid when another node has sealed it than brings it."""
-        if call.carrier != self._link.peer.name:
-            raise EnvelopeInvalid("mismatch", "another node has sealed it than brings it", call.carrier)
-        await self._link.layers[1](call)
 
     async def _reply(self, payload: Payload) -> None:
         """Send an output; that of a unary call waits for the end, to go in one frame with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from a2a_node.mesh.arrivals import Arrivals
+from a2a_node.mesh.arrivals import Arrivals, Peer
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call
 from a2a_node.model.errors import CallNotFound
@@ -29,7 +29,7 @@ class PeerService:
         write: Callable[[pb.LinkResponse], Awaitable[None]],
     ) -> None:
         """Many calls over one stream."""
-        await self._arrivals.serve(requests, write, (call.principal, call.peer_of))
+        await self._arrivals.serve(requests, write, Peer(call.principal, call.peer_of, tuple(call.identities_of())))
 
     async def find_call(self, request: pb.FindCallRequest, _: Call) -> pb.FindCallResponse:
         """How a call stands that is known here."""
