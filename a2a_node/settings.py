@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     audit_calls: bool = Field(default=False, description="Audit every call of an agent, not only refused ones.")
     access_log: bool = Field(default=True, description="Log a line for every call.")
     json_logs: bool = Field(default=False, description="Log JSON lines rather than text for people.")
+    log_texts: bool = Field(
+        default=False, description="Log the texts of unexpected exceptions, too, which may quote payloads."
+    )
 
     @field_validator("agent", "administrators", mode="before")
     @classmethod

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from a2a_node.audit.recording import Recorder, Rules
@@ -12,6 +12,7 @@ from a2a_node.audit.refusals import Refusals
 from a2a_node.audit.tap import Tap
 from a2a_node.audit.watching import Watching
 from a2a_node.mesh.background import background
+from a2a_node.model.audit import Fact
 from a2a_node.model.ports import AuditLog
 from a2a_node.pipeline.access_log import AccessLog, as_json, as_text
 from a2a_node.pipeline.account import Account
@@ -39,6 +40,17 @@ class Audited:
         return Records(self.recorder, self.refusals, self.watching, self.tap, dropped)
 
 
+@contextmanager
+def _lived(recorder: Recorder, node_id: str) -> Iterator[None]:
+    """The node's own events: that it started, and stopped in order; one that was killed has no second one."""
+    itself = f"node:{node_id}"
+    recorder.put(Fact("node:start", target=itself, user_id=itself))
+    try:
+        yield
+    finally:
+        recorder.put(Fact("node:stop", target=itself, user_id=itself))
+
+
 @asynccontextmanager
 async def auditing(settings: Settings, log: AuditLog, node_id: str) -> AsyncIterator[Audited]:
     """Record what happens until the block ends; then everything that waits is written."""
@@ -47,6 +59,7 @@ async def auditing(settings: Settings, log: AuditLog, node_id: str) -> AsyncIter
         lines = await house.enter_async_context(AccessLog.writing(form)) if settings.access_log else None
         rules = Rules(settings.audit_queue, waits=settings.audit_full == "block")
         recorder = await house.enter_async_context(Recorder.recording(log, node_id, rules))
+        house.enter_context(_lived(recorder, node_id))
         refusals = Refusals(recorder.put)
         await house.enter_async_context(background(refusals.sweeping))
         watching, tap = await house.enter_async_context(Watching.watching(log)), Tap()

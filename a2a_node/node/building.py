@@ -155,6 +155,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries)),
                 *gauges.of_audit(audited.records()),
                 *gauges.of_tracing(tracing.counts),
+                *gauges.of_tallies(gauges.Tallies()),
             ),
         )
         rooms = (incoming, traffic, standing, figures, known.peers)

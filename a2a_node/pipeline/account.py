@@ -12,11 +12,11 @@ from collections.abc import Callable
 from time import monotonic, time
 
 from a2a_node.audit.tap import Tap
-from a2a_node.model.audit import AuditOutcome
+from a2a_node.model.audit import AuditOutcome, plain
 from a2a_node.model.call import CURRENT, Call, Proceed
 from a2a_node.model.tap import EndedCall
 from a2a_node.pipeline.audit import outcome_of
-from a2a_node.pipeline.facts import address_of, named, path_of, root_of, trace_of
+from a2a_node.pipeline.facts import REASON, address_of, named, path_of, root_of, trace_of
 
 Told = Callable[[EndedCall], None]
 Refused = Callable[[Call, str], None]
@@ -61,13 +61,13 @@ def _told(call: Call, ended: tuple[AuditOutcome, str], seconds: float) -> EndedC
     return EndedCall(
         time(),
         seconds,
-        call.method,
+        plain(call.method),
         call.agent,
         call.capability,
         named(call.principal),
         root_of(call),
         outcome,
-        reason,
+        plain(reason, REASON),
         call.id,
         path_of(call),
         trace_of(call),

@@ -26,6 +26,7 @@ from a2a_node.core.rpc import Rpc
 from a2a_node.core.server import Door, Method, Routes, Stream, Unary
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import InternalError, InvalidInput, MeshError, RpcNotServed
+from a2a_node.pipeline.facts import trace_of
 from a2a_node.wire.errors import DETAILS_KEY, to_details
 
 __all__ = ["Door", "Front", "Service", "handlers_of", "serving", "standard_handlers"]
@@ -358,7 +359,7 @@ def _opened(rpc: Rpc, rest: Proceed, *, endless: bool = False) -> Call:
 def _refuse(rpc: Rpc, call: Call, failure: Exception) -> None:
     """End the RPC with the failure's own status; what nobody named is logged and leaves as INTERNAL."""
     if not isinstance(failure, MeshError):
-        log.error("unexpected failure", method=call.method, call_id=call.id, exc_info=failure)
+        log.error("unexpected failure", method=call.method, call_id=call.id, trace_id=trace_of(call), exc_info=failure)
         failure = InternalError()
     code: int = grpc.StatusCode[failure.code].value[0]
     trailing = None if isinstance(failure, _Aborted) else ((DETAILS_KEY, to_details(failure)),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from a2a_node.audit.recording import Recorder
 from a2a_node.audit.refusals import Refusals
@@ -23,6 +23,9 @@ from a2a_node.model.nodes import NodeStatus
 from a2a_node.store.pool import Pool
 from a2a_node.tracing.counts import Counts
 from a2a_node.web.figures import Figure
+from a2amesh.v1 import workflow_pb2
+
+STATUSES = [name.removeprefix("WORKFLOW_STATUS_").lower() for name in workflow_pb2.WorkflowStatus.keys()[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,28 @@ def of_membership(renewals: Renewals) -> Sequence[Figure]:
             lambda: renewals.lost,
             grows=True,
         ),
+    )
+
+
+@dataclass(slots=True)
+class Tallies:
+    """What rooms count that are not part of this node yet: they change these numbers, and nothing else."""
+
+    workflows: Counter[str] = field(default_factory=Counter)  # runs that came to a status, by the contract's words
+    mcp_servers: int = 0  # MCP servers that run now
+    websockets: int = 0  # WebSocket connections that are open
+
+
+def of_tallies(tallies: Tallies) -> Sequence[Figure]:
+    """What is counted elsewhere; every status of the contract has its number from the start."""
+
+    def workflows() -> Mapping[str, float]:
+        return {status: tallies.workflows[status] for status in STATUSES}
+
+    return (
+        Figure("a2a_workflows", "Workflow runs that came to a status", workflows, "status", grows=True),
+        Figure("a2a_mcp_servers_running", "MCP servers that run on this node", lambda: tallies.mcp_servers),
+        Figure("a2a_websocket_connections", "WebSocket connections that are open", lambda: tallies.websockets),
     )
 
 
