@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -67,6 +68,7 @@ async def _serve(settings: Settings, postgres_url: str, redis_url: str, stopping
     if settings.batch_scheduling:
         _schedule_in_batches()  # not earlier: the stores keep the policy that they were started with
     async with running(settings, postgres_url, redis_url) as node:
+        _spare_the_collector()
         announce(Arrival(node.id, node.grpc_address, node.http_address, node.key_file))
         await stopping.wished(node.asked_to_drain)
         if left := await node.drained():
@@ -87,6 +89,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _spare_the_collector() -> None:
+    """Keep what the start has made out of later collections: a full one held all calls up for 83 ms, and 4 so."""
+    gc.collect()
+    gc.freeze()
 
 
 def _schedule_in_batches() -> None:

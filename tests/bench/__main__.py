@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +45,7 @@ def main() -> None:
         memory = row("node_rss_mb", resident_mb(running.node_pid), "MB", resident_mb(running.bare_pid))
         steady = rounds(running.targets, ("bare", *KINDS), rate=STEADY_RATE)
     rows = [*(rate_row(fast, kind) for kind in KINDS), *latency_rows(steady), *added_rows(steady), memory]
-    written([*rows, start_row()], ROOT / "build" / "bench.json")
+    written([*rows, *on_given_stores()], ROOT / "build" / "bench.json")
     sys.exit(1 if any(one.errors for one in rows) else 0)
 
 
@@ -114,16 +116,31 @@ def errors(seen: Mapping[str, Sequence[Figures]], kind: str) -> int:
     return sum(one.errors for name in (kind, "bare") for one in seen[name])
 
 
-def start_row() -> Row:
-    """Milliseconds until `serve` is ready on stores that are there, beside a bare server's."""
-    nodes, bares = [], []
+def on_given_stores() -> list[Row]:
+    """What is measured on stores that are there before the node."""
     with open_folder() as home, stores(home) as environ:
-        for _ in range(STARTS + 1):
-            with started(*node("serve", free_port(), home), ready="ready grpc=", environ=environ) as (_, seconds):
-                nodes.append(seconds)
-            with started(*python("tests.bench.bare", str(free_port())), ready="ready") as (_, seconds):
-                bares.append(seconds)
+        return [start_row(home, environ), *layer_rows(home, environ)]
+
+
+def start_row(home: Path, environ: Mapping[str, str]) -> Row:
+    """Milliseconds until `serve` is ready, beside a bare server's."""
+    nodes, bares = [], []
+    for _ in range(STARTS + 1):
+        with started(*node("serve", free_port(), home), ready="ready grpc=", environ=environ) as (_, seconds):
+            nodes.append(seconds)
+        with started(*python("tests.bench.bare", str(free_port())), ready="ready") as (_, seconds):
+            bares.append(seconds)
     return row("ready_ms", median(nodes[1:]) * 1000, "ms", median(bares[1:]) * 1000)
+
+
+def layer_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """Microseconds of each layer's own, beside those of all."""
+    command = python("tests.bench.layers", str(home / "layers"))
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=120, env={**os.environ, **environ}
+    )
+    shares: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return [row(f"layer_{name}_us", share, "us", shares["all"]) for name, share in shares.items()]
 
 
 @contextmanager
