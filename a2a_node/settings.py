@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     default_deadline: float = Field(30.0, gt=0, description="Seconds for a call that asks for no deadline.")
     max_deadline: float = Field(3600.0, gt=0, description="Seconds for any call at most.")
     max_hops: int = Field(8, ge=1, le=64, description="Agents on the path of a call at most.")
+    limit_rate: float = Field(
+        10.0, ge=0.001, le=1e6, description="Calls a second that anybody may make to a capability without a limit."
+    )
+    limit_burst: int = Field(100, ge=1, le=1_000_000, description="Calls at once that anybody may make to one.")
     lease: float = Field(15.0, ge=1, description="Seconds that the node is believed to live without a renewal.")
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
     trace_endpoint: str = Field(

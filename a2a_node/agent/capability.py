@@ -65,7 +65,8 @@ def capability_of(function: Function, options: Options) -> Capability:
         streams_output=signature.streams,
         streams_input=bool(signature.hears),
         cache_ttl=ttl,
-        limit=checked_limit(f"{place}.limit", options.get("limit", "")),
+        limit=checked_limit(f"{place}.limit", options.get("limit", ""), options.get("cost", 1)),
         idempotent=options.get("idempotent", False),
+        cost=options.get("cost", 1),
     )
     return Capability(offered, function, signature, reader, answers, manner_of(signature))

@@ -6,10 +6,10 @@ import re
 from typing import TypedDict
 
 from a2a_node.model.errors import InvalidInput
+from a2a_node.model.limits import written_rate
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_LIMIT = re.compile(r"\d+(\.\d+)?/[smh]( burst \d+)?")
 
 
 class Options(TypedDict, total=False):
@@ -20,6 +20,7 @@ class Options(TypedDict, total=False):
     cache: str  # how long equal input may be answered from the shared cache, for example "60s"; absent: never
     limit: str  # overrides the default rate limit, for example "50/s burst 100"
     idempotent: bool  # running it twice does no harm
+    cost: int  # tokens that a call takes from its caller's bucket; absent: 1
 
 
 def seconds(place: str, span: str) -> float:
@@ -32,8 +33,8 @@ def seconds(place: str, span: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def checked_limit(place: str, limit: str) -> str:
-    """The limit itself; InvalidInput names the place when its form is wrong."""
-    if limit and not _LIMIT.fullmatch(limit):
-        raise InvalidInput(place, f"{limit!r} must look like '50/s' or '50/s burst 100', per s, m or h")
+def checked_limit(place: str, limit: str, cost: int) -> str:
+    """The limit itself; InvalidInput names the place when its form is wrong, or a bucket never holds a call's cost."""
+    if limit:
+        written_rate(place, limit, cost)
     return limit

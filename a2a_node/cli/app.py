@@ -17,6 +17,7 @@ from a2a_node.cli.doctor import doctor
 from a2a_node.cli.failures import BAD_USAGE
 from a2a_node.cli.grants import grants
 from a2a_node.cli.keys import keys, token
+from a2a_node.cli.limits import limits
 from a2a_node.cli.nodes import nodes
 from a2a_node.cli.sessions import sessions
 from a2a_node.cli.start import serve, up
@@ -42,6 +43,7 @@ for name, group in (
     ("grants", grants),
     ("audit", audit),
     ("keys", keys),
+    ("limits", limits),
     ("db", database),
 ):
     app.add_typer(group, name=name)

@@ -12,6 +12,7 @@ from a2a_node.client.caller import INVOKE, INVOKE_STREAM, MeshCaller
 from a2a_node.client.connection import MAX_MESSAGE, Connection, Rpc, terms
 from a2a_node.client.grants import Grants
 from a2a_node.client.keys import Keys
+from a2a_node.client.limits import Limits
 from a2a_node.client.nodes import Nodes
 from a2a_node.client.records import to_record
 from a2a_node.client.sessions import Sessions
@@ -69,6 +70,7 @@ class MeshClient:
         self.grants = Grants(self._connection)
         self.audit = Audit(self._connection)
         self.keys = Keys(self._connection)
+        self.limits = Limits(self._connection)
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from a2a_node.model.errors import CapabilityNotFound, InvalidInput
+from a2a_node.model.limits import MOST_COST, written_rate
 from a2a_node.model.names import checked_name, checked_text
 
 MAX_CAPABILITIES = 1000
@@ -27,8 +28,9 @@ class AgentCapability:
     streams_output: bool = False
     streams_input: bool = False
     cache_ttl: float = 0.0  # seconds; 0 means never cached
-    limit: str = ""
+    limit: str = ""  # such as "50/s burst 100"; empty means the mesh's default
     idempotent: bool = False
+    cost: int = 1  # tokens that a call takes from its caller's bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,10 @@ class AgentDescriptor:
             place = f"agent.capabilities[{number}]"
             checked_name(f"{place}.name", capability.name)
             checked_text(f"{place}.description", capability.description, 2000)
+            if not 1 <= capability.cost <= MOST_COST:
+                raise InvalidInput(f"{place}.cost", f"{capability.cost} must be from 1 to {MOST_COST:,} tokens")
+            if capability.limit:
+                written_rate(f"{place}.limit", capability.limit, capability.cost)
             if capability.name in seen:
                 raise InvalidInput(f"{place}.name", f"{capability.name!r} is there twice")
             seen.add(capability.name)

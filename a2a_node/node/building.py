@@ -37,6 +37,7 @@ from a2a_node.node.doors import Ports
 from a2a_node.node.handle import Node
 from a2a_node.node.identities import People, knowing
 from a2a_node.node.layers import Layers
+from a2a_node.node.limits import limited
 from a2a_node.node.proofs import proof
 from a2a_node.node.traces import export_of
 from a2a_node.ops.echo import agent as echo
@@ -48,6 +49,7 @@ from a2a_node.services.agent import AgentService
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.audit import AuditService
 from a2a_node.services.cache import CacheService
+from a2a_node.services.limit import LimitService
 from a2a_node.services.peer import PeerService
 from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
@@ -58,6 +60,7 @@ from a2a_node.store.watch import watching
 from a2a_node.tracing import exporting
 from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
+from a2a_node.web.limit_gauges import of_limits
 from a2a_node.web.ways import Ways, of_ways
 from a2a_node.wire.seals import Seals
 
@@ -93,6 +96,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         arrivals = Arrivals(name, Rules(settings.payload_limit))
         away = proof(seals, known.peers, settings.payload_limit)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside, away)))
+        limits = await house.enter_async_context(limited(settings, kept, directory, name))
         layers = Layers(
             settings=settings,
             directory=directory,
@@ -111,6 +115,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             copies=Copies(directory.has),
             retry=Retry(),
             spans=tracing.spans,
+            limits=limits,
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
@@ -139,8 +144,11 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 kept.grants, Granting(kept.grants, following, decisions.roots), decisions, known.issuing, name
             ),
             AuditService(kept.audit, audited.watching, audited.tap, name),
+            LimitService(kept.limits, limits.rules, limits.limiter, directory),
         ]
-        standing = Standing([service.descriptor.full_name for service in services], draining, directory)
+        standing = Standing(
+            [service.descriptor.full_name for service in services], draining, directory, limits.limiter.alone
+        )
         await house.enter_async_context(watching(kept.pings(), standing.told))
         work = gauges.Work(
             calls, carriers.hosted, carriers.attached, carriers.endpoints, lookups, draining, traffic.open_streams
@@ -156,6 +164,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_audit(audited.records()),
                 *gauges.of_tracing(tracing.counts),
                 *gauges.of_tallies(gauges.Tallies()),
+                *of_limits(limits.limiter),
             ),
         )
         rooms = (incoming, traffic, standing, figures, known.peers)

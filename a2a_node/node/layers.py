@@ -23,8 +23,10 @@ from a2a_node.model.errors import AgentNotFound
 from a2a_node.model.ports import Budgets, Outcomes
 from a2a_node.node.auditing import Audited
 from a2a_node.node.carriers import Carriers
+from a2a_node.node.limits import Limits
 from a2a_node.pipeline.auth import Auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
+from a2a_node.pipeline.limits import Limits as LimitLayer
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.permit import Permit, Place
 from a2a_node.pipeline.trace import trace
@@ -54,6 +56,7 @@ class Layers:
     copies: Copies
     retry: Retry
     spans: Spans
+    limits: Limits
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
@@ -72,6 +75,9 @@ class Layers:
                     self.decisions, place, self.directory.owner_of
                 ).check,  # after auth: what somebody may do depends on who it is
                 self.draining.refuse,  # after auth: only those who are known learn how the node stands
+                LimitLayer(
+                    self.directory, self.limits.rules, self.limits.limiter
+                ).check,  # after auth, because buckets belong to principals; after all that may refuse without a token
                 self.audited.audit.changes,  # innermost: it records what was allowed, and what came of it
             ],
             _rest,

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from opentelemetry.trace import TracerProvider
 
 from a2a_node.model.key_ports import Keys
+from a2a_node.model.limit_ports import Buckets, Limits
 from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.store import postgres, redis
 from a2a_node.store.audit import PostgresAuditLog
+from a2a_node.store.buckets import RedisBuckets
 from a2a_node.store.budgets import RedisBudgets
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.keys import PostgresKeys
+from a2a_node.store.limits import PostgresLimits
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.pool import Pool
 from a2a_node.store.postgres import Postgres
@@ -44,6 +47,8 @@ class Stores:
     audit: AuditLog
     keys: Keys
     budgets: Budgets
+    limits: Limits
+    buckets: Buckets
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -76,4 +81,6 @@ async def opened(postgres_url: str, redis_url: str, traces: TracerProvider | Non
             PostgresAuditLog(database),
             PostgresKeys(database),
             RedisBudgets(shared),
+            PostgresLimits(database),
+            RedisBuckets(shared),
         )

@@ -18,6 +18,8 @@ agent = Agent(
     tags=("built-in", "example"),
 )
 
+AMPLE = "100000/s burst 100000"  # it is there to be tried, and measured
+
 Code = Literal[
     "CANCELLED",
     "UNKNOWN",
@@ -50,13 +52,13 @@ class Number(BaseModel):
     number: Annotated[int, Field(description="Counts from 1.")]
 
 
-@agent.capability(idempotent=True)
+@agent.capability(idempotent=True, limit=AMPLE)
 async def say(text: Annotated[str, Field(description="What to answer.")] = "") -> Said:
     """Answer the input."""
     return Said(text=text)
 
 
-@agent.capability(idempotent=True)
+@agent.capability(idempotent=True, limit=AMPLE)
 async def count(
     n: Annotated[int, Field(ge=0, le=100_000, description="How many numbers.")] = 10,
     delay_ms: Annotated[int, Field(ge=0, le=60_000, description="Milliseconds between two numbers.")] = 0,
@@ -68,7 +70,7 @@ async def count(
         yield Number(number=number)
 
 
-@agent.capability
+@agent.capability(limit=AMPLE)
 async def fail(
     code: Annotated[Code, Field(description="The gRPC code to fail with.")] = "FAILED_PRECONDITION",
     reason: Annotated[

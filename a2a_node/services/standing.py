@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
@@ -10,7 +10,12 @@ from a2a_node.services.standard import Health
 
 STORES = ("postgres", "redis")
 SUFFERING = {
-    "postgres": ("a2amesh.v1.RegistryService", "a2amesh.v1.AccessService", "a2amesh.v1.AuditService"),
+    "postgres": (
+        "a2amesh.v1.RegistryService",
+        "a2amesh.v1.AccessService",
+        "a2amesh.v1.AuditService",
+        "a2amesh.v1.LimitService",
+    ),
     "redis": ("a2amesh.v1.SessionService", "a2amesh.v1.CacheService"),
 }
 
@@ -21,8 +26,11 @@ class Standing:
     The node as a whole serves while it takes calls: those go on from memory without either store.
     """
 
-    def __init__(self, services: Sequence[str], draining: Draining, directory: Directory) -> None:
+    def __init__(
+        self, services: Sequence[str], draining: Draining, directory: Directory, limits_alone: Callable[[], bool]
+    ) -> None:
         self.health = Health(services)
+        self._limits_alone = limits_alone
         self._draining = draining
         self._directory = directory
         self._away: frozenset[str] = frozenset()
@@ -44,4 +52,6 @@ class Standing:
     def readiness(self) -> tuple[bool, Mapping[str, str]]:
         """Whether the node takes new calls, and how each thing that it depends on stands."""
         stores = {store: "away" if store in self._away else "ok" for store in STORES}
-        return not self._draining.begun, stores | {"directory": "behind" if self._directory.behind else "ok"}
+        directory = "behind" if self._directory.behind else "ok"
+        limits = "own share" if self._limits_alone() else "ok"
+        return not self._draining.begun, stores | {"directory": directory, "limits": limits}

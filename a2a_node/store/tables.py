@@ -270,3 +270,24 @@ mesh_secrets = Table(
     Column("key", LargeBinary, nullable=False),
     Column("made_at", Time, nullable=False),
 )
+
+# A part of the key that is empty stands for all.
+limits = Table(
+    "limits",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("capability", Text, primary_key=True),
+    Column("rate", Double, nullable=False),  # tokens a second
+    Column("burst", BigInteger, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    Column("updated_at", Time, nullable=False, server_default=NOW),
+)
+
+limits_revision = Table(
+    "limits_revision",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint('"only"', name="only"),
+)

@@ -1,10 +1,12 @@
 """The seams that tests use, shipped so that agents' tests can use them: stores in memory, a clock, a line to cut."""
 
 from a2a_node.testing.audit import MemoryAuditLog
+from a2a_node.testing.buckets import MemoryBuckets
 from a2a_node.testing.budgets import MemoryBudgets
 from a2a_node.testing.clock import Clock
 from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.keys import MemoryKeys
+from a2a_node.testing.limits import MemoryLimits
 from a2a_node.testing.line import Line, line_to
 from a2a_node.testing.outcomes import MemoryOutcomes
 from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
@@ -17,9 +19,11 @@ __all__ = [
     "Clock",
     "Line",
     "MemoryAuditLog",
+    "MemoryBuckets",
     "MemoryBudgets",
     "MemoryGrants",
     "MemoryKeys",
+    "MemoryLimits",
     "MemoryOutcomes",
     "MemoryRegistry",
     "MemoryRevisions",

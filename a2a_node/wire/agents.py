@@ -125,6 +125,7 @@ def _to_capability(message: pb.AgentCapability) -> AgentCapability:
         cache_ttl=seconds(message.cache_ttl),
         limit=message.limit,
         idempotent=message.idempotent,
+        cost=message.cost or 1,
     )
 
 
@@ -139,4 +140,5 @@ def _from_capability(capability: AgentCapability) -> pb.AgentCapability:
         cache_ttl=duration(capability.cache_ttl) if capability.cache_ttl else None,
         limit=capability.limit,
         idempotent=capability.idempotent,
+        cost=capability.cost if capability.cost != 1 else 0,
     )

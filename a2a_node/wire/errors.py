@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -60,7 +62,11 @@ def to_call_error(error: MeshError) -> pb.CallError:
 def from_call_error(message: pb.CallError) -> MeshError:
     """The error of a message; a code that gRPC does not know becomes INTERNAL."""
     code = message.code if message.code in code_pb2.Code.keys() and message.code != "OK" else InternalError.code  # noqa: SIM118
-    return revived(code, message.reason or code, message.message, dict(message.metadata))
+    error = revived(code, message.reason or code, message.message, dict(message.metadata))
+    with suppress(KeyError, ValueError):  # the message has no other place for it
+        error.retry_after = float(error.variables["retry_after"])
+        error.retryable = True
+    return error
 
 
 def _parsed(details: bytes | None) -> status_pb2.Status:

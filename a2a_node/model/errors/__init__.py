@@ -13,6 +13,7 @@ MeshError                    anything below
 │                            CallIdTaken, BudgetExhausted, EnvelopeInvalid, IdempotencyKeyReused, StreamNotFound
 ├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided,
 │                            KeyNotFound
+├── limits                   RateLimited
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
@@ -56,6 +57,7 @@ from a2a_node.model.errors.grants import (
     RequestDecided,
     RequestNotFound,
 )
+from a2a_node.model.errors.limits import RateLimited
 from a2a_node.model.errors.mesh import (
     InstanceNotFound,
     LeaseEnded,
@@ -118,6 +120,7 @@ __all__ = [
     "PageTokenInvalid",
     "PayloadTooLarge",
     "PermissionDenied",
+    "RateLimited",
     "RequestDecided",
     "RequestNotFound",
     "RpcNotServed",

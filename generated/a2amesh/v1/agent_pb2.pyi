@@ -163,6 +163,7 @@ class AgentCapability(_message.Message):
     CACHE_TTL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name is unique within the agent; the same form as an agent's name. Required."""
     description: _builtins.str
@@ -172,9 +173,13 @@ class AgentCapability(_message.Message):
     streams_input: _builtins.bool
     """Streams input says that it takes any number of inputs: call it with Converse."""
     limit: _builtins.str
-    """Limit overrides the default rate limit of this capability, for example "50/s burst 100". Absent means the default."""
+    """Limit overrides the default rate limit of this capability, for example "50/s burst 100", per s, m or h. Without `burst` a
+    bucket holds as many as the first number says, and at least one call's cost. Absent means the default.
+    """
     idempotent: _builtins.bool
     """Idempotent says that running it twice does no harm, so that the mesh may retry it after a failure in flight."""
+    cost: _builtins.int
+    """Cost is how many tokens a call takes from its caller's bucket, at most 1,000,000. Absent means 1."""
     @_builtins.property
     def input_schema(self) -> _struct_pb2.Struct:
         """Input schema is the JSON Schema (2020-12) of the input object. Absent means any input."""
@@ -199,10 +204,11 @@ class AgentCapability(_message.Message):
         cache_ttl: _duration_pb2.Duration | None = ...,
         limit: _builtins.str = ...,
         idempotent: _builtins.bool = ...,
+        cost: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "input_schema", b"input_schema", "output_schema", b"output_schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "description", b"description", "idempotent", b"idempotent", "input_schema", b"input_schema", "limit", b"limit", "name", b"name", "output_schema", b"output_schema", "streams_input", b"streams_input", "streams_output", b"streams_output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "cost", b"cost", "description", b"description", "idempotent", b"idempotent", "input_schema", b"input_schema", "limit", b"limit", "name", b"name", "output_schema", b"output_schema", "streams_input", b"streams_input", "streams_output", b"streams_output"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -280,10 +280,13 @@ type AgentCapability struct {
 	StreamsInput bool `protobuf:"varint,6,opt,name=streams_input,json=streamsInput,proto3" json:"streams_input,omitempty"`
 	// Cache ttl, when set, lets the mesh answer equal inputs from its shared cache for this long. Absent means never.
 	CacheTtl *durationpb.Duration `protobuf:"bytes,7,opt,name=cache_ttl,json=cacheTtl,proto3" json:"cache_ttl,omitempty"`
-	// Limit overrides the default rate limit of this capability, for example "50/s burst 100". Absent means the default.
+	// Limit overrides the default rate limit of this capability, for example "50/s burst 100", per s, m or h. Without `burst` a
+	// bucket holds as many as the first number says, and at least one call's cost. Absent means the default.
 	Limit string `protobuf:"bytes,8,opt,name=limit,proto3" json:"limit,omitempty"`
 	// Idempotent says that running it twice does no harm, so that the mesh may retry it after a failure in flight.
-	Idempotent    bool `protobuf:"varint,9,opt,name=idempotent,proto3" json:"idempotent,omitempty"`
+	Idempotent bool `protobuf:"varint,9,opt,name=idempotent,proto3" json:"idempotent,omitempty"`
+	// Cost is how many tokens a call takes from its caller's bucket, at most 1,000,000. Absent means 1.
+	Cost          int64 `protobuf:"varint,10,opt,name=cost,proto3" json:"cost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -379,6 +382,13 @@ func (x *AgentCapability) GetIdempotent() bool {
 		return x.Idempotent
 	}
 	return false
+}
+
+func (x *AgentCapability) GetCost() int64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
 }
 
 // Instance is one running copy of an agent, reachable through exactly one node.
@@ -515,7 +525,7 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x1a\n" +
-	"\brevision\x18\x1b \x01(\x03R\brevision\"\xfb\x02\n" +
+	"\brevision\x18\x1b \x01(\x03R\brevision\"\x8f\x03\n" +
 	"\x0fAgentCapability\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12:\n" +
@@ -527,7 +537,9 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"\x05limit\x18\b \x01(\tR\x05limit\x12\x1e\n" +
 	"\n" +
 	"idempotent\x18\t \x01(\bR\n" +
-	"idempotent\"\xc1\x02\n" +
+	"idempotent\x12\x12\n" +
+	"\x04cost\x18\n" +
+	" \x01(\x03R\x04cost\"\xc1\x02\n" +
 	"\bInstance\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x14\n" +

@@ -129,10 +129,15 @@ export interface AgentCapability {
   cacheTtl:
     | Duration
     | undefined;
-  /** Limit overrides the default rate limit of this capability, for example "50/s burst 100". Absent means the default. */
+  /**
+   * Limit overrides the default rate limit of this capability, for example "50/s burst 100", per s, m or h. Without `burst` a
+   * bucket holds as many as the first number says, and at least one call's cost. Absent means the default.
+   */
   limit: string;
   /** Idempotent says that running it twice does no harm, so that the mesh may retry it after a failure in flight. */
   idempotent: boolean;
+  /** Cost is how many tokens a call takes from its caller's bucket, at most 1,000,000. Absent means 1. */
+  cost: bigint;
 }
 
 /** Instance is one running copy of an agent, reachable through exactly one node. */
@@ -517,6 +522,7 @@ function createBaseAgentCapability(): AgentCapability {
     cacheTtl: undefined,
     limit: "",
     idempotent: false,
+    cost: 0n,
   };
 }
 
@@ -548,6 +554,12 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     }
     if (message.idempotent !== false) {
       writer.uint32(72).bool(message.idempotent);
+    }
+    if (message.cost !== 0n) {
+      if (BigInt.asIntN(64, message.cost) !== message.cost) {
+        throw new globalThis.Error("value provided for field message.cost of type int64 too large");
+      }
+      writer.uint32(80).int64(message.cost);
     }
     return writer;
   },
@@ -637,6 +649,14 @@ export const AgentCapability: MessageFns<AgentCapability> = {
             message.idempotent = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.cost = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +700,7 @@ export const AgentCapability: MessageFns<AgentCapability> = {
         : undefined,
       limit: isSet(object.limit) ? globalThis.String(object.limit) : "",
       idempotent: isSet(object.idempotent) ? globalThis.Boolean(object.idempotent) : false,
+      cost: isSet(object.cost) ? BigInt(object.cost) : 0n,
     };
   },
 
@@ -712,6 +733,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     if (message.idempotent !== false) {
       obj.idempotent = message.idempotent;
     }
+    if (message.cost !== 0n) {
+      obj.cost = message.cost.toString();
+    }
     return obj;
   },
 
@@ -731,6 +755,7 @@ export const AgentCapability: MessageFns<AgentCapability> = {
       : undefined;
     message.limit = object.limit ?? "";
     message.idempotent = object.idempotent ?? false;
+    message.cost = (object.cost !== undefined && object.cost !== null) ? BigInt(object.cost) : 0n;
     return message;
   },
 };

@@ -1,0 +1,137 @@
+"""The hand: the tokens of one bucket that this process holds, and when to ask for more. Time is a parameter.
+
+A lease ends here before it ends in the store, counted from before it was asked for, so that no token is used twice
+however the clocks drift. What was used is reported with the next question; when an answer is lost nobody knows what
+the store heard, so the old lease is left to end by itself and the next question begins another.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import ceil, inf
+
+from a2a_node.model.limits import Ask, Given, Rate
+
+TTL = 1.5  # seconds of a lease, by the store's clock
+MARGIN = 0.05 + 0.02 * TTL  # seconds that it ends earlier here: for the trip, and for a clock that is 2 % slow
+TRIPS = 20  # to the store in a second, at most
+REST = 1 / TRIPS
+QUICK, SLOW = 0.5, 1.0  # seconds between questions: sooner than that asks for more, later for less
+AHEAD = 0.03  # seconds of calls that should still be in hand when the next question is asked
+SURE = 0.98  # of a rate: this process's clock, which alone is there then, may be 2 % fast
+PART = 4  # a hand asks for at most a fourth of what the bucket holds
+
+
+@dataclass(slots=True, eq=False)
+class Hand:
+    """Tokens in hand, under the lease of that name."""
+
+    lease: str
+    rate: Rate
+    tokens: int = 0
+    end: float = -inf  # when they must no longer be used
+    waiting: int = 0  # tokens that calls wait for
+    blocked: float = -inf  # until when the store has too few
+    _used: int = 0
+    _torn: bool = False  # the tokens are of a lease that was left to itself
+    _size: int = 1
+    _low: int = 0
+    _renewal: float = inf
+    _trips: deque[float] = field(default_factory=lambda: deque(maxlen=TRIPS))
+
+    def spend(self, cost: int, now: float) -> bool:
+        """Use tokens; False when there are too few."""
+        if now >= self.end:
+            self.tokens = 0
+        if self.tokens < cost:
+            return False
+        self.tokens -= cost
+        self._used += cost
+        return True
+
+    def running_dry(self, now: float) -> bool:
+        """Whether it is time to ask for more, beside the calls."""
+        if self.tokens > self._low and now < self._renewal:
+            return False
+        return now >= self.blocked and (not self._trips or now - self._trips[-1] >= REST) and not self.pause(now)
+
+    def pause(self, now: float) -> float:
+        """Seconds until the store may be asked again; 0 for now."""
+        spaced = self._trips[0] + 1.0 - now if len(self._trips) == TRIPS else 0.0
+        return max(0.0, self.blocked - now, spaced)
+
+    def idle(self, now: float, span: float) -> bool:
+        """Whether it has been of no use for so long."""
+        return not self.waiting and now > self.end + span and (not self._trips or now > self._trips[-1] + span)
+
+    def question(self, cost: int, now: float) -> Ask:
+        """What to ask the store for; `cost` is what the calls that wait cost each."""
+        held = self.tokens if now < self.end and not self._torn else 0
+        used, self._used = (0 if self._torn else self._used), 0
+        self._grow(used, held, now)
+        self._trips.append(now)
+        need = max(0, self.waiting - held)
+        least = max(0, min(cost, self.waiting) - held)
+        return Ask(self.lease, self.rate, need + max(0, self._size - held), need, least, used, held, TTL)
+
+    def answer(self, ask: Ask, given: Given, asked: float, now: float) -> None:
+        """Take in what was given for a question that was asked at that time."""
+        if self._torn or now >= self.end:  # too late: the store may have let go of what was in hand
+            self.tokens = 0
+        if self._torn:
+            self._torn, self._used = False, 0
+        self.tokens += given.tokens
+        if self.tokens:
+            self.end = asked + TTL - MARGIN
+            self._renewal = self.end - MARGIN - AHEAD
+        if not given.tokens and ask.want:
+            self.blocked = now + max(given.wait, REST)
+        if given.tokens < ask.want:
+            self._size = max(1, ask.held + given.tokens)
+        self._low = min(self.tokens // 2, max(self._low, self._size // 8))
+
+    def tear(self, lease: str) -> None:
+        """Leave the lease to itself, since nobody knows what the store heard; go on under another."""
+        self.lease, self._torn, self._used = lease, True, 0
+
+    def void(self, lease: str) -> None:
+        """Let go of all tokens: the buckets begin anew."""
+        self.tear(lease)
+        self.tokens, self.blocked, self._size = 0, -inf, 1
+
+    def farewell(self) -> Ask | None:
+        """Hand the tokens back; None when there is nothing to settle."""
+        used, torn = self._used, self._torn
+        left, self.tokens, self._used = self.tokens, 0, 0
+        return None if torn or not (used or left) else Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL)
+
+    def _grow(self, used: int, held: int, now: float) -> None:
+        """Ask for more when the last lease went quickly, for less when it lasted."""
+        since = now - self._trips[-1] if self._trips else inf
+        if since < QUICK and held <= max(self._low, self.waiting):
+            self._size = min(2 * self._size, max(1, self.rate.burst // PART))
+        elif since > SLOW:
+            self._size = max(1, min(self._size, 2 * used))
+        self._low = ceil(used / since * AHEAD) if 0 < since < inf else 0
+
+
+@dataclass(slots=True)
+class Share:
+    """A bucket of this process alone, which begins empty: its part of the rate while the store is away."""
+
+    began: float
+    at: float = -inf
+    level: float = 0.0
+
+    def take(self, cost: int, now: float, rate: Rate, parts: int) -> float:
+        """Use tokens of one of so many parts; 0, or else the seconds until there are enough, inf for never."""
+        part, brim = SURE * rate.rate / parts, rate.burst / parts
+        since = max(self.at, self.began)
+        if now > since:
+            self.level, since = min(brim, self.level + part * (now - since)), now
+        self.at = since
+        if self.level >= cost:
+            self.level -= cost
+            return 0.0
+        return inf if brim < cost else since - now + (cost - self.level) / part

@@ -1,0 +1,38 @@
+"""The limits layer: how fast somebody may call. Decided from leases in memory; refused with RATE_LIMITED.
+
+Buckets belong to the principal at the root of a call: whoever lets agents call for it empties its own bucket of what
+they call, so that no number of agents in between gives it more. Only what the directory has gets a bucket: names
+that a caller invents are refused as not found, and cost nothing. A call that another node hands on was counted where
+it came in.
+"""
+
+from __future__ import annotations
+
+from a2a_node.limits.limiter import Limiter
+from a2a_node.limits.rules import Rules
+from a2a_node.mesh.route import Finds
+from a2a_node.model.call import Call, Proceed
+from a2a_node.model.limits import LimitKey
+
+
+class Limits:
+    """The layer `check`; `rules` say how fast, the `limiter` counts."""
+
+    def __init__(self, directory: Finds, rules: Rules, limiter: Limiter) -> None:
+        self._directory = directory
+        self._rules = rules
+        self._limiter = limiter
+
+    async def check(self, call: Call, proceed: Proceed) -> None:
+        """Take what the call costs; AgentNotFound, CapabilityNotFound, RateLimited."""
+        if call.agent and not call.carrier:
+            offered = self._directory.find(call.agent).agent.descriptor.capability(call.capability)
+            key = LimitKey(paying(call), call.agent, offered.name)
+            await self._limiter.take(key, self._rules.rate(key, offered), offered.cost)
+        await proceed(call)
+
+
+def paying(call: Call) -> str:
+    """Whose bucket a call empties."""
+    envelope = call.envelope
+    return str(envelope.authority[0] if envelope is not None and envelope.authority else call.principal)
