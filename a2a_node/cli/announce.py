@@ -27,6 +27,7 @@ class Arrival:
     grpc_address: str
     http_address: str
     key_file: Path
+    tls: bool = False
 
 
 def announce(arrival: Arrival) -> None:
@@ -42,10 +43,12 @@ def commands(arrival: Arrival, name: str) -> Sequence[str]:
     away = arrival.key_file.parent != default_data_dir({**os.environ, "A2A_DATA_DIR": ""})  # another terminal's
     place = f"A2A_DATA_DIR={shlex.quote(str(arrival.key_file.parent))} " if away else ""
     address = "" if arrival.grpc_address == DEFAULT_ADDRESS else f" --address {arrival.grpc_address}"
+    # who has signed the certificate is known to whoever set it: the client's own variable names the file
+    how = '-cacert "$A2A_TLS_CA"' if arrival.tls else "-plaintext"
     return (
         f"{place}{name} call echo say '{HELLO}'{address}",
         f"{place}{name} agents{address}",
-        f'grpcurl -plaintext -H "authorization: Bearer $(cat {key})" {TYPED} {arrival.grpc_address} {INVOKE}',
+        f'grpcurl {how} -H "authorization: Bearer $(cat {key})" {TYPED} {arrival.grpc_address} {INVOKE}',
     )
 
 
@@ -65,7 +68,7 @@ def _greet(arrival: Arrival, lines: Sequence[str]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("gRPC", arrival.grpc_address)
+    facts.add_row("gRPC", f"{arrival.grpc_address}{' (TLS; A2A_TLS_CA names its authorities)' if arrival.tls else ''}")
     facts.add_row("HTTP", f"http://{arrival.http_address}")
     facts.add_row("key", str(arrival.key_file))
     console = Console(stderr=True, highlight=False, markup=False)

@@ -69,7 +69,8 @@ async def _serve(settings: Settings, postgres_url: str, redis_url: str, stopping
         _schedule_in_batches()  # not earlier: the stores keep the policy that they were started with
     async with running(settings, postgres_url, redis_url) as node:
         _spare_the_collector()
-        announce(Arrival(node.id, node.grpc_address, node.http_address, node.key_file))
+        secured = settings.tls_cert is not None
+        announce(Arrival(node.id, node.grpc_address, node.http_address, node.key_file, secured))
         await stopping.wished(node.asked_to_drain)
         if left := await node.drained():
             logger.warning("%d calls were cut off: they did not end within the time to drain", left)

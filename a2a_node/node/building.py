@@ -61,6 +61,7 @@ from a2a_node.tracing import exporting
 from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
 from a2a_node.web.limit_gauges import of_limits
+from a2a_node.web.people import of_people
 from a2a_node.web.ways import Ways, of_ways
 from a2a_node.wire.seals import Seals
 
@@ -161,6 +162,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_stores(standing.stores, kept.pools()),
                 *gauges.of_membership(member.renewals),
                 *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries)),
+                *of_people(known.shown()),
                 *gauges.of_audit(audited.records()),
                 *gauges.of_tracing(tracing.counts),
                 *gauges.of_tallies(gauges.Tallies()),

@@ -23,6 +23,7 @@ from a2a_node.node.tls import PeerTls, peer_tls, peers_files
 from a2a_node.pipeline.auth import Auth, Gate, open_methods
 from a2a_node.pipeline.wrong_keys import WrongKeys
 from a2a_node.settings import Settings
+from a2a_node.web import people
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,13 @@ class Identities:
     keyring: KnownKeyring
     peers: PeerTls
 
+    def shown(self) -> people.People:
+        """What is shown of it."""
+        return people.People(self.credentials.counts, self.keyring, self.wrong_keys)
+
 
 @asynccontextmanager
-async def knowing(settings: Settings, node: str, store: Keys, people: People) -> AsyncIterator[Identities]:
+async def knowing(settings: Settings, node: str, store: Keys, started_with: People) -> AsyncIterator[Identities]:
     """Know who is who until the block ends; SettingInvalid for files and secrets that cannot be used."""
     secrecy, spiffe = Secrecy(settings.mesh_passphrase.get_secret_value()), Spiffe(settings.trust_domain)
     async with AsyncExitStack() as house:
@@ -58,13 +63,13 @@ async def knowing(settings: Settings, node: str, store: Keys, people: People) ->
         issuers = await house.enter_async_context(Issuers.followed(trusted(settings.issuers)))
         uses = await house.enter_async_context(LastUses.written(store, keyring))
         tokens = Tokens(keyring, issuers, settings.clock_leeway)
-        credentials = Credentials(KnownKeys(people.keys), keyring, tokens, uses)
+        credentials = Credentials(KnownKeys(started_with.keys), keyring, tokens, uses)
         gate = Gate(tuple(open_methods(reflection=settings.reflects_openly)), spiffe)
         auth = Auth(credentials, gate)
         issuers.listen(credentials.issuers_changed)
         for listen in (keyring.listen, issuers.listen):
             listen(auth.recheck)
-        issuing = Issuing(store, keyring, mint, people.roots, people.owner_of, settings.clock_leeway)
+        issuing = Issuing(store, keyring, mint, started_with.roots, started_with.owner_of, settings.clock_leeway)
         yield Identities(credentials, auth, gate.wrong_keys, issuing, keyring, peer_tls(shows, spiffe))
 
 

@@ -26,9 +26,10 @@ class Manners:
 
     burst: int = 20
     rate: float = 5.0  # per second
-    wait: float = 1.0  # seconds
-    waiting_each: int = 100  # calls of an address
-    waiting: int = 1000  # calls of all addresses, a task and a timer each
+    wait: float = 1.0  # seconds at least
+    pace: float = 0.002  # seconds between those that have waited: together they would hold everybody up
+    waiting_each: int = 1000  # calls of an address
+    waiting: int = 4000  # calls of all addresses, 13 to 22 KiB each, measured
     addresses: int = 10_000  # that are remembered, those that were wrong last
 
 
@@ -37,11 +38,12 @@ DEFAULT = Manners()
 
 @dataclass(slots=True)
 class _Record:
-    """What is known of an address: wrong keys that are still held against it, as of when, and calls that wait."""
+    """What is known of an address: wrong keys that are still held against it, as of `at`, and calls that wait."""
 
     held: float = 0.0
     at: float = 0.0
     waiting: int = 0
+    next: float = 0.0  # when the next one that comes may go on
 
 
 class WrongKeys:
@@ -50,7 +52,7 @@ class WrongKeys:
     def __init__(self, manners: Manners = DEFAULT, clock: Callable[[], float] = monotonic) -> None:
         self._manners, self._clock = manners, clock
         self._records: OrderedDict[str, _Record] = OrderedDict()
-        self._waiting = 0
+        self.waiting = 0
         self.turned_away = 0
 
     def count(self, peer: str) -> None:
@@ -68,17 +70,19 @@ class WrongKeys:
         """Wait, where too many wrong keys came from there; TooManyWrongKeys where too many wait already."""
         if not self._records:
             return
-        record = self._records.get(network(peer))
-        if record is None or self._held(record, self._clock()) < self._manners.burst:
+        record, now = self._records.get(network(peer)), self._clock()
+        if record is None or self._held(record, now) < self._manners.burst:
             return
-        if record.waiting >= self._manners.waiting_each or self._waiting >= self._manners.waiting:
+        if record.waiting >= self._manners.waiting_each or self.waiting >= self._manners.waiting:
             self.turned_away += 1
             raise TooManyWrongKeys(self._manners.wait)
-        record.waiting, self._waiting = record.waiting + 1, self._waiting + 1
+        record.waiting, self.waiting = record.waiting + 1, self.waiting + 1
+        due = max(now + self._manners.wait, record.next)
+        record.next = due + self._manners.pace
         try:
-            await asyncio.sleep(self._manners.wait)
+            await asyncio.sleep(due - now)
         finally:
-            record.waiting, self._waiting = record.waiting - 1, self._waiting - 1
+            record.waiting, self.waiting = record.waiting - 1, self.waiting - 1
 
     def __len__(self) -> int:
         return len(self._records)

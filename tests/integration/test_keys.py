@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
+import grpc
 import pytest
 
 from a2a_node.agent import Agent
 from a2a_node.attach import attach, attached
 from a2a_node.client import MeshClient
-from a2a_node.model.errors import InvalidInput, KeyNotFound, PermissionDenied, Unauthenticated
+from a2a_node.model.errors import InvalidInput, KeyNotFound, MeshError, PermissionDenied, Unauthenticated
 from a2a_node.node import Node
 from tests.integration.people import Meet, meet
 
@@ -215,3 +216,20 @@ async def test_when_a_key_was_last_used_is_known_to_the_minute(meet: Meet) -> No
         assert key.id == made.key.id
         assert key.last_used_at is not None
         assert key.last_used_at.second == 0
+
+
+async def test_metadata_of_100_kib_is_refused_and_harms_nobody(meet: Meet) -> None:
+    """As a key, or beside one."""
+    async with meet() as one:
+        async with client(one.node, "x" * 100 * 1024) as nobody:
+            with pytest.raises(MeshError):
+                await nobody.call("echo", "say", {"text": "x"})
+        async with grpc.aio.insecure_channel(one.node.grpc_address) as channel:
+            rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                "/a2amesh.v1.AgentService/Invoke", None, None
+            )
+            beside = (("authorization", f"Bearer {one.dev_key}"), ("x-more", "y" * 100 * 1024))
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await rpc(b"", metadata=beside)
+            assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await said(one.dev)

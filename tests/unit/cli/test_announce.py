@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,11 @@ def test_the_program_is_called_as_it_was_found(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("PATH", str(installed.parent))
     assert program(str(installed)) == "a2a-node"
     assert program("/lib/a2a_node/__main__.py").endswith(" -m a2a_node")
+
+
+def test_a_node_with_tls_is_not_asked_in_the_clear() -> None:
+    """The client's own variable names who has signed its certificate."""
+    assert "-plaintext" in commands(AT_HOME, "a2a-node")[2]
+    secured = commands(replace(AT_HOME, tls=True), "a2a-node")[2]
+    assert '-cacert "$A2A_TLS_CA"' in secured
+    assert "-plaintext" not in secured
