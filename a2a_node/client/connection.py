@@ -18,7 +18,8 @@ from a2a_node.client.tls import Tls, met_at
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import DeadlineExceeded, MeshError, NodeUnreachable
 from a2a_node.model.places import client_key
-from a2a_node.tracing.context import carried
+from a2a_node.tracing.asking import asking
+from a2a_node.tracing.context import Entries
 from a2a_node.wire.calls import AUTHORIZATION, CALL_TOKEN
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 
@@ -73,41 +74,44 @@ class Connection:
     async def ask(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> R:
         """One request, one response; any MeshError."""
         method = cast("grpc.aio.UnaryUnaryMultiCallable[Q, R]", self._unary.get(rpc.name) or self._made(rpc))
-        try:
-            return await method(request, timeout=_seconds(within), metadata=self._metadata(within))
-        except grpc.aio.AioRpcError as failure:
-            raise self.named(failure, within) from None
+        with asking(rpc.name) as joins:
+            try:
+                return await method(request, timeout=_seconds(within), metadata=self._metadata(within, joins))
+            except grpc.aio.AioRpcError as failure:
+                raise self.named(failure, within) from None
 
     async def listen(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> AsyncIterator[R]:
         """One request, any number of responses; closing the iterator cancels the RPC. Any MeshError."""
         method = self._channel.unary_stream(rpc.path, rpc.request.SerializeToString, rpc.response.FromString)
-        call = method(request, timeout=_seconds(within), metadata=self._metadata(within))
-        try:
-            async for response in call:
-                yield response
-        except grpc.aio.AioRpcError as failure:
-            raise self.named(failure, within) from None
-        finally:
-            call.cancel()
+        with asking(rpc.name) as joins:
+            call = method(request, timeout=_seconds(within), metadata=self._metadata(within, joins))
+            try:
+                async for response in call:
+                    yield response
+            except grpc.aio.AioRpcError as failure:
+                raise self.named(failure, within) from None
+            finally:
+                call.cancel()
 
     async def converse(self, rpc: Rpc[Q, R], requests: AsyncGenerator[Q, None], within: Terms) -> AsyncIterator[R]:
         """Requests and responses side by side; what `requests` raises ends the RPC and is raised. Any MeshError."""
-        call = self.dial(rpc, within)
-        try:
-            async with sending(call, requests):
-                async for response in call:
-                    yield response
-        except grpc.aio.AioRpcError as failure:
-            raise self.named(failure, within) from None
-        finally:
-            call.cancel()
+        with asking(rpc.name) as joins:
+            call = self.dial(rpc, within, joins)
+            try:
+                async with sending(call, requests):
+                    async for response in call:
+                        yield response
+            except grpc.aio.AioRpcError as failure:
+                raise self.named(failure, within) from None
+            finally:
+                call.cancel()
 
-    def dial(self, rpc: Rpc[Q, R], within: Terms) -> grpc.aio.StreamStreamCall[Q, R]:
+    def dial(self, rpc: Rpc[Q, R], within: Terms, joins: Entries = ()) -> grpc.aio.StreamStreamCall[Q, R]:
         """Open a stream both ways, as gRPC has it; `named` tells what its failures mean."""
         method: grpc.aio.StreamStreamMultiCallable[Q, R] = self._channel.stream_stream(
             rpc.path, rpc.request.SerializeToString, rpc.response.FromString
         )
-        return method(timeout=_seconds(within), metadata=self._metadata(within))
+        return method(timeout=_seconds(within), metadata=self._metadata(within, joins))
 
     def named(self, failure: grpc.aio.AioRpcError, within: Terms) -> MeshError:
         """The error of a status; one that no node has given means that none was reached, or not in time."""
@@ -157,8 +161,8 @@ class Connection:
         self._unary[rpc.name] = made
         return made
 
-    def _metadata(self, within: Terms) -> tuple[tuple[str, str], ...]:
-        entries = (*self._credentials, *carried())
+    def _metadata(self, within: Terms, joins: Entries) -> Entries:
+        entries = (*self._credentials, *joins)
         return (*entries, (CALL_TOKEN, within.token)) if within.token else entries
 
 

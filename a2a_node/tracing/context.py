@@ -49,15 +49,18 @@ def span_context(trace: Trace) -> SpanContext:
     return SpanContext(trace.trace_id, trace.span_id, is_remote=False, trace_flags=flags, trace_state=state)
 
 
+def to_trace(known: SpanContext) -> Trace:
+    """A place in a trace, in ours."""
+    return Trace(known.trace_id, known.span_id, known.trace_flags.sampled, known.trace_state.to_header())
+
+
 def current() -> Trace | None:
     """The span that is open in the running code, whoever opened it; None outside of traces."""
     span = get_current_span()
     if isinstance(span, Here):
         return span.trace
     known = span.get_span_context()
-    if not known.is_valid:
-        return None
-    return Trace(known.trace_id, known.span_id, known.trace_flags.sampled, known.trace_state.to_header())
+    return to_trace(known) if known.is_valid else None
 
 
 def entered(trace: Trace | None, said: str = "") -> Token[Context]:
@@ -71,6 +74,11 @@ def entered(trace: Trace | None, said: str = "") -> Token[Context]:
 def carried() -> Entries:
     """The metadata by which a call made here joins the current trace, and takes the current baggage along."""
     return _entries(current(), current_baggage())
+
+
+def carried_from(span: SpanContext) -> Entries:
+    """The metadata by which a call joins that span, and takes the current baggage along."""
+    return _entries(to_trace(span), current_baggage())
 
 
 def carried_by(call: Call) -> Entries:

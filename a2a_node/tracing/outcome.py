@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from a2a_node.model.errors import CallCancelled, InternalError, MeshError
 
@@ -51,3 +51,10 @@ def outcome_of(error: BaseException | None) -> Outcome:
     if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
         return Outcome(CANCELLED, CallCancelled.reason)
     return Outcome(InternalError.code, InternalError.reason)
+
+
+def settle(span: Span, kind: SpanKind, outcome: Outcome) -> None:
+    """Have a span of the SDK's say how its work ended."""
+    span.set_attributes(outcome.attributes())
+    if outcome.is_fault(kind):
+        span.set_status(StatusCode.ERROR, outcome.reason)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 from opentelemetry.context import detach
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from a2a_node.model.trace import BAGGAGE, received
 from a2a_node.tracing.context import entered
-from a2a_node.tracing.outcome import outcome_of
+from a2a_node.tracing.outcome import outcome_of, settle
 
 _tracer = trace.get_tracer("a2a_node")  # of whichever provider the process has once it has one
 
@@ -47,7 +47,4 @@ def _span(agent: str, capability: str, call_id: str) -> Iterator[None]:
             failure = error
             raise
         finally:
-            outcome = outcome_of(failure)
-            span.set_attributes(outcome.attributes())
-            if outcome.is_fault(SpanKind.SERVER):
-                span.set_status(StatusCode.ERROR, outcome.reason)
+            settle(span, SpanKind.SERVER, outcome_of(failure))

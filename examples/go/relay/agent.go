@@ -72,14 +72,18 @@ func (a *agent) relay(ctx context.Context, start *pb.AttachStart) (*pb.Payload, 
 	return mesh.Payload(answer, start.Input)
 }
 
-// pass calls the next agent with what is left of the time, and with the token that continues this call.
+// pass calls the next agent with what is left of the time, and with the token and the trace that continue this call.
 func (a *agent) pass(ctx context.Context, start *pb.AttachStart, input asked, answer *passed) error {
 	payload, err := mesh.Payload(asked{input.Route[1:], input.Text}, start.Input)
 	if err != nil {
 		return err
 	}
+	said := []string{"a2a-call-token", start.CallToken}
+	if start.Traceparent != "" {
+		said = append(said, "traceparent", start.Traceparent)
+	}
 	response, err := a.mesh.Invoke(
-		metadata.AppendToOutgoingContext(ctx, "a2a-call-token", start.CallToken),
+		metadata.AppendToOutgoingContext(ctx, said...),
 		&pb.InvokeRequest{Agent: input.Route[0], Capability: "relay", Input: payload},
 	)
 	if err != nil {

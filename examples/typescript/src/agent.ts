@@ -44,7 +44,7 @@ export async function relay(start: AttachStart, cancelled: AbortSignal): Promise
   const [next, ...rest] = route;
   if (next === undefined) return payload({ text, stops: [here] }, start.input);
   const request = InvokeRequest.create({ agent: next, capability: "relay", input: payload({ route: rest, text }, start.input) });
-  const answer = object((await invoke(request, start.callToken, left, cancelled)).output) as { text: string; stops: Stop[] };
+  const answer = object((await invoke(request, start, left, cancelled)).output) as { text: string; stops: Stop[] };
   return payload({ text: answer.text, stops: [here, ...answer.stops] }, start.input);
 }
 
@@ -54,11 +54,11 @@ function asked({ route, text }: JsonObject): { route: string[]; text: string } {
   return { route, text };
 }
 
-/** Calls an agent with what is left of the time, and with the token that continues the call under way. */
-function invoke(request: InvokeRequest, token: string, seconds: number, cancelled: AbortSignal): Promise<InvokeResponse> {
+/** Calls an agent with what is left of the time, and with the token and the trace that continue the call under way. */
+function invoke(request: InvokeRequest, start: AttachStart, seconds: number, cancelled: AbortSignal): Promise<InvokeResponse> {
   return new Promise((resolve, reject) => {
     const options = { deadline: Date.now() + seconds * 1000 };
-    const call = mesh.invoke(request, credentials(token), options, (error, response) => {
+    const call = mesh.invoke(request, credentials(start.callToken, start.traceparent), options, (error, response) => {
       cancelled.removeEventListener("abort", cancel);
       return error ? reject(error) : resolve(response);
     });

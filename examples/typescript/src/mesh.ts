@@ -16,12 +16,13 @@ export const address = process.env.A2A_ADDRESS || "127.0.0.1:50051";
 /** How soon a node that was lost is dialled again. */
 export const dialling = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000 };
 
-/** The metadata of every call: the key of A2A_KEY, or else the development key of this machine's node. */
-export function credentials(callToken?: string): Metadata {
+/** The metadata of every call: the key of A2A_KEY or else this machine's development key, and what continues another call. */
+export function credentials(callToken?: string, traceparent?: string): Metadata {
   const metadata = new Metadata({ waitForReady: true });
   const key = process.env.A2A_KEY || readFileSync(join(dataDir(), "dev.key"), "utf8").trim();
   metadata.set("authorization", `Bearer ${key}`);
   if (callToken) metadata.set("a2a-call-token", callToken);
+  if (traceparent) metadata.set("traceparent", traceparent);
   return metadata;
 }
 
