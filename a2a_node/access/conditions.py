@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING
 
 from a2a_node.access.zones import ZONED
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST, LENGTH = 8, 1024  # conditions of a grant, characters of each
 ITEMS = 100  # of a list or an object that a condition may walk through
-PATIENCE = 0.005  # seconds that all conditions of one decision may take together
+PATIENCE = 0.005  # seconds of the processor that all conditions of one decision may take together
 KEPT = 1024  # compiled expressions
 NAMES = frozenset(("now", "uses", "call", "context"))
 OF_CALL: Mapping[str, object] = {
@@ -80,7 +80,7 @@ class Conditions:
     @contextmanager
     def asked(self, values: Mapping[str, object]) -> Iterator[None]:
         """Ask conditions in the block, of these values, in the patience that all of them share."""
-        self._values, self._until = values, perf_counter() + self._patience
+        self._values, self._until = values, thread_time() + self._patience
         try:
             yield
         finally:
@@ -94,7 +94,7 @@ class Conditions:
         from cel import Context  # noqa: PLC0415 - as `ready` says
 
         def value(name: str) -> object:
-            if perf_counter() > self._until:
+            if thread_time() > self._until:
                 return None  # an unknown name ends the expression
             return uses if name == "uses" else self._values.get(name)
 
