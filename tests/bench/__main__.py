@@ -119,7 +119,7 @@ def errors(seen: Mapping[str, Sequence[Figures]], kind: str) -> int:
 def on_given_stores() -> list[Row]:
     """What is measured on stores that are there before the node."""
     with open_folder() as home, stores(home) as environ:
-        return [start_row(home, environ), *layer_rows(home, environ)]
+        return [start_row(home, environ), *layer_rows(home, environ), *limit_rows(home, environ)]
 
 
 def start_row(home: Path, environ: Mapping[str, str]) -> Row:
@@ -135,12 +135,32 @@ def start_row(home: Path, environ: Mapping[str, str]) -> Row:
 
 def layer_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
     """Microseconds of each layer's own, beside those of all."""
-    command = python("tests.bench.layers", str(home / "layers"))
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=120, env={**os.environ, **environ}
-    )
-    shares: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    shares = told("tests.bench.layers", str(home / "layers"), environ)
     return [row(f"layer_{name}_us", share, "us", shares["all"]) for name, share in shares.items()]
+
+
+def limit_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """How often limits ask Redis, beside once for every call; and what a refusal costs the layers."""
+    seen = told("tests.bench.limits", str(home / "limits"), environ)
+    errors = int(seen["errors"])
+    return [
+        row("limit_redis_trips_per_call", seen["trips_per_call"], "trips", 1.0, errors),
+        row("refusal_us", seen["refusal_us"], "us", seen["call_us"], errors),
+    ]
+
+
+def told(module: str, directory: str, environ: Mapping[str, str]) -> dict[str, float]:
+    """What a program of this folder prints last, as JSON."""
+    done = subprocess.run(
+        python(module, directory),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environ},
+    )
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 @contextmanager

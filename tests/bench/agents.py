@@ -18,7 +18,7 @@ def echo(name: str) -> Agent:
     """An agent that answers its text."""
     agent = Agent(name, version="1.0.0")
 
-    @agent.capability
+    @agent.capability(limit="100000/s burst 100000")
     async def say(text: str) -> dict[str, str]:
         return {"text": text}
 

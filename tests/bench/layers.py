@@ -20,8 +20,8 @@ import uvloop
 from a2a_node.agent import Payload
 from a2a_node.model.call import Call, Layer, Once, Proceed, folded
 from a2a_node.model.names import fresh_uuid
+from a2a_node.node import Node, running
 from a2a_node.node import layers as built
-from a2a_node.node import running
 from a2a_node.settings import Settings
 
 CALLS = 200  # of one sample
@@ -31,7 +31,8 @@ SAID = Payload(b'{"text":"hello, hello, hello"}')
 
 async def main(directory: Path) -> None:
     """Measure a node that is built as every node is."""
-    async with layers_of(directory) as (key, layers):
+    async with layers_of(directory) as (node, layers):
+        key = node.key_file.read_text().strip()
         folds = [folded(layers[:count], nothing) for count in range(len(layers) + 1)]
         costs = [float("inf")] * len(folds)
         for _ in range(SAMPLES):
@@ -44,8 +45,8 @@ async def main(directory: Path) -> None:
 
 
 @asynccontextmanager
-async def layers_of(directory: Path) -> AsyncIterator[tuple[str, Sequence[Layer]]]:
-    """The layers of a node that runs, incoming and outgoing, and a key that it knows."""
+async def layers_of(directory: Path) -> AsyncIterator[tuple[Node, Sequence[Layer]]]:
+    """A node that runs, and its layers, incoming and outgoing."""
     lists: dict[str, Sequence[Layer]] = {}
 
     def remembered(layers: Sequence[Layer], leaf: Proceed) -> Proceed:
@@ -56,7 +57,7 @@ async def layers_of(directory: Path) -> AsyncIterator[tuple[str, Sequence[Layer]
     stores = settings.postgres_url.get_secret_value(), settings.redis_url.get_secret_value()
     with patch.object(built, "folded", remembered):
         async with running(settings, *stores) as node:
-            yield node.key_file.read_text().strip(), [*lists["incoming"], *lists["outgoing"]]
+            yield node, [*lists["incoming"], *lists["outgoing"]]
 
 
 async def sample(proceed: Proceed, key: str) -> float:

@@ -42,7 +42,9 @@ OWN = [
     "a2amesh.v1.AccessService",
     "a2amesh.v1.AgentHostService",
     "a2amesh.v1.AgentService",
+    "a2amesh.v1.AuditService",
     "a2amesh.v1.CacheService",
+    "a2amesh.v1.LimitService",
     "a2amesh.v1.RegistryService",
     "a2amesh.v1.SessionService",
 ]
