@@ -40,6 +40,7 @@ class Agent:
     tags: Sequence[str] = ()
     config: Mapping[str, object] | None = None
     max_revisits: int = 0
+    needs_call_token: bool = False
     _capabilities: dict[str, Capability] = field(default_factory=dict, init=False, repr=False)
     _descriptor: AgentDescriptor | None = field(default=None, init=False, repr=False)
 
@@ -78,6 +79,7 @@ class Agent:
                 capabilities=tuple(each.offered for each in self._capabilities.values()),
                 config=dict(self.config or {}),
                 max_revisits=self.max_revisits,
+                needs_call_token=self.needs_call_token,
             ).checked()
         return self._descriptor
 

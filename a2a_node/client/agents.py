@@ -65,6 +65,7 @@ class AgentChanges(TypedDict, total=False):
     category: str
     tags: Sequence[str]
     max_revisits: int
+    needs_call_token: bool
 
 
 class Agents:

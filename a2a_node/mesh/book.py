@@ -68,6 +68,11 @@ class Book:
         entry = self._entries.get(name)
         return "" if entry is None else entry.agent.owner
 
+    def needs_call_token(self, name: str) -> bool:
+        """Whether the agent calls others only at work."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.agent.descriptor.needs_call_token
+
     def instance(self, instance_id: str) -> Instance:
         """The instance; InstanceNotFound."""
         try:

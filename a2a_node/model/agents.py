@@ -45,6 +45,7 @@ class AgentDescriptor:
     capabilities: tuple[AgentCapability, ...] = ()
     config: Mapping[str, object] = field(default_factory=dict)
     max_revisits: int = 0
+    needs_call_token: bool = False  # it calls others only at work
 
     def capability(self, name: str) -> AgentCapability:
         """The capability of that name, or the only one when the name is empty; CapabilityNotFound otherwise."""

@@ -46,7 +46,7 @@ class Changes:
     removed_nodes: Sequence[str] = ()
 
 
-UPDATABLE = ("enabled", "config", "description", "category", "tags", "max_revisits")
+UPDATABLE = ("enabled", "config", "description", "category", "tags", "max_revisits", "needs_call_token")
 NODE_MEMORY = 86_400.0  # seconds after the end of its lease until a node is forgotten
 
 
@@ -79,7 +79,7 @@ class Registry(Protocol):
         The instance's id is a fresh UUID; registering the same one again replaces it, so that a repeat does no harm.
 
         The newest registration decides version, description, category, tags, capabilities and max_revisits; `enabled`
-        and `config` are kept from what is there.
+        and `config` are kept from what is there, and so is `needs_call_token` where it is true.
         """
 
     async def renew(self, instance_id: str) -> Instance:

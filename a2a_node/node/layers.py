@@ -72,7 +72,7 @@ class Layers:
                 envelopes.check,  # before anything is spent on the call
                 self.auth.check,  # nobody unknown goes further
                 Permit(
-                    self.decisions, place, self.directory.owner_of
+                    self.decisions, place, self.directory
                 ).check,  # after auth: what somebody may do depends on who it is
                 self.draining.refuse,  # after auth: only those who are known learn how the node stands
                 LimitLayer(

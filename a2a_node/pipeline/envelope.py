@@ -85,9 +85,8 @@ class Envelopes:
         return replace(handed.envelope, deadline=now + allowance, allowance=allowance)
 
     def _check_bearer(self, call: Call, issuer: str) -> None:
-        """A node brings what it has sealed itself; calls over a link bring no certificate, the link has shown it."""
-        names = call.identities_of()
-        if names and self._bearer_of(names) != Principal("node", issuer):
+        """A node brings what it has sealed itself; calls over a link show the link's certificate."""
+        if self._bearer_of(call.identities_of()) != Principal("node", issuer):
             raise EnvelopeInvalid("mismatch", "another node has sealed it than brings it", issuer)
 
 

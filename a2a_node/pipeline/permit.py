@@ -6,15 +6,15 @@ agent on the way. Each of them must be allowed to do it, and the key of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Protocol
 
 from a2a_node.access.decisions import FREE, Asked, Decisions, Facts, Standing
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import MeshError, PermissionDenied, RpcNotServed
 from a2a_node.pipeline.baggage import said
-from a2a_node.pipeline.needs import KNOWN, NEEDS, OPEN, permission
+from a2a_node.pipeline.needs import KNOWN, NEEDS, OF_AGENT, OPEN, permission
 from a2a_node.pipeline.streams import Streams
 
 Ground = tuple[Asked, Standing]  # what a stream asked for, and what that stands on
@@ -29,14 +29,24 @@ class Place:
     zone: str = ""
 
 
-class Permit:
-    """The layer `check`; `owner_of` tells who registered an agent, empty when nobody has."""
+class Agents(Protocol):
+    """What is known of agents by name."""
 
-    def __init__(self, decisions: Decisions, place: Place, owner_of: Callable[[str], str]) -> None:
+    def owner_of(self, name: str) -> str:
+        """Who registered an agent; empty when nobody has."""
+
+    def needs_call_token(self, name: str) -> bool:
+        """Whether an agent calls others only at work."""
+
+
+class Permit:
+    """The layer `check`."""
+
+    def __init__(self, decisions: Decisions, place: Place, agents: Agents) -> None:
         self._decisions = decisions
         self._kept = decisions.kept
         self._place = place
-        self._owner_of = owner_of
+        self._owner_of, self._needs_token = agents.owner_of, agents.needs_call_token
         self._streams = Streams(self._renewed)
         decisions.following.listen(self._streams.check)
 
@@ -44,6 +54,8 @@ class Permit:
         """Refuse what nobody has granted; RpcNotServed for an RPC that the table does not have."""
         envelope = call.envelope
         if envelope is None or not envelope.authority:
+            if call.principal.kind == "agent" and call.agent and self._needs_token(call.principal.name):
+                raise _at_work_alone(call)
             key: object = (call.principal, call.scopes, call.method, call.agent)
         else:
             self._check_bearer(call, envelope.authority[-1].name)
@@ -106,6 +118,11 @@ class Permit:
         if settled is None:
             return PermissionDenied(str(asked.chain[0]), asked.permission, "the grant that it stood on has ended")
         return asked, settled
+
+
+def _at_work_alone(call: Call) -> PermissionDenied:
+    why = "it calls others only at work; send the call token of the call that it works on"
+    return PermissionDenied(str(call.principal), permission(OF_AGENT, call.agent), why)
 
 
 def asked_by(call: Call) -> Asked:

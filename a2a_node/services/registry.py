@@ -27,6 +27,7 @@ CHANGEABLE: Mapping[str, Callable[[agent_pb2.AgentDescriptor], object]] = {
     "category": lambda agent: agent.category or "general",
     "tags": lambda agent: tuple(agent.tags),
     "max_revisits": lambda agent: agent.max_revisits,
+    "needs_call_token": lambda agent: agent.needs_call_token,
 }
 
 

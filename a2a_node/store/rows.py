@@ -12,7 +12,7 @@ from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, In
 from a2a_node.model.nodes import Node, NodeStatus
 
 CAPABILITY_FIELDS = frozenset(field.name for field in fields(AgentCapability))
-PLAIN = ("name", "version", "description", "category", "max_revisits")
+PLAIN = ("name", "version", "description", "category", "max_revisits", "needs_call_token")
 
 
 def agent_row(agent: AgentDescriptor) -> dict[str, object]:

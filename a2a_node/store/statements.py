@@ -67,6 +67,7 @@ def enter_agent(agent: AgentDescriptor, owner: str) -> Executable:
     row = agent_row(agent)
     new = insert(agents).values(**row, owner=owner)
     changed: dict[str, object] = {name: new.excluded[name] for name in row if name not in ("name", "config")}
+    changed["needs_call_token"] = or_(agents.c.needs_call_token, new.excluded.needs_call_token)
     same_version = agents.c.version == new.excluded.version
     changed["deployed_at"] = case((same_version, agents.c.deployed_at), else_=func.clock_timestamp())
     return new.on_conflict_do_update(

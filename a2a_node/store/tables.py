@@ -49,6 +49,7 @@ agents = Table(
     Column("config", JSONB, nullable=False),
     Column("capabilities", JSONB, nullable=False),  # a list of objects with the fields of AgentCapability
     Column("max_revisits", BigInteger, nullable=False),
+    Column("needs_call_token", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Time, nullable=False, server_default=NOW),
     Column("updated_at", Time, nullable=False, server_default=NOW),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),

@@ -311,7 +311,11 @@ def _new(agent: AgentDescriptor, owner: str, now: datetime) -> RegisteredAgent:
 
 def _updated(known: RegisteredAgent, agent: AgentDescriptor, now: datetime) -> RegisteredAgent:
     deployed_at = known.deployed_at if known.descriptor.version == agent.version else now
-    return replace(known, descriptor=replace(agent, config=known.descriptor.config), deployed_at=deployed_at)
+    before = known.descriptor
+    bound = before.needs_call_token or agent.needs_call_token
+    return replace(
+        known, descriptor=replace(agent, config=before.config, needs_call_token=bound), deployed_at=deployed_at
+    )
 
 
 def _check_storable(agent: AgentDescriptor) -> None:

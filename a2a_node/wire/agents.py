@@ -29,6 +29,7 @@ def to_descriptor(message: pb.AgentDescriptor) -> AgentDescriptor:
         capabilities=tuple(_to_capability(capability) for capability in message.capabilities),
         config=to_mapping(message.config),
         max_revisits=message.max_revisits,
+        needs_call_token=message.needs_call_token,
     ).checked()
 
 
@@ -43,6 +44,7 @@ def from_descriptor(descriptor: AgentDescriptor) -> pb.AgentDescriptor:
         capabilities=[_from_capability(capability) for capability in descriptor.capabilities],
         config=from_mapping(descriptor.config),
         max_revisits=descriptor.max_revisits,
+        needs_call_token=descriptor.needs_call_token,
     )
 
 

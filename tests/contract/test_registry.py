@@ -343,6 +343,7 @@ async def test_a_removed_agent_takes_its_instances_along(registry: Registry) -> 
         ("tags", ("x", "y")),
         ("config", {"deep": {"er": [1, 2.5, None]}}),
         ("max_revisits", 4_000_000_000),
+        ("needs_call_token", True),
     ],
 )
 async def test_an_update_changes_what_it_names_and_nothing_else(registry: Registry, field: str, value: object) -> None:

@@ -249,3 +249,19 @@ async def test_a_node_is_given_up_only_when_it_missed_its_lease(house: House) ->
     assert not await registry.renew_node("n1", LEASE)
     await registry.join(node("n1"), LEASE)
     assert not await registry.give_up("n1")
+
+
+async def test_a_registration_binds_an_agent_and_never_frees_it(house: House) -> None:
+    """An agent that could free itself would not be bound; an update does."""
+    registry = house.registry
+    await registry.join(node("n1"), LEASE)
+
+    async def registered(*, bound: bool) -> bool:
+        instance = Instance(str(uuid4()), "echo", "n1", InstanceKind.HOSTED)
+        await registry.register(replace(agent("echo"), needs_call_token=bound), "ann", instance)
+        (known,) = (await registry.snapshot()).agents
+        return known.descriptor.needs_call_token
+
+    assert [await registered(bound=bound) for bound in (False, True, False)] == [False, True, True]
+    await registry.update("echo", {"needs_call_token": False})
+    assert not await registered(bound=False)

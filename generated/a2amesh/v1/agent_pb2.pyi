@@ -64,6 +64,7 @@ class AgentDescriptor(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     MAX_REVISITS_FIELD_NUMBER: _builtins.int
+    NEEDS_CALL_TOKEN_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
@@ -84,6 +85,11 @@ class AgentDescriptor(_message.Message):
     """Category groups agents in lists, for example "language"; the same form as a name. Absent means "general"."""
     max_revisits: _builtins.int
     """Max revisits says how often the agent may appear again on a call's own path. Absent means 0: a loop is refused."""
+    needs_call_token: _builtins.bool
+    """Needs call token says that the agent calls others only at work: a call by a key of its own that brings no call token is
+    refused. Absent means that such a call begins a tree of its own, under the agent's own authority. A registration may turn it
+    on; UpdateAgent alone turns it off.
+    """
     id: _builtins.str
     """Id is the agent's identity in the registry, a UUID. Set by the node; ignored on input."""
     enabled: _builtins.bool
@@ -131,6 +137,7 @@ class AgentDescriptor(_message.Message):
         capabilities: _abc.Iterable[Global___AgentCapability] | None = ...,
         config: _struct_pb2.Struct | None = ...,
         max_revisits: _builtins.int = ...,
+        needs_call_token: _builtins.bool = ...,
         id: _builtins.str = ...,
         enabled: _builtins.bool = ...,
         owner: _builtins.str = ...,
@@ -142,7 +149,7 @@ class AgentDescriptor(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "deploy_time", b"deploy_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "category", b"category", "config", b"config", "create_time", b"create_time", "deploy_time", b"deploy_time", "description", b"description", "enabled", b"enabled", "id", b"id", "instances", b"instances", "max_revisits", b"max_revisits", "name", b"name", "owner", b"owner", "revision", b"revision", "tags", b"tags", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "category", b"category", "config", b"config", "create_time", b"create_time", "deploy_time", b"deploy_time", "description", b"description", "enabled", b"enabled", "id", b"id", "instances", b"instances", "max_revisits", b"max_revisits", "name", b"name", "needs_call_token", b"needs_call_token", "owner", b"owner", "revision", b"revision", "tags", b"tags", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

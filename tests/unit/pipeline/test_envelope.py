@@ -102,7 +102,7 @@ def carried(envelope: Envelope, time_left: float | None = None) -> Call:
     at_one = call(envelope.path[-1])
     at_one.principal, at_one.scopes, at_one.envelope = ANN, ("agent:*:invoke",), envelope
     at_two = call(envelope.path[-1], time_left)
-    at_two.door = "peers"
+    at_two.door, at_two.identities_of = "peers", lambda: ["spiffe://a2a.local/node/one", "one.nodes.a2a.local"]
     at_two.metadata = {ENVELOPE: Seals("one", SECRETS).sealed(at_one, "two")}  # type: ignore[dict-item]
     return at_two
 
@@ -152,13 +152,11 @@ async def test_nobody_comes_in_at_the_door_of_nodes_without_a_sealed_envelope() 
 
 
 async def test_a_node_brings_what_it_has_sealed_itself() -> None:
-    """Known by its certificate; calls over a link between nodes bring none of their own."""
-    layer, own, others, known = layered(), carried(handed()), carried(handed()), carried(handed())
-    own.identities_of = lambda: ["spiffe://a2a.local/node/one", "one.nodes.a2a.local"]
-    others.identities_of = lambda: ["spiffe://a2a.local/node/three"]
-    known.identities_of = lambda: ["one.nodes.a2a.local"]
-    await layer(own, done)
-    for refused in (others, known):
+    """Known by its certificate, which has to be that node's."""
+    layer = layered()
+    for names in (["spiffe://a2a.local/node/three"], ["one.nodes.a2a.local"], ["spiffe://elsewhere/node/one"], []):
+        refused = carried(handed())
+        refused.identities_of = lambda names=names: names  # type: ignore[misc]
         with pytest.raises(EnvelopeInvalid, match="another node"):
             await layer(refused, done)
         assert refused.principal is NOBODY

@@ -22,12 +22,28 @@ STREAM = "/a2amesh.v1.AgentService/InvokeStream"
 OWNERS = {"crowd": "person:bob"}
 
 
+class Agents:
+    """Who owns which agent, and which of them call others only at work."""
+
+    def __init__(self) -> None:
+        self.bound: set[str] = set()
+
+    def owner_of(self, name: str) -> str:
+        """The owner."""
+        return OWNERS.get(name, "")
+
+    def needs_call_token(self, name: str) -> bool:
+        """Whether it is bound."""
+        return name in self.bound
+
+
 class House:
     """The layer over a mesh of grants, and how often it let something through."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
-        self.layer = Permit(mesh.decisions, Place("n1", "north", "a"), lambda agent: OWNERS.get(agent, ""))
+        self.agents = Agents()
+        self.layer = Permit(mesh.decisions, Place("n1", "north", "a"), self.agents)
         self.passed = 0
 
     async def enter(self, call: Call) -> None:
@@ -222,3 +238,17 @@ async def test_a_client_that_goes_away_is_no_loss_of_permission(house: House) ->
     await house.mesh.revoke("person:dev", grant.id)
     with pytest.raises(asyncio.CancelledError):
         await stream
+
+
+async def test_an_agent_may_be_bound_to_call_others_only_at_work(house: House) -> None:
+    """Then its own key alone begins no call, whatever was granted; it is told so, and it is free again at once."""
+    await house.mesh.give("person:dev", "agent:crowd", "agent:*:invoke")
+    assert await house.enters(call(CROWD))
+    house.agents.bound.add("crowd")
+    with pytest.raises(PermissionDenied, match="call token"):
+        await house.enter(call(CROWD))
+    assert await house.enters(call(CROWD, "/a2amesh.v1.AgentService/GetCall", agent="")) is False
+    at_work = handed_to("crowd", Envelope(monotonic() + 60, 60.0, ("crowd",), id="p", root="p"), DEV, None)
+    assert await house.enters(call(CROWD, envelope=at_work))
+    house.agents.bound.clear()
+    assert await house.enters(call(CROWD))

@@ -101,6 +101,10 @@ type AgentDescriptor struct {
 	Config *structpb.Struct `protobuf:"bytes,7,opt,name=config,proto3" json:"config,omitempty"`
 	// Max revisits says how often the agent may appear again on a call's own path. Absent means 0: a loop is refused.
 	MaxRevisits uint32 `protobuf:"varint,8,opt,name=max_revisits,json=maxRevisits,proto3" json:"max_revisits,omitempty"`
+	// Needs call token says that the agent calls others only at work: a call by a key of its own that brings no call token is
+	// refused. Absent means that such a call begins a tree of its own, under the agent's own authority. A registration may turn it
+	// on; UpdateAgent alone turns it off.
+	NeedsCallToken bool `protobuf:"varint,9,opt,name=needs_call_token,json=needsCallToken,proto3" json:"needs_call_token,omitempty"`
 	// Id is the agent's identity in the registry, a UUID. Set by the node; ignored on input.
 	Id string `protobuf:"bytes,20,opt,name=id,proto3" json:"id,omitempty"`
 	// Enabled says whether the agent is called. Set by UpdateAgent; ignored on registration, where a new agent is enabled.
@@ -205,6 +209,13 @@ func (x *AgentDescriptor) GetMaxRevisits() uint32 {
 		return x.MaxRevisits
 	}
 	return 0
+}
+
+func (x *AgentDescriptor) GetNeedsCallToken() bool {
+	if x != nil {
+		return x.NeedsCallToken
+	}
+	return false
 }
 
 func (x *AgentDescriptor) GetId() string {
@@ -505,7 +516,7 @@ var File_a2amesh_v1_agent_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"\x16a2amesh/v1/agent.proto\x12\n" +
-	"a2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x04\n" +
+	"a2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x05\n" +
 	"\x0fAgentDescriptor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
@@ -514,7 +525,8 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"\x04tags\x18\x05 \x03(\tR\x04tags\x12?\n" +
 	"\fcapabilities\x18\x06 \x03(\v2\x1b.a2amesh.v1.AgentCapabilityR\fcapabilities\x12/\n" +
 	"\x06config\x18\a \x01(\v2\x17.google.protobuf.StructR\x06config\x12!\n" +
-	"\fmax_revisits\x18\b \x01(\rR\vmaxRevisits\x12\x0e\n" +
+	"\fmax_revisits\x18\b \x01(\rR\vmaxRevisits\x12(\n" +
+	"\x10needs_call_token\x18\t \x01(\bR\x0eneedsCallToken\x12\x0e\n" +
 	"\x02id\x18\x14 \x01(\tR\x02id\x12\x18\n" +
 	"\aenabled\x18\x15 \x01(\bR\aenabled\x12\x14\n" +
 	"\x05owner\x18\x16 \x01(\tR\x05owner\x122\n" +

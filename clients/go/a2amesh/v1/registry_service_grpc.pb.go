@@ -46,7 +46,8 @@ type RegistryServiceClient interface {
 	RenewLease(ctx context.Context, in *RenewLeaseRequest, opts ...grpc.CallOption) (*RenewLeaseResponse, error)
 	// DeregisterAgent removes one instance, or an agent with all its endpoint instances. Removing what is gone changes nothing.
 	DeregisterAgent(ctx context.Context, in *DeregisterAgentRequest, opts ...grpc.CallOption) (*DeregisterAgentResponse, error)
-	// UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`.
+	// UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`,
+	// `needs_call_token`.
 	UpdateAgent(ctx context.Context, in *UpdateAgentRequest, opts ...grpc.CallOption) (*UpdateAgentResponse, error)
 	// GetAgent says all that is known of one agent.
 	GetAgent(ctx context.Context, in *GetAgentRequest, opts ...grpc.CallOption) (*GetAgentResponse, error)
@@ -194,7 +195,8 @@ type RegistryServiceServer interface {
 	RenewLease(context.Context, *RenewLeaseRequest) (*RenewLeaseResponse, error)
 	// DeregisterAgent removes one instance, or an agent with all its endpoint instances. Removing what is gone changes nothing.
 	DeregisterAgent(context.Context, *DeregisterAgentRequest) (*DeregisterAgentResponse, error)
-	// UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`.
+	// UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`,
+	// `needs_call_token`.
 	UpdateAgent(context.Context, *UpdateAgentRequest) (*UpdateAgentResponse, error)
 	// GetAgent says all that is known of one agent.
 	GetAgent(context.Context, *GetAgentRequest) (*GetAgentResponse, error)

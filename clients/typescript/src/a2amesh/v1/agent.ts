@@ -83,6 +83,12 @@ export interface AgentDescriptor {
     | undefined;
   /** Max revisits says how often the agent may appear again on a call's own path. Absent means 0: a loop is refused. */
   maxRevisits: number;
+  /**
+   * Needs call token says that the agent calls others only at work: a call by a key of its own that brings no call token is
+   * refused. Absent means that such a call begins a tree of its own, under the agent's own authority. A registration may turn it
+   * on; UpdateAgent alone turns it off.
+   */
+  needsCallToken: boolean;
   /** Id is the agent's identity in the registry, a UUID. Set by the node; ignored on input. */
   id: string;
   /** Enabled says whether the agent is called. Set by UpdateAgent; ignored on registration, where a new agent is enabled. */
@@ -172,6 +178,7 @@ function createBaseAgentDescriptor(): AgentDescriptor {
     capabilities: [],
     config: undefined,
     maxRevisits: 0,
+    needsCallToken: false,
     id: "",
     enabled: false,
     owner: "",
@@ -208,6 +215,9 @@ export const AgentDescriptor: MessageFns<AgentDescriptor> = {
     }
     if (message.maxRevisits !== 0) {
       writer.uint32(64).uint32(message.maxRevisits);
+    }
+    if (message.needsCallToken !== false) {
+      writer.uint32(72).bool(message.needsCallToken);
     }
     if (message.id !== "") {
       writer.uint32(162).string(message.id);
@@ -316,6 +326,14 @@ export const AgentDescriptor: MessageFns<AgentDescriptor> = {
             message.maxRevisits = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.needsCallToken = reader.bool();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -408,6 +426,11 @@ export const AgentDescriptor: MessageFns<AgentDescriptor> = {
         : isSet(object.max_revisits)
         ? globalThis.Number(object.max_revisits)
         : 0,
+      needsCallToken: isSet(object.needsCallToken)
+        ? globalThis.Boolean(object.needsCallToken)
+        : isSet(object.needs_call_token)
+        ? globalThis.Boolean(object.needs_call_token)
+        : false,
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       enabled: isSet(object.enabled) ? globalThis.Boolean(object.enabled) : false,
       owner: isSet(object.owner) ? globalThis.String(object.owner) : "",
@@ -459,6 +482,9 @@ export const AgentDescriptor: MessageFns<AgentDescriptor> = {
     if (message.maxRevisits !== 0) {
       obj.maxRevisits = Math.round(message.maxRevisits);
     }
+    if (message.needsCallToken !== false) {
+      obj.needsCallToken = message.needsCallToken;
+    }
     if (message.id !== "") {
       obj.id = message.id;
     }
@@ -499,6 +525,7 @@ export const AgentDescriptor: MessageFns<AgentDescriptor> = {
     message.capabilities = object.capabilities?.map((e) => AgentCapability.fromPartial(e)) || [];
     message.config = object.config ?? undefined;
     message.maxRevisits = object.maxRevisits ?? 0;
+    message.needsCallToken = object.needsCallToken ?? false;
     message.id = object.id ?? "";
     message.enabled = object.enabled ?? false;
     message.owner = object.owner ?? "";

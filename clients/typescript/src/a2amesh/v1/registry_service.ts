@@ -2664,7 +2664,10 @@ export const RegistryServiceService = {
       Buffer.from(DeregisterAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeregisterAgentResponse => DeregisterAgentResponse.decode(value),
   },
-  /** UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`. */
+  /**
+   * UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`,
+   * `needs_call_token`.
+   */
   updateAgent: {
     path: "/a2amesh.v1.RegistryService/UpdateAgent" as const,
     requestStream: false as const,
@@ -2746,7 +2749,10 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
   renewLease: handleUnaryCall<RenewLeaseRequest, RenewLeaseResponse>;
   /** DeregisterAgent removes one instance, or an agent with all its endpoint instances. Removing what is gone changes nothing. */
   deregisterAgent: handleUnaryCall<DeregisterAgentRequest, DeregisterAgentResponse>;
-  /** UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`. */
+  /**
+   * UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`,
+   * `needs_call_token`.
+   */
   updateAgent: handleUnaryCall<UpdateAgentRequest, UpdateAgentResponse>;
   /** GetAgent says all that is known of one agent. */
   getAgent: handleUnaryCall<GetAgentRequest, GetAgentResponse>;
@@ -2814,7 +2820,10 @@ export interface RegistryServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeregisterAgentResponse) => void,
   ): ClientUnaryCall;
-  /** UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`. */
+  /**
+   * UpdateAgent changes what a field mask names: `enabled`, `config`, `description`, `category`, `tags`, `max_revisits`,
+   * `needs_call_token`.
+   */
   updateAgent(
     request: UpdateAgentRequest,
     callback: (error: ServiceError | null, response: UpdateAgentResponse) => void,
