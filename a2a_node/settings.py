@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     )
     limit_burst: int = Field(100, ge=1, le=1_000_000, description="Calls at once that anybody may make to one.")
     lease: float = Field(15.0, ge=1, description="Seconds that the node is believed to live without a renewal.")
+    stream_grace: float = Field(30.0, ge=0, description="Seconds that a stream goes on while nobody reads it.")
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
     trace_endpoint: str = Field(
         "", description="OTLP receiver of traces, for example http://127.0.0.1:4317; absent means that none are kept."

@@ -31,7 +31,11 @@ class MeshCaller:
     async def stream(self, agent: str, capability: str, payload: Payload, terms: Terms) -> AsyncIterator[Payload]:
         """The outputs of a capability; any MeshError."""
         request = pb.InvokeStreamRequest(
-            agent=agent, capability=capability, input=from_payload(payload), reserve=terms.reserve
+            agent=agent,
+            capability=capability,
+            input=from_payload(payload),
+            reserve=terms.reserve,
+            resumable=False,
         )
         async for event in self._connection.listen(INVOKE_STREAM, request, terms):
             yield to_payload(event.output, "output")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
 from typing import Self, TypedDict, Unpack
 
 from a2a_node.client.agents import Agents
 from a2a_node.client.audit import Audit
 from a2a_node.client.cache import Cache
-from a2a_node.client.caller import INVOKE, INVOKE_STREAM, MeshCaller
+from a2a_node.client.caller import INVOKE, MeshCaller
 from a2a_node.client.connection import MAX_MESSAGE, Connection, Rpc, terms
 from a2a_node.client.grants import Grants
 from a2a_node.client.keys import Keys
@@ -16,16 +17,18 @@ from a2a_node.client.limits import Limits
 from a2a_node.client.nodes import Nodes
 from a2a_node.client.records import to_record
 from a2a_node.client.sessions import Sessions
+from a2a_node.client.streaming import CANCEL, Streaming
 from a2a_node.client.tls import Tls
 from a2a_node.client.values import decoded, encoded
 from a2a_node.model.budget import Amounts
 from a2a_node.model.call import CallRecord
+from a2a_node.model.errors import StreamGap
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.places import node_address
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
 
 _CONVERSE = Rpc("AgentService/Converse", pb.ConverseRequest, pb.ConverseResponse)
-_CANCEL = Rpc("AgentService/CancelCall", pb.CancelCallRequest, pb.CancelCallResponse)
 _GET = Rpc("AgentService/GetCall", pb.GetCallRequest, pb.GetCallResponse)
 
 
@@ -37,6 +40,12 @@ class CallOptions(TypedDict, total=False):
     call_id: str  # a UUID of one's own, to cancel the call or ask for it elsewhere
     budget: Amounts  # what the whole tree of the call may use, by unit, for example {"calls": 10, "tokens": 5000}
     reserve: Amounts  # inside an agent's work: what the call is expected to use of its tree's budget
+
+
+class StreamOptions(CallOptions, total=False):
+    """What a stream may be given besides its input."""
+
+    resumable: bool  # absent means true, but not for what an agent asks for at work
 
 
 class MeshClient:
@@ -59,10 +68,14 @@ class MeshClient:
     ) -> None:
         """An absent address is A2A_ADDRESS or 127.0.0.1:50051; an absent key A2A_KEY or this machine's own.
 
-        TLS is used with an address that begins with `https://`, with `tls`, or where A2A_TLS_CA or
-        A2A_TLS_CLIENT_CERT and A2A_TLS_CLIENT_KEY name files.
+        An address may be several nodes' of one mesh, with commas between them: the first one is asked, and streams are
+        read on at the others when it is lost. TLS is used with an address that begins with `https://`, with `tls`, or
+        where A2A_TLS_CA or A2A_TLS_CLIENT_CERT and A2A_TLS_CLIENT_KEY name files.
         """
-        self._connection = Connection(address or node_address(), key, max_message, tls)
+        addresses = (address or node_address()).split(",")
+        self._nodes = [Connection(each.strip(), key, max_message, tls) for each in addresses]
+        self._connection = self._nodes[0]
+        self._streaming = Streaming(self._nodes)
         self.agents = Agents(self._connection)
         self.nodes = Nodes(self._connection)
         self.sessions = Sessions(self._connection)
@@ -79,8 +92,9 @@ class MeshClient:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection and what still runs on it."""
-        await self._connection.close()
+        """End the connections and what still runs on them."""
+        for node in self._nodes:
+            await node.close()
 
     async def call(
         self,
@@ -107,20 +121,29 @@ class MeshClient:
         agent: str,
         capability: str = "",
         input: object = None,  # noqa: A002 - the contract's own word
-        **options: Unpack[CallOptions],
+        **options: Unpack[StreamOptions],
     ) -> AsyncIterator[object]:
-        """The outputs of a capability, as they come; closing the iterator cancels the call."""
+        """The outputs of a capability, as they come; closing the iterator cancels the call.
+
+        A stream whose connection or client's node is lost is read on by itself, each output once and in order, unless
+        it is not `resumable`. StreamGap when the node had to let go of outputs before this reader came back for them.
+        """
+        within = terms(options.get("timeout"))
         request = pb.InvokeStreamRequest(
             agent=agent,
             capability=capability,
             input=from_payload(encoded(input)),
             idempotency_key=options.get("idempotency_key", ""),
-            call_id=options.get("call_id", ""),
+            call_id=options.get("call_id") or fresh_uuid(),
+            resumable=options.get("resumable", not within.token),
             budget=options.get("budget"),
             reserve=options.get("reserve"),
         )
-        async for event in self._connection.listen(INVOKE_STREAM, request, terms(options.get("timeout"))):
-            yield decoded(to_payload(event.output))
+        async with aclosing(self._streaming.events(request, within)) as events:
+            async for event in events:
+                if event.HasField("gap"):
+                    raise StreamGap(event.call_id, event.gap.first_sequence, event.gap.last_sequence)
+                yield decoded(to_payload(event.output))
 
     async def converse(
         self, agent: str, capability: str, inputs: AsyncIterable[object], **options: Unpack[CallOptions]
@@ -140,7 +163,7 @@ class MeshClient:
     async def cancel(self, call_id: str, reason: str = "") -> CallRecord:
         """End a running call and say how it stands; one that has ended stays as it is. CallNotFound."""
         request = pb.CancelCallRequest(call_id=call_id, reason=reason)
-        return to_record((await self._connection.ask(_CANCEL, request, terms())).call)
+        return to_record((await self._connection.ask(CANCEL, request, terms())).call)
 
     async def get_call(self, call_id: str) -> CallRecord:
         """How a call stands; CallNotFound."""

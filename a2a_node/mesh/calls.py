@@ -28,12 +28,12 @@ CANCEL_SECONDS = 5.0
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A call under way: its task, and why somebody cancelled it."""
+    """A call under way: its task, and what somebody has ended it with."""
 
     call: Call
     task: asyncio.Task[object]
     created_at: float  # seconds since the epoch
-    why: str | None = None
+    failure: MeshError | None = None
     ended: asyncio.Event | None = None  # made for the first who waits
 
 
@@ -93,15 +93,28 @@ class Calls:
         except KeyError:
             raise CallNotFound(call_id) from None
 
+    def begun_by(self, call_id: str) -> tuple[str, str] | None:
+        """Who began a running call, and of which agent; None when none runs."""
+        running = self._running.get(call_id)
+        return None if running is None else (str(running.call.principal), running.call.agent)
+
     async def cancel(self, call_id: str, why: str) -> CallRecord:
         """End a running call and wait until it has ended; one that ended before stays as it is. CallNotFound."""
         running = self._running.get(call_id)
         if running is not None:
-            running.why = why
-            running.task.cancel()
+            self.stop(call_id, CallCancelled(call_id, why))
             async with asyncio.timeout(CANCEL_SECONDS):
                 await _end_of(running)
         return self.get(call_id)
+
+    def stop(self, call_id: str, failure: MeshError) -> bool:
+        """End a running call with that failure, without waiting; the first failure counts. False when none runs."""
+        running = self._running.get(call_id)
+        if running is None:
+            return False
+        running.failure = running.failure or failure
+        running.task.cancel()
+        return True
 
     def running(self) -> int:
         """How many calls are under way."""
@@ -127,11 +140,12 @@ class Calls:
         return running
 
     def _cancelled(self, running: _Running) -> MeshError | None:
-        """Who cancelled: CancelCall (then the task goes on with an error), the deadline, or the client."""
-        if running.why is not None:
+        """Who cancelled: `stop` (then the task goes on with an error), the deadline, or the client."""
+        failure = running.failure
+        if failure is not None:
             running.task.uncancel()
-            failure = CallCancelled(running.call.id, running.why)
-            self._left(running, CallStatus.CANCELLED, failure)
+            status = CallStatus.CANCELLED if isinstance(failure, CallCancelled) else CallStatus.FAILED
+            self._left(running, status, failure)
             return failure
         envelope = running.call.envelope
         if envelope is not None and not envelope.time_left(monotonic()):

@@ -42,6 +42,28 @@ class Once:
         return payload
 
 
+class Listener:
+    """Whether the client that began a call still hears it, for calls that go on when it does not."""
+
+    __slots__ = ("_then", "gone")
+
+    def __init__(self) -> None:
+        self._then: Callable[[], None] | None = None
+        self.gone = False
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.gone = True
+        if self._then is not None:
+            self._then()
+
+    def when_gone(self, then: Callable[[], None]) -> None:
+        """Do this once the client is gone, which may be now."""
+        self._then = then
+        if self.gone:
+            then()
+
+
 async def unheard(payload: Payload) -> None:
     """Where replies go that nobody reads."""
 
@@ -85,6 +107,12 @@ class Call:
     replied: bool = False  # something was said to the caller
     tried: tuple[str, ...] = ()  # ids of the instances that were tried before
     wanted: str = ""  # id of the instance that its carrier has picked
+    resumable: bool = False  # asked for as a stream whose events are kept
+    kept: bool = False  # its events are kept: a reader that is lost now can come back
+    listener: Listener | None = None  # of a call that outlives its client; None where it ends with it
+    about: str = ""  # the call that is asked about, or to be cancelled
+    own: bool = False  # it is the caller's own
+    resumes: int | None = None  # the last sequence that a client has which reads on in the call `id`
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard
 

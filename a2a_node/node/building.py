@@ -26,8 +26,11 @@ from a2a_node.mesh.link import Rules
 from a2a_node.mesh.loading import loaded
 from a2a_node.mesh.membership import Duties, Rhythm, membership
 from a2a_node.mesh.once import Lookups
+from a2a_node.mesh.outliving import Outliving
 from a2a_node.mesh.registrar import Registrar
 from a2a_node.mesh.retry import Retry
+from a2a_node.mesh.returning import Returning
+from a2a_node.mesh.writers import Writers
 from a2a_node.model.nodes import Node as NodeRow
 from a2a_node.model.principal import Principal, checked_principal
 from a2a_node.node import doors, stores
@@ -83,7 +86,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         registry = CollectorRegistry()
         process.told(registry, version("a2a-node"), name)
         await house.enter_async_context(process.timed(registry))
-        kept = await house.enter_async_context(stores.opened(postgres_url, redis_url, tracing.stores))
+        kept = await house.enter_async_context(stores.opened(postgres_url, redis_url, settings.lease, tracing.stores))
         directory = await house.enter_async_context(Directory.following(kept.registry))
         following = await house.enter_async_context(Following.grants_of(kept.grants))
         decisions = Decisions(following, Uses(kept.grants), _roots(settings))
@@ -98,6 +101,11 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         away = proof(seals, known.peers, settings.payload_limit)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside, away)))
         limits = await house.enter_async_context(limited(settings, kept, directory, name))
+        writers = await house.enter_async_context(
+            Writers.writing(kept.streams, calls, lease=settings.lease, grace=settings.stream_grace)
+        )
+        outliving = await house.enter_async_context(Outliving.keeping(calls))
+        returning = Returning(kept.streams, calls, settings.lease)
         layers = Layers(
             settings=settings,
             directory=directory,
@@ -111,6 +119,9 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             node_id=name,
             traffic=traffic,
             lookups=lookups,
+            outliving=outliving,
+            returning=returning,
+            writers=writers,
             seals=seals,
             audited=audited,
             copies=Copies(directory.has),
@@ -135,7 +146,9 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         await announce()
 
         services: list[Service] = [
-            AgentService(outgoing, Elsewhere(name, calls, directory, carriers.peers), settings.payload_limit),
+            AgentService(
+                outgoing, Elsewhere(name, calls, directory, carriers.peers), returning, settings.payload_limit
+            ),
             AgentHostService(carriers.attached),
             PeerService(arrivals, calls),
             RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),

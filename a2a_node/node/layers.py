@@ -14,10 +14,14 @@ from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
 from a2a_node.mesh.guard import guard
 from a2a_node.mesh.once import Lookups, cached, idempotent
+from a2a_node.mesh.outliving import Outliving
+from a2a_node.mesh.resumable import resumable
 from a2a_node.mesh.retry import Retry
+from a2a_node.mesh.returning import Returning
 from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.mesh.spans import spanned
 from a2a_node.mesh.spending import budgeted
+from a2a_node.mesh.writers import Writers
 from a2a_node.model.call import Call, Layer, Proceed, folded
 from a2a_node.model.errors import AgentNotFound
 from a2a_node.model.ports import Budgets, Outcomes
@@ -51,6 +55,9 @@ class Layers:
     node_id: str
     traffic: Traffic
     lookups: Lookups
+    outliving: Outliving
+    returning: Returning
+    writers: Writers
     seals: Seals
     audited: Audited
     copies: Copies
@@ -69,8 +76,10 @@ class Layers:
                 trace(self.spans),  # outermost, so that its span covers refusals
                 self.traffic.layer,  # outside auth, so that refusals are counted
                 self.audited.account.layer,  # outside auth, so that refusals are told, too
+                self.outliving.layer,  # around all that ends a call, so that it ends a call without its client, too
                 envelopes.check,  # before anything is spent on the call
                 self.auth.check,  # nobody unknown goes further
+                self.returning.layer,  # before permit: whoever reads on needs what the call's agent asks for
                 Permit(
                     self.decisions, place, self.directory
                 ).check,  # after auth: what somebody may do depends on who it is
@@ -88,6 +97,7 @@ class Layers:
         return folded(
             [
                 resolve(self.directory),  # a name that nobody has costs nothing more
+                resumable(self.writers, self.calls),  # around tracking, which knows how a cancelled call ended
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
                 self._budgeted(),  # around whatever may answer, so that no refusal is kept
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too

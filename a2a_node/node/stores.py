@@ -11,6 +11,7 @@ from opentelemetry.trace import TracerProvider
 from a2a_node.model.key_ports import Keys
 from a2a_node.model.limit_ports import Buckets, Limits
 from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.model.stream_ports import Streams
 from a2a_node.store import postgres, redis
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.buckets import RedisBuckets
@@ -25,6 +26,7 @@ from a2a_node.store.redis import Redis
 from a2a_node.store.registry import PostgresRegistry
 from a2a_node.store.secrets import PostgresSecrets
 from a2a_node.store.sessions import keeping
+from a2a_node.store.streams import RedisStreams
 from a2a_node.store.topics import RedisTopics
 from a2a_node.store.upgrading import migrated
 from a2a_node.store.values import RedisValues
@@ -42,6 +44,7 @@ class Stores:
     sessions: Sessions
     values: Values
     topics: Topics
+    streams: Streams
     grants: Grants
     secrets: MeshSecrets
     audit: AuditLog
@@ -60,8 +63,13 @@ class Stores:
 
 
 @asynccontextmanager
-async def opened(postgres_url: str, redis_url: str, traces: TracerProvider | None) -> AsyncIterator[Stores]:
-    """The stores behind their ports, the schema of Postgres up to date; `traces` hears what calls ask of them."""
+async def opened(
+    postgres_url: str, redis_url: str, lease: float, traces: TracerProvider | None
+) -> AsyncIterator[Stores]:
+    """The stores behind their ports, the schema of Postgres up to date.
+
+    `lease` is that of streams, in seconds; `traces` hears what calls ask of the stores.
+    """
     async with AsyncExitStack() as house:
         await migrated(postgres_url)
         database = await house.enter_async_context(postgres.connected(postgres_url, traces=traces))
@@ -76,6 +84,7 @@ async def opened(postgres_url: str, redis_url: str, traces: TracerProvider | Non
             sessions,
             RedisValues(shared),
             RedisTopics(shared, wakeups),
+            RedisStreams(shared, wakeups, lease=lease),
             PostgresGrants(database),
             PostgresSecrets(database),
             PostgresAuditLog(database),

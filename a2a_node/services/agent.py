@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Protocol
 
+from a2a_node.mesh.returning import Returning
 from a2a_node.model.budget import checked_amounts
 from a2a_node.model.call import Call, CallRecord, Once, Proceed
-from a2a_node.model.errors import AgentProtocol, InvalidInput, StreamNotFound
+from a2a_node.model.errors import AgentProtocol, CallNotFound, InvalidInput, MeshError
 from a2a_node.model.names import checked_name, checked_text, checked_uuid, fresh_uuid
 from a2a_node.model.payload import Payload
+from a2a_node.model.state import Gap
+from a2a_node.model.streams import StreamEvent
 from a2a_node.wire.calls import from_record
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -34,9 +38,10 @@ class AgentService:
 
     descriptor = DESCRIPTOR
 
-    def __init__(self, outgoing: Proceed, calls: Finds, payload_limit: int) -> None:
+    def __init__(self, outgoing: Proceed, calls: Finds, returning: Returning, payload_limit: int) -> None:
         self._outgoing = outgoing
         self._calls = calls
+        self._returning = returning
         self._limit = payload_limit
 
     async def invoke(self, request: pb.InvokeRequest, call: Call) -> pb.InvokeResponse:
@@ -49,13 +54,17 @@ class AgentService:
     async def invoke_stream(
         self, request: pb.InvokeStreamRequest, call: Call, write: Callable[[pb.InvokeStreamResponse], Awaitable[None]]
     ) -> None:
-        """One input, any number of outputs, numbered from 1."""
+        """One input, any number of outputs, numbered from 1; or the outputs of a call that was begun before."""
+        if call.resumes is not None:
+            await self._read_on(call, call.resumes, write)
+            return
         sequence = 0
 
         async def reply(payload: Payload) -> None:
             nonlocal sequence
             sequence += 1
-            await write(pb.InvokeStreamResponse(call_id=call.id, sequence=sequence, output=self._checked(payload)))
+            output = self._checked(payload)
+            await write(pb.InvokeStreamResponse(call_id=call.id, sequence=sequence, output=output, resumable=call.kept))
 
         call.requests, call.reply = Once(to_payload(request.input, "input", self._limit)), reply
         await self._outgoing(call)
@@ -80,12 +89,44 @@ class AgentService:
     async def cancel_call(self, request: pb.CancelCallRequest, _: Call) -> pb.CancelCallResponse:
         """End a running call."""
         call_id = checked_uuid("call_id", request.call_id)
-        record = await self._calls.cancel(call_id, checked_text("reason", request.reason, 500))
+        why = checked_text("reason", request.reason, 500)
+        try:
+            record = await self._calls.cancel(call_id, why)
+        except MeshError as failure:
+            record = await self._kept_of(call_id, failure)
+            if record.finished_at is None:
+                raise
         return pb.CancelCallResponse(call=from_record(record))
 
     async def get_call(self, request: pb.GetCallRequest, _: Call) -> pb.GetCallResponse:
         """How a call stands."""
-        return pb.GetCallResponse(call=from_record(await self._calls.get(checked_uuid("call_id", request.call_id))))
+        call_id = checked_uuid("call_id", request.call_id)
+        try:
+            record = await self._calls.get(call_id)
+        except MeshError as failure:
+            record = await self._kept_of(call_id, failure)
+        return pb.GetCallResponse(call=from_record(record))
+
+    async def _kept_of(self, call_id: str, failure: MeshError) -> CallRecord:
+        """How a call stands whose node cannot tell; the failure when it is not kept."""
+        try:
+            return await self._returning.record(call_id)
+        except CallNotFound:
+            raise failure from None
+
+    async def _read_on(
+        self, call: Call, after: int, write: Callable[[pb.InvokeStreamResponse], Awaitable[None]]
+    ) -> None:
+        async with aclosing(self._returning.events(call.id, after)) as events:
+            async for event in events:
+                await write(self._kept(call.id, event))
+
+    def _kept(self, call_id: str, event: StreamEvent | Gap) -> pb.InvokeStreamResponse:
+        if isinstance(event, Gap):
+            gap = pb.Gap(first_sequence=event.first, last_sequence=event.last)
+            return pb.InvokeStreamResponse(call_id=call_id, sequence=event.last, gap=gap, resumable=True)
+        output = self._checked(event.payload)
+        return pb.InvokeStreamResponse(call_id=call_id, sequence=event.sequence, output=output, resumable=True)
 
     def _checked(self, payload: Payload) -> payload_pb2.Payload:
         message = from_payload(payload)
@@ -125,6 +166,11 @@ class _Answer:
 def _asked(request: Opening, call: Call) -> None:
     """Tell the layers what is asked, before any of them runs."""
     _refuse_unserved(request)
+    if isinstance(request, pb.InvokeStreamRequest):
+        if request.HasField("resume"):
+            _asked_to_read_on(request, call)
+            return
+        call.resumable = request.resumable if request.HasField("resumable") else True
     call.agent = checked_name("agent", request.agent)
     call.capability = checked_name("capability", request.capability) if request.capability else ""
     call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh_uuid()
@@ -140,12 +186,18 @@ def _asked(request: Opening, call: Call) -> None:
 
 def _refuse_unserved(request: Opening) -> None:
     """What the contract has and this node does not serve is refused, never ignored."""
-    if not isinstance(request, pb.InvokeStreamRequest):
-        return
-    if request.HasField("resume"):
-        raise StreamNotFound(request.resume.call_id)
-    if request.idempotency_key:
+    if isinstance(request, pb.InvokeStreamRequest) and request.idempotency_key:
         raise InvalidInput("idempotency_key", "is served for Invoke alone; leave it out")
+
+
+def _asked_to_read_on(request: pb.InvokeStreamRequest, call: Call) -> None:
+    position = request.resume
+    if len(request.ListFields()) > 1:
+        raise InvalidInput("resume", "stands alone; leave all other fields out")
+    call.id = checked_uuid("resume.call_id", position.call_id)
+    if position.after_sequence < 0:
+        raise InvalidInput("resume.after_sequence", f"{position.after_sequence} must be 0 or more")
+    call.resumes, call.endless = position.after_sequence, True
 
 
 def _asked_to_converse(request: pb.ConverseRequest | None, call: Call) -> None:
@@ -154,8 +206,14 @@ def _asked_to_converse(request: pb.ConverseRequest | None, call: Call) -> None:
     _asked(request.open, call)
 
 
+def _asked_about(request: pb.GetCallRequest | pb.CancelCallRequest, call: Call) -> None:
+    call.about = checked_uuid("call_id", request.call_id)
+
+
 QUESTIONS: Mapping[str, Callable[..., None]] = {
     f"/{DESCRIPTOR.full_name}/Invoke": _asked,
     f"/{DESCRIPTOR.full_name}/InvokeStream": _asked,
     f"/{DESCRIPTOR.full_name}/Converse": _asked_to_converse,
+    f"/{DESCRIPTOR.full_name}/GetCall": _asked_about,
+    f"/{DESCRIPTOR.full_name}/CancelCall": _asked_about,
 }

@@ -12,6 +12,7 @@ from a2a_node.testing.outcomes import MemoryOutcomes
 from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
 from a2a_node.testing.secrets import MemorySecrets, OneSecret
 from a2a_node.testing.sessions import MemorySessions
+from a2a_node.testing.streams import MemoryStreams
 from a2a_node.testing.topics import MemoryTopics
 from a2a_node.testing.values import MemoryValues
 
@@ -29,6 +30,7 @@ __all__ = [
     "MemoryRevisions",
     "MemorySecrets",
     "MemorySessions",
+    "MemoryStreams",
     "MemoryTopics",
     "MemoryValues",
     "OneSecret",

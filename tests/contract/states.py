@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from a2a_node.model.ports import Budgets, Outcomes, Sessions, Topics, Values
+from a2a_node.model.stream_ports import Streams
 from a2a_node.store import postgres, redis, sessions, wakeups
 from a2a_node.store.budgets import RedisBudgets
 from a2a_node.store.outcomes import RedisOutcomes
+from a2a_node.store.streams import RedisStreams
 from a2a_node.store.topics import RedisTopics
 from a2a_node.store.values import RedisValues
 from a2a_node.testing import (
@@ -21,6 +23,7 @@ from a2a_node.testing import (
     MemoryBudgets,
     MemoryOutcomes,
     MemorySessions,
+    MemoryStreams,
     MemoryTopics,
     MemoryValues,
     line_to,
@@ -45,6 +48,11 @@ AGED_KEYS = redis.Script(
           redis.call('HINCRBY', key, field, -ARGV[1] * 1000000)
         end
       end
+      if string.find(key, '^a2a:stream:.*:place$') and redis.call('EXISTS', key) == 1 then
+        for _, field in ipairs({'until', 'reader'}) do
+          redis.call('HINCRBY', key, field, -ARGV[1] * 1000)
+        end
+      end
     end
     """
 )
@@ -58,6 +66,7 @@ class House(Protocol):
     outcomes: Outcomes
     sessions: Sessions
     budgets: Budgets
+    streams: Streams
 
     async def elapse(self, seconds: int) -> None:
         """Let time pass for all that is kept."""
@@ -79,14 +88,15 @@ class MemoryHouse:
         self._clock = Clock()
         values, topics = MemoryValues(self._clock), MemoryTopics(self._clock, subscribers=SUBSCRIBERS)
         outcomes, sessions = MemoryOutcomes(self._clock), MemorySessions(self._clock)
-        budgets = MemoryBudgets(self._clock)
+        budgets, streams = MemoryBudgets(self._clock), MemoryStreams(self._clock)
         self._forget = topics.forget
-        self._twins = (values, topics, outcomes, sessions, budgets)
+        self._twins = (values, topics, outcomes, sessions, budgets, streams)
         self.budgets: Budgets = budgets
         self.values: Values = values
         self.topics: Topics = topics
         self.outcomes: Outcomes = outcomes
         self.sessions: Sessions = sessions
+        self.streams: Streams = streams
 
     async def elapse(self, seconds: int) -> None:
         """Move the clock."""
@@ -121,6 +131,7 @@ class RedisHouse:
         self.outcomes: Outcomes = RedisOutcomes(server, heard)
         self.sessions: Sessions = kept
         self.budgets: Budgets = RedisBudgets(server)
+        self.streams: Streams = RedisStreams(server, heard)
 
     async def elapse(self, seconds: int) -> None:
         """Move all moments towards the past: the clocks of the stores cannot be moved."""
@@ -146,7 +157,9 @@ async def housed(redis_url: str, postgres_url: str) -> AsyncIterator[RedisHouse]
     parts = urlsplit(redis_url)
     async with (
         line_to(parts.hostname or "", parts.port or 6379) as line,
-        redis.connected(parts._replace(netloc=f":{parts.password}@127.0.0.1:{line.port}").geturl()) as server,
+        redis.connected(
+            parts._replace(netloc=f":{parts.password}@127.0.0.1:{line.port}").geturl(), patience=PATIENCE
+        ) as server,
         postgres.connected(postgres_url, patience=PATIENCE) as database,
         wakeups.listening(server) as heard,
         sessions.keeping(server, database) as kept,

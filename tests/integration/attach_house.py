@@ -15,6 +15,7 @@ from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory, Habits
 from a2a_node.mesh.registrar import Registrar
+from a2a_node.mesh.returning import Returning
 from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, folded
@@ -28,7 +29,7 @@ from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.cache import CacheService
 from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
-from a2a_node.testing import MemoryRegistry, MemorySessions, MemoryTopics, MemoryValues, OneSecret
+from a2a_node.testing import MemoryRegistry, MemorySessions, MemoryStreams, MemoryTopics, MemoryValues, OneSecret
 from a2a_node.wire.seals import Seals
 from tests.integration.alone import alone
 
@@ -75,7 +76,7 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
             await directory.reached(await registry.set_status(NODE, NodeStatus.DRAINING))
 
         services: list[Service] = [
-            AgentService(outgoing, alone(calls), LIMIT),
+            AgentService(outgoing, alone(calls), Returning(MemoryStreams(), calls, 15), LIMIT),
             AgentHostService(attached),
             RegistryService(directory, Registrar(registry, directory, NODE, drain), NODE),
             SessionService(MemorySessions()),

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from a2a_node.access.credentials import KnownKeys
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.returning import Returning
 from a2a_node.model.call import Call, folded
 from a2a_node.model.errors import MeshError
 from a2a_node.model.principal import Principal
@@ -22,7 +23,7 @@ from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS, AgentService
 from a2a_node.services.standard import Health, standard_services
-from a2a_node.testing import OneSecret
+from a2a_node.testing import MemoryStreams, OneSecret
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2a_node.wire.seals import Seals
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -111,7 +112,7 @@ async def house() -> AsyncIterator[House]:
 
     front = Front(folded(layers, rest), QUESTIONS)
     health = Health(["a2amesh.v1.AgentService"])
-    handlers = handlers_of([AgentService(outgoing, alone(calls), LIMIT)], front)
+    handlers = handlers_of([AgentService(outgoing, alone(calls), Returning(MemoryStreams(), calls, 15), LIMIT)], front)
     for register in standard_services(health, ["a2amesh.v1.AgentService"]):
         handlers |= standard_handlers(register, front)
     await health.report(serving=True)

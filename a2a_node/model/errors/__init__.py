@@ -10,11 +10,13 @@ MeshError                    anything below
 ├── agents                   AgentNotFound, AgentDisabled, CapabilityNotFound, NoInstance, AgentLost, AgentFailed,
 │                            AgentRefused, AgentOwned, AgentHeld, AgentOverloaded, AgentProtocol
 ├── calls                    DeadlineExceeded, CallCancelled, TooManyHops, CallLoop, CallTokenInvalid, CallNotFound,
-│                            CallIdTaken, BudgetExhausted, EnvelopeInvalid, IdempotencyKeyReused, StreamNotFound
+│                            CallIdTaken, BudgetExhausted, EnvelopeInvalid, IdempotencyKeyReused, StreamGap,
+│                            StreamNotFound
 ├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided,
 │                            KeyNotFound
 ├── limits                   RateLimited
-├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable, NodeUnreachable
+├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable,
+│                            NodeUnreachable, NodeLost
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
 
@@ -46,6 +48,7 @@ from a2a_node.model.errors.calls import (
     DeadlineExceeded,
     EnvelopeInvalid,
     IdempotencyKeyReused,
+    StreamGap,
     StreamNotFound,
     TooManyHops,
 )
@@ -62,6 +65,7 @@ from a2a_node.model.errors.mesh import (
     InstanceNotFound,
     LeaseEnded,
     NodeDraining,
+    NodeLost,
     NodeNotFound,
     NodeUnreachable,
     StoreUnavailable,
@@ -115,6 +119,7 @@ __all__ = [
     "MeshError",
     "NoInstance",
     "NodeDraining",
+    "NodeLost",
     "NodeNotFound",
     "NodeUnreachable",
     "PageTokenInvalid",
@@ -130,6 +135,7 @@ __all__ = [
     "SettingInvalid",
     "StoreStartFailed",
     "StoreUnavailable",
+    "StreamGap",
     "StreamNotFound",
     "TooManyHops",
     "TooManySubscribers",

@@ -101,13 +101,29 @@ class BudgetExhausted(MeshError):
         )
 
 
+class StreamGap(MeshError):
+    """Outputs were trimmed before their reader came back for them; made by clients."""
+
+    code, reason = "DATA_LOSS", "STREAM_GAP"
+
+    def __init__(self, call: str, first: int, last: int) -> None:
+        super().__init__(
+            f"outputs {first} to {last} of call {call!r} are no longer kept; begin the call again if they are needed",
+            call=call,
+            first=first,
+            last=last,
+        )
+
+
 class StreamNotFound(MeshError):
     """No resumable stream of that call is kept."""
 
     code, reason = "NOT_FOUND", "STREAM_NOT_FOUND"
 
     def __init__(self, call: str) -> None:
-        super().__init__(f"no events of call {call!r} are kept by this node; begin the call again", call=call)
+        super().__init__(
+            f"no events of call {call!r} are kept, or they are another principal's; begin the call again", call=call
+        )
 
 
 class EnvelopeInvalid(MeshError):

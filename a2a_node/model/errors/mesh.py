@@ -57,3 +57,15 @@ class NodeUnreachable(MeshError):
 
     def __init__(self, address: str) -> None:
         super().__init__(f"no node answers at {address}; is it running? `a2a-node up` starts one", address=address)
+
+
+class NodeLost(MeshError):
+    """The node that held a call died, or was cut off from the store that keeps the call's events."""
+
+    code, reason, retryable, retry_after = "UNAVAILABLE", "NODE_LOST", True, 0.5
+
+    def __init__(self, call: str) -> None:
+        super().__init__(
+            f"the node that held call {call!r} was lost, and the call with it; begin it again if that is safe",
+            call=call,
+        )

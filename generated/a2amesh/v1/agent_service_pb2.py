@@ -26,7 +26,7 @@ from a2amesh.v1 import payload_pb2 as a2amesh_dot_v1_dot_payload__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61\x32\x61mesh/v1/agent_service.proto\x12\na2amesh.v1\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n\rInvokeRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x35\n\x06\x62udget\x18\x06 \x03(\x0b\x32%.a2amesh.v1.InvokeRequest.BudgetEntry\x12\x37\n\x07reserve\x18\x07 \x03(\x0b\x32&.a2amesh.v1.InvokeRequest.ReserveEntry\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cReserveEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xb9\x01\n\x0eInvokeResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12#\n\x06output\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x32\n\x04used\x18\x04 \x03(\x0b\x32$.a2amesh.v1.InvokeResponse.UsedEntry\x1a+\n\tUsedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xb3\x03\n\x13InvokeStreamRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x16\n\tresumable\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12*\n\x06resume\x18\x07 \x01(\x0b\x32\x1a.a2amesh.v1.StreamPosition\x12;\n\x06\x62udget\x18\x08 \x03(\x0b\x32+.a2amesh.v1.InvokeStreamRequest.BudgetEntry\x12=\n\x07reserve\x18\t \x03(\x0b\x32,.a2amesh.v1.InvokeStreamRequest.ReserveEntry\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cReserveEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x0c\n\n_resumable\"9\n\x0eStreamPosition\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\x89\x01\n\x14InvokeStreamResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12%\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12\x1e\n\x03gap\x18\x04 \x01(\x0b\x32\x0f.a2amesh.v1.GapH\x00\x42\x07\n\x05\x65vent\"4\n\x03Gap\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x03\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"j\n\x0f\x43onverseRequest\x12(\n\x04open\x18\x01 \x01(\x0b\x32\x18.a2amesh.v1.ConverseOpenH\x00\x12$\n\x05input\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x42\x07\n\x05\x66rame\"\x8f\x02\n\x0c\x43onverseOpen\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x03 \x01(\t\x12\x34\n\x06\x62udget\x18\x04 \x03(\x0b\x32$.a2amesh.v1.ConverseOpen.BudgetEntry\x12\x36\n\x07reserve\x18\x05 \x03(\x0b\x32%.a2amesh.v1.ConverseOpen.ReserveEntry\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cReserveEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"Z\n\x10\x43onverseResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12#\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.Payload\"4\n\x11\x43\x61ncelCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"4\n\x12\x43\x61ncelCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\"!\n\x0eGetCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"1\n\x0fGetCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\"\xa2\x03\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12&\n\x06status\x18\x04 \x01(\x0e\x32\x16.a2amesh.v1.CallStatus\x12\x0c\n\x04path\x18\x05 \x03(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06output\x18\x08 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12$\n\x05\x65rror\x18\t \x01(\x0b\x32\x15.a2amesh.v1.CallError\x12\x16\n\x0eparent_call_id\x18\n \x01(\t\x12\x14\n\x0croot_call_id\x18\x0b \x01(\t\x12(\n\x04used\x18\x0c \x03(\x0b\x32\x1a.a2amesh.v1.Call.UsedEntry\x1a+\n\tUsedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xa2\x01\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x35\n\x08metadata\x18\x04 \x03(\x0b\x32#.a2amesh.v1.CallError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x90\x01\n\nCallStatus\x12\x1b\n\x17\x43\x41LL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41LL_STATUS_RUNNING\x10\x01\x12\x19\n\x15\x43\x41LL_STATUS_SUCCEEDED\x10\x02\x12\x16\n\x12\x43\x41LL_STATUS_FAILED\x10\x03\x12\x19\n\x15\x43\x41LL_STATUS_CANCELLED\x10\x04\x32\x80\x03\n\x0c\x41gentService\x12?\n\x06Invoke\x12\x19.a2amesh.v1.InvokeRequest\x1a\x1a.a2amesh.v1.InvokeResponse\x12S\n\x0cInvokeStream\x12\x1f.a2amesh.v1.InvokeStreamRequest\x1a .a2amesh.v1.InvokeStreamResponse0\x01\x12I\n\x08\x43onverse\x12\x1b.a2amesh.v1.ConverseRequest\x1a\x1c.a2amesh.v1.ConverseResponse(\x01\x30\x01\x12K\n\nCancelCall\x12\x1d.a2amesh.v1.CancelCallRequest\x1a\x1e.a2amesh.v1.CancelCallResponse\x12\x42\n\x07GetCall\x12\x1a.a2amesh.v1.GetCallRequest\x1a\x1b.a2amesh.v1.GetCallResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61\x32\x61mesh/v1/agent_service.proto\x12\na2amesh.v1\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n\rInvokeRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x35\n\x06\x62udget\x18\x06 \x03(\x0b\x32%.a2amesh.v1.InvokeRequest.BudgetEntry\x12\x37\n\x07reserve\x18\x07 \x03(\x0b\x32&.a2amesh.v1.InvokeRequest.ReserveEntry\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cReserveEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xb9\x01\n\x0eInvokeResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12#\n\x06output\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x32\n\x04used\x18\x04 \x03(\x0b\x32$.a2amesh.v1.InvokeResponse.UsedEntry\x1a+\n\tUsedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xb3\x03\n\x13InvokeStreamRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x16\n\tresumable\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12*\n\x06resume\x18\x07 \x01(\x0b\x32\x1a.a2amesh.v1.StreamPosition\x12;\n\x06\x62udget\x18\x08 \x03(\x0b\x32+.a2amesh.v1.InvokeStreamRequest.BudgetEntry\x12=\n\x07reserve\x18\t \x03(\x0b\x32,.a2amesh.v1.InvokeStreamRequest.ReserveEntry\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cReserveEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x0c\n\n_resumable\"9\n\x0eStreamPosition\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\x9c\x01\n\x14InvokeStreamResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12%\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12\x1e\n\x03gap\x18\x04 \x01(\x0b\x32\x0f.a2amesh.v1.GapH\x00\x12\x11\n\tresumable\x18\x05 \x01(\x08\x42\x07\n\x05\x65vent\"4\n\x03Gap\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x03\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"j\n\x0f\x43onverseRequest\x12(\n\x04open\x18\x01 \x01(\x0b\x32\x18.a2amesh.v1.ConverseOpenH\x00\x12$\n\x05input\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x42\x07\n\x05\x66rame\"\x8f\x02\n\x0c\x43onverseOpen\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x03 \x01(\t\x12\x34\n\x06\x62udget\x18\x04 \x03(\x0b\x32$.a2amesh.v1.ConverseOpen.BudgetEntry\x12\x36\n\x07reserve\x18\x05 \x03(\x0b\x32%.a2amesh.v1.ConverseOpen.ReserveEntry\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cReserveEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"Z\n\x10\x43onverseResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12#\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.Payload\"4\n\x11\x43\x61ncelCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"4\n\x12\x43\x61ncelCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\"!\n\x0eGetCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"1\n\x0fGetCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\"\xa2\x03\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12&\n\x06status\x18\x04 \x01(\x0e\x32\x16.a2amesh.v1.CallStatus\x12\x0c\n\x04path\x18\x05 \x03(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06output\x18\x08 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12$\n\x05\x65rror\x18\t \x01(\x0b\x32\x15.a2amesh.v1.CallError\x12\x16\n\x0eparent_call_id\x18\n \x01(\t\x12\x14\n\x0croot_call_id\x18\x0b \x01(\t\x12(\n\x04used\x18\x0c \x03(\x0b\x32\x1a.a2amesh.v1.Call.UsedEntry\x1a+\n\tUsedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xa2\x01\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x35\n\x08metadata\x18\x04 \x03(\x0b\x32#.a2amesh.v1.CallError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x90\x01\n\nCallStatus\x12\x1b\n\x17\x43\x41LL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41LL_STATUS_RUNNING\x10\x01\x12\x19\n\x15\x43\x41LL_STATUS_SUCCEEDED\x10\x02\x12\x16\n\x12\x43\x41LL_STATUS_FAILED\x10\x03\x12\x19\n\x15\x43\x41LL_STATUS_CANCELLED\x10\x04\x32\x80\x03\n\x0c\x41gentService\x12?\n\x06Invoke\x12\x19.a2amesh.v1.InvokeRequest\x1a\x1a.a2amesh.v1.InvokeResponse\x12S\n\x0cInvokeStream\x12\x1f.a2amesh.v1.InvokeStreamRequest\x1a .a2amesh.v1.InvokeStreamResponse0\x01\x12I\n\x08\x43onverse\x12\x1b.a2amesh.v1.ConverseRequest\x1a\x1c.a2amesh.v1.ConverseResponse(\x01\x30\x01\x12K\n\nCancelCall\x12\x1d.a2amesh.v1.CancelCallRequest\x1a\x1e.a2amesh.v1.CancelCallResponse\x12\x42\n\x07GetCall\x12\x1a.a2amesh.v1.GetCallRequest\x1a\x1b.a2amesh.v1.GetCallResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,8 +52,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALL_USEDENTRY']._serialized_options = b'8\001'
   _globals['_CALLERROR_METADATAENTRY']._loaded_options = None
   _globals['_CALLERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_CALLSTATUS']._serialized_start=2577
-  _globals['_CALLSTATUS']._serialized_end=2721
+  _globals['_CALLSTATUS']._serialized_start=2596
+  _globals['_CALLSTATUS']._serialized_end=2740
   _globals['_INVOKEREQUEST']._serialized_start=106
   _globals['_INVOKEREQUEST']._serialized_end=441
   _globals['_INVOKEREQUEST_BUDGETENTRY']._serialized_start=348
@@ -73,35 +73,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMPOSITION']._serialized_start=1069
   _globals['_STREAMPOSITION']._serialized_end=1126
   _globals['_INVOKESTREAMRESPONSE']._serialized_start=1129
-  _globals['_INVOKESTREAMRESPONSE']._serialized_end=1266
-  _globals['_GAP']._serialized_start=1268
-  _globals['_GAP']._serialized_end=1320
-  _globals['_CONVERSEREQUEST']._serialized_start=1322
-  _globals['_CONVERSEREQUEST']._serialized_end=1428
-  _globals['_CONVERSEOPEN']._serialized_start=1431
-  _globals['_CONVERSEOPEN']._serialized_end=1702
+  _globals['_INVOKESTREAMRESPONSE']._serialized_end=1285
+  _globals['_GAP']._serialized_start=1287
+  _globals['_GAP']._serialized_end=1339
+  _globals['_CONVERSEREQUEST']._serialized_start=1341
+  _globals['_CONVERSEREQUEST']._serialized_end=1447
+  _globals['_CONVERSEOPEN']._serialized_start=1450
+  _globals['_CONVERSEOPEN']._serialized_end=1721
   _globals['_CONVERSEOPEN_BUDGETENTRY']._serialized_start=348
   _globals['_CONVERSEOPEN_BUDGETENTRY']._serialized_end=393
   _globals['_CONVERSEOPEN_RESERVEENTRY']._serialized_start=395
   _globals['_CONVERSEOPEN_RESERVEENTRY']._serialized_end=441
-  _globals['_CONVERSERESPONSE']._serialized_start=1704
-  _globals['_CONVERSERESPONSE']._serialized_end=1794
-  _globals['_CANCELCALLREQUEST']._serialized_start=1796
-  _globals['_CANCELCALLREQUEST']._serialized_end=1848
-  _globals['_CANCELCALLRESPONSE']._serialized_start=1850
-  _globals['_CANCELCALLRESPONSE']._serialized_end=1902
-  _globals['_GETCALLREQUEST']._serialized_start=1904
-  _globals['_GETCALLREQUEST']._serialized_end=1937
-  _globals['_GETCALLRESPONSE']._serialized_start=1939
-  _globals['_GETCALLRESPONSE']._serialized_end=1988
-  _globals['_CALL']._serialized_start=1991
-  _globals['_CALL']._serialized_end=2409
+  _globals['_CONVERSERESPONSE']._serialized_start=1723
+  _globals['_CONVERSERESPONSE']._serialized_end=1813
+  _globals['_CANCELCALLREQUEST']._serialized_start=1815
+  _globals['_CANCELCALLREQUEST']._serialized_end=1867
+  _globals['_CANCELCALLRESPONSE']._serialized_start=1869
+  _globals['_CANCELCALLRESPONSE']._serialized_end=1921
+  _globals['_GETCALLREQUEST']._serialized_start=1923
+  _globals['_GETCALLREQUEST']._serialized_end=1956
+  _globals['_GETCALLRESPONSE']._serialized_start=1958
+  _globals['_GETCALLRESPONSE']._serialized_end=2007
+  _globals['_CALL']._serialized_start=2010
+  _globals['_CALL']._serialized_end=2428
   _globals['_CALL_USEDENTRY']._serialized_start=586
   _globals['_CALL_USEDENTRY']._serialized_end=629
-  _globals['_CALLERROR']._serialized_start=2412
-  _globals['_CALLERROR']._serialized_end=2574
-  _globals['_CALLERROR_METADATAENTRY']._serialized_start=2527
-  _globals['_CALLERROR_METADATAENTRY']._serialized_end=2574
-  _globals['_AGENTSERVICE']._serialized_start=2724
-  _globals['_AGENTSERVICE']._serialized_end=3108
+  _globals['_CALLERROR']._serialized_start=2431
+  _globals['_CALLERROR']._serialized_end=2593
+  _globals['_CALLERROR_METADATAENTRY']._serialized_start=2546
+  _globals['_CALLERROR_METADATAENTRY']._serialized_end=2593
+  _globals['_AGENTSERVICE']._serialized_start=2743
+  _globals['_AGENTSERVICE']._serialized_end=3127
 # @@protoc_insertion_point(module_scope)

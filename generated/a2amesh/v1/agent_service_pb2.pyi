@@ -275,14 +275,19 @@ class InvokeStreamRequest(_message.Message):
     call_id: _builtins.str
     """Call id is chosen by the client or absent: see InvokeRequest."""
     resumable: _builtins.bool
-    """Resumable says whether the events are kept, so that a lost reader can come back. Absent means true."""
+    """Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC.
+    Absent means true.
+    """
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the input object. Absent means an empty one."""
 
     @_builtins.property
     def resume(self) -> Global___StreamPosition:
-        """Resume, when set, reads on in a call that was started before; all other fields must be absent."""
+        """Resume, when set, reads on in a call that was started before; all other fields must be absent. Only the principal that began
+        the call may resume it, and only while it may still invoke the agent; to everybody else there is no such stream. Without a
+        deadline of its own it reads until the call ends.
+        """
 
     @_builtins.property
     def budget(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -354,17 +359,24 @@ class InvokeStreamResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
+    RESUMABLE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity, a UUID."""
     sequence: _builtins.int
     """Sequence counts the outputs from 1, without gaps. For a gap it is the last sequence that is missing."""
+    resumable: _builtins.bool
+    """Resumable says whether a reader that is lost now can come back for what follows. It is false when the call was not started
+    as a resumable one, and turns false for the rest of the call when the store of events is away: calls go on without it.
+    """
     @_builtins.property
     def output(self) -> _payload_pb2.Payload:
         """Output is one output of the agent."""
 
     @_builtins.property
     def gap(self) -> Global___Gap:
-        """Gap says that outputs were trimmed before this reader came back for them."""
+        """Gap says that outputs were trimmed before this reader came back for them. At least the last 2,048 outputs, or 4 MiB of
+        them, are kept, and a call waits rather than trim what nobody has read.
+        """
 
     def __init__(
         self,
@@ -373,10 +385,11 @@ class InvokeStreamResponse(_message.Message):
         sequence: _builtins.int = ...,
         output: _payload_pb2.Payload | None = ...,
         gap: Global___Gap | None = ...,
+        resumable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "gap", b"gap", "output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "event", b"event", "gap", b"gap", "output", b"output", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "event", b"event", "gap", b"gap", "output", b"output", "resumable", b"resumable", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["output", "gap"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

@@ -101,6 +101,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_STREAM_NOT_FOUND: _ErrorReason.ValueType  # 49
     """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
+    ERROR_REASON_STREAM_GAP: _ErrorReason.ValueType  # 51
+    """ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients."""
     ERROR_REASON_ENVELOPE_INVALID: _ErrorReason.ValueType  # 50
     """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
     "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
@@ -120,6 +122,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NODE_UNREACHABLE: _ErrorReason.ValueType  # 65
     """ERROR_REASON_NODE_UNREACHABLE: no connection to the node, or it was lost. UNAVAILABLE; made by clients."""
+    ERROR_REASON_NODE_LOST: _ErrorReason.ValueType  # 66
+    """ERROR_REASON_NODE_LOST: the node that held the call died or was cut off; what was said before is kept. UNAVAILABLE."""
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 80
     """ERROR_REASON_SESSION_NOT_FOUND: no session of that id exists, or it has expired. NOT_FOUND."""
     ERROR_REASON_SESSION_EXISTS: _ErrorReason.ValueType  # 81
@@ -254,6 +258,8 @@ Example: {"reason": "BUDGET_EXHAUSTED", "metadata": {"unit": "calls", "limit": "
 """
 ERROR_REASON_STREAM_NOT_FOUND: ErrorReason.ValueType  # 49
 """ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND."""
+ERROR_REASON_STREAM_GAP: ErrorReason.ValueType  # 51
+"""ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients."""
 ERROR_REASON_ENVELOPE_INVALID: ErrorReason.ValueType  # 50
 """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
 "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
@@ -273,6 +279,8 @@ Example: {"reason": "STORE_UNAVAILABLE", "metadata": {"store": "postgres"}}.
 """
 ERROR_REASON_NODE_UNREACHABLE: ErrorReason.ValueType  # 65
 """ERROR_REASON_NODE_UNREACHABLE: no connection to the node, or it was lost. UNAVAILABLE; made by clients."""
+ERROR_REASON_NODE_LOST: ErrorReason.ValueType  # 66
+"""ERROR_REASON_NODE_LOST: the node that held the call died or was cut off; what was said before is kept. UNAVAILABLE."""
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 80
 """ERROR_REASON_SESSION_NOT_FOUND: no session of that id exists, or it has expired. NOT_FOUND."""
 ERROR_REASON_SESSION_EXISTS: ErrorReason.ValueType  # 81

@@ -274,9 +274,12 @@ type InvokeStreamRequest struct {
 	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Call id is chosen by the client or absent: see InvokeRequest.
 	CallId string `protobuf:"bytes,5,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// Resumable says whether the events are kept, so that a lost reader can come back. Absent means true.
+	// Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC.
+	// Absent means true.
 	Resumable *bool `protobuf:"varint,6,opt,name=resumable,proto3,oneof" json:"resumable,omitempty"`
-	// Resume, when set, reads on in a call that was started before; all other fields must be absent.
+	// Resume, when set, reads on in a call that was started before; all other fields must be absent. Only the principal that began
+	// the call may resume it, and only while it may still invoke the agent; to everybody else there is no such stream. Without a
+	// deadline of its own it reads until the call ends.
 	Resume *StreamPosition `protobuf:"bytes,7,opt,name=resume,proto3" json:"resume,omitempty"`
 	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
 	// each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent
@@ -449,7 +452,10 @@ type InvokeStreamResponse struct {
 	//
 	//	*InvokeStreamResponse_Output
 	//	*InvokeStreamResponse_Gap
-	Event         isInvokeStreamResponse_Event `protobuf_oneof:"event"`
+	Event isInvokeStreamResponse_Event `protobuf_oneof:"event"`
+	// Resumable says whether a reader that is lost now can come back for what follows. It is false when the call was not started
+	// as a resumable one, and turns false for the rest of the call when the store of events is away: calls go on without it.
+	Resumable     bool `protobuf:"varint,5,opt,name=resumable,proto3" json:"resumable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -523,6 +529,13 @@ func (x *InvokeStreamResponse) GetGap() *Gap {
 	return nil
 }
 
+func (x *InvokeStreamResponse) GetResumable() bool {
+	if x != nil {
+		return x.Resumable
+	}
+	return false
+}
+
 type isInvokeStreamResponse_Event interface {
 	isInvokeStreamResponse_Event()
 }
@@ -533,7 +546,8 @@ type InvokeStreamResponse_Output struct {
 }
 
 type InvokeStreamResponse_Gap struct {
-	// Gap says that outputs were trimmed before this reader came back for them.
+	// Gap says that outputs were trimmed before this reader came back for them. At least the last 2,048 outputs, or 4 MiB of
+	// them, are kept, and a call waits rather than trim what nobody has read.
 	Gap *Gap `protobuf:"bytes,4,opt,name=gap,proto3,oneof"`
 }
 
@@ -1294,12 +1308,13 @@ const file_a2amesh_v1_agent_service_proto_rawDesc = "" +
 	"_resumable\"P\n" +
 	"\x0eStreamPosition\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12%\n" +
-	"\x0eafter_sequence\x18\x02 \x01(\x03R\rafterSequence\"\xa8\x01\n" +
+	"\x0eafter_sequence\x18\x02 \x01(\x03R\rafterSequence\"\xc6\x01\n" +
 	"\x14InvokeStreamResponse\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12-\n" +
 	"\x06output\x18\x03 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12#\n" +
-	"\x03gap\x18\x04 \x01(\v2\x0f.a2amesh.v1.GapH\x00R\x03gapB\a\n" +
+	"\x03gap\x18\x04 \x01(\v2\x0f.a2amesh.v1.GapH\x00R\x03gap\x12\x1c\n" +
+	"\tresumable\x18\x05 \x01(\bR\tresumableB\a\n" +
 	"\x05event\"Q\n" +
 	"\x03Gap\x12%\n" +
 	"\x0efirst_sequence\x18\x01 \x01(\x03R\rfirstSequence\x12#\n" +

@@ -47,12 +47,24 @@ type AgentServiceClient interface {
 	// Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream.
 	Invoke(ctx context.Context, in *InvokeRequest, opts ...grpc.CallOption) (*InvokeResponse, error)
 	// InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome.
+	//
+	// A resumable stream outlives its connection: every event is kept before it is sent, and whoever lost the connection asks any
+	// node of the mesh again, with `resume`. It then gets what it missed, what follows, and the outcome, which is kept for an hour.
+	// A node cannot tell a client that cancels the RPC from one whose connection was lost: either way the call goes on, and ends as
+	// CANCELLED once nobody has read it for as long as the node's setting `stream_grace` (30 seconds). Whoever wants it to end at once
+	// asks for CancelCall, or starts it with `resumable: false`, with which the call ends when the RPC does. The call's deadline is
+	// that of the RPC that began it. When the node that the client asked dies, the call ends with it: readers get all that was said
+	// before, then UNAVAILABLE with NODE_LOST, within the node's lease. A call that an agent makes at work, with a call token, ends
+	// with its RPC and is never resumable.
 	InvokeStream(ctx context.Context, in *InvokeStreamRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InvokeStreamResponse], error)
 	// Converse calls a capability with any number of inputs and outputs. Closing the sending side ends the input.
 	Converse(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConverseRequest, ConverseResponse], error)
-	// CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing.
+	// CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
+	// a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
 	CancelCall(ctx context.Context, in *CancelCallRequest, opts ...grpc.CallOption) (*CancelCallResponse, error)
-	// GetCall says how a call stands, and its outcome while that is remembered.
+	// GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
+	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
+	// Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 }
 
@@ -147,12 +159,24 @@ type AgentServiceServer interface {
 	// Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream.
 	Invoke(context.Context, *InvokeRequest) (*InvokeResponse, error)
 	// InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome.
+	//
+	// A resumable stream outlives its connection: every event is kept before it is sent, and whoever lost the connection asks any
+	// node of the mesh again, with `resume`. It then gets what it missed, what follows, and the outcome, which is kept for an hour.
+	// A node cannot tell a client that cancels the RPC from one whose connection was lost: either way the call goes on, and ends as
+	// CANCELLED once nobody has read it for as long as the node's setting `stream_grace` (30 seconds). Whoever wants it to end at once
+	// asks for CancelCall, or starts it with `resumable: false`, with which the call ends when the RPC does. The call's deadline is
+	// that of the RPC that began it. When the node that the client asked dies, the call ends with it: readers get all that was said
+	// before, then UNAVAILABLE with NODE_LOST, within the node's lease. A call that an agent makes at work, with a call token, ends
+	// with its RPC and is never resumable.
 	InvokeStream(*InvokeStreamRequest, grpc.ServerStreamingServer[InvokeStreamResponse]) error
 	// Converse calls a capability with any number of inputs and outputs. Closing the sending side ends the input.
 	Converse(grpc.BidiStreamingServer[ConverseRequest, ConverseResponse]) error
-	// CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing.
+	// CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
+	// a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
 	CancelCall(context.Context, *CancelCallRequest) (*CancelCallResponse, error)
-	// GetCall says how a call stands, and its outcome while that is remembered.
+	// GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
+	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
+	// Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	mustEmbedUnimplementedAgentServiceServer()
 }

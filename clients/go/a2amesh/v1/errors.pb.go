@@ -101,6 +101,8 @@ const (
 	ErrorReason_ERROR_REASON_BUDGET_EXHAUSTED ErrorReason = 48
 	// ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND.
 	ErrorReason_ERROR_REASON_STREAM_NOT_FOUND ErrorReason = 49
+	// ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients.
+	ErrorReason_ERROR_REASON_STREAM_GAP ErrorReason = 51
 	// ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
 	// "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
 	// Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
@@ -118,6 +120,8 @@ const (
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 64
 	// ERROR_REASON_NODE_UNREACHABLE: no connection to the node, or it was lost. UNAVAILABLE; made by clients.
 	ErrorReason_ERROR_REASON_NODE_UNREACHABLE ErrorReason = 65
+	// ERROR_REASON_NODE_LOST: the node that held the call died or was cut off; what was said before is kept. UNAVAILABLE.
+	ErrorReason_ERROR_REASON_NODE_LOST ErrorReason = 66
 	// ERROR_REASON_SESSION_NOT_FOUND: no session of that id exists, or it has expired. NOT_FOUND.
 	ErrorReason_ERROR_REASON_SESSION_NOT_FOUND ErrorReason = 80
 	// ERROR_REASON_SESSION_EXISTS: a session of that id already exists. ALREADY_EXISTS.
@@ -199,6 +203,7 @@ var (
 		47:  "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
 		48:  "ERROR_REASON_BUDGET_EXHAUSTED",
 		49:  "ERROR_REASON_STREAM_NOT_FOUND",
+		51:  "ERROR_REASON_STREAM_GAP",
 		50:  "ERROR_REASON_ENVELOPE_INVALID",
 		60:  "ERROR_REASON_NODE_NOT_FOUND",
 		61:  "ERROR_REASON_INSTANCE_NOT_FOUND",
@@ -206,6 +211,7 @@ var (
 		63:  "ERROR_REASON_NODE_DRAINING",
 		64:  "ERROR_REASON_STORE_UNAVAILABLE",
 		65:  "ERROR_REASON_NODE_UNREACHABLE",
+		66:  "ERROR_REASON_NODE_LOST",
 		80:  "ERROR_REASON_SESSION_NOT_FOUND",
 		81:  "ERROR_REASON_SESSION_EXISTS",
 		82:  "ERROR_REASON_VERSION_CONFLICT",
@@ -261,6 +267,7 @@ var (
 		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED": 47,
 		"ERROR_REASON_BUDGET_EXHAUSTED":       48,
 		"ERROR_REASON_STREAM_NOT_FOUND":       49,
+		"ERROR_REASON_STREAM_GAP":             51,
 		"ERROR_REASON_ENVELOPE_INVALID":       50,
 		"ERROR_REASON_NODE_NOT_FOUND":         60,
 		"ERROR_REASON_INSTANCE_NOT_FOUND":     61,
@@ -268,6 +275,7 @@ var (
 		"ERROR_REASON_NODE_DRAINING":          63,
 		"ERROR_REASON_STORE_UNAVAILABLE":      64,
 		"ERROR_REASON_NODE_UNREACHABLE":       65,
+		"ERROR_REASON_NODE_LOST":              66,
 		"ERROR_REASON_SESSION_NOT_FOUND":      80,
 		"ERROR_REASON_SESSION_EXISTS":         81,
 		"ERROR_REASON_VERSION_CONFLICT":       82,
@@ -324,7 +332,7 @@ var File_a2amesh_v1_errors_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17a2amesh/v1/errors.proto\x12\n" +
-	"a2amesh.v1*\xfd\x0f\n" +
+	"a2amesh.v1*\xb6\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1e\n" +
@@ -358,14 +366,16 @@ const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\x1aERROR_REASON_CALL_ID_TAKEN\x10.\x12'\n" +
 	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10/\x12!\n" +
 	"\x1dERROR_REASON_BUDGET_EXHAUSTED\x100\x12!\n" +
-	"\x1dERROR_REASON_STREAM_NOT_FOUND\x101\x12!\n" +
+	"\x1dERROR_REASON_STREAM_NOT_FOUND\x101\x12\x1b\n" +
+	"\x17ERROR_REASON_STREAM_GAP\x103\x12!\n" +
 	"\x1dERROR_REASON_ENVELOPE_INVALID\x102\x12\x1f\n" +
 	"\x1bERROR_REASON_NODE_NOT_FOUND\x10<\x12#\n" +
 	"\x1fERROR_REASON_INSTANCE_NOT_FOUND\x10=\x12\x1c\n" +
 	"\x18ERROR_REASON_LEASE_ENDED\x10>\x12\x1e\n" +
 	"\x1aERROR_REASON_NODE_DRAINING\x10?\x12\"\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10@\x12!\n" +
-	"\x1dERROR_REASON_NODE_UNREACHABLE\x10A\x12\"\n" +
+	"\x1dERROR_REASON_NODE_UNREACHABLE\x10A\x12\x1a\n" +
+	"\x16ERROR_REASON_NODE_LOST\x10B\x12\"\n" +
 	"\x1eERROR_REASON_SESSION_NOT_FOUND\x10P\x12\x1f\n" +
 	"\x1bERROR_REASON_SESSION_EXISTS\x10Q\x12!\n" +
 	"\x1dERROR_REASON_VERSION_CONFLICT\x10R\x12!\n" +

@@ -156,11 +156,18 @@ export interface InvokeStreamRequest {
   idempotencyKey: string;
   /** Call id is chosen by the client or absent: see InvokeRequest. */
   callId: string;
-  /** Resumable says whether the events are kept, so that a lost reader can come back. Absent means true. */
+  /**
+   * Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC.
+   * Absent means true.
+   */
   resumable?:
     | boolean
     | undefined;
-  /** Resume, when set, reads on in a call that was started before; all other fields must be absent. */
+  /**
+   * Resume, when set, reads on in a call that was started before; all other fields must be absent. Only the principal that began
+   * the call may resume it, and only while it may still invoke the agent; to everybody else there is no such stream. Without a
+   * deadline of its own it reads until the call ends.
+   */
   resume:
     | StreamPosition
     | undefined;
@@ -204,9 +211,17 @@ export interface InvokeStreamResponse {
     /** Output is one output of the agent. */
     { $case: "output"; value: Payload }
     | //
-    /** Gap says that outputs were trimmed before this reader came back for them. */
+    /**
+     * Gap says that outputs were trimmed before this reader came back for them. At least the last 2,048 outputs, or 4 MiB of
+     * them, are kept, and a call waits rather than trim what nobody has read.
+     */
     { $case: "gap"; value: Gap }
     | undefined;
+  /**
+   * Resumable says whether a reader that is lost now can come back for what follows. It is false when the call was not started
+   * as a resumable one, and turns false for the rest of the call when the store of events is away: calls go on without it.
+   */
+  resumable: boolean;
 }
 
 /** Gap says which events can no longer be had. */
@@ -1564,7 +1579,7 @@ export const StreamPosition: MessageFns<StreamPosition> = {
 };
 
 function createBaseInvokeStreamResponse(): InvokeStreamResponse {
-  return { callId: "", sequence: 0n, event: undefined };
+  return { callId: "", sequence: 0n, event: undefined, resumable: false };
 }
 
 export const InvokeStreamResponse: MessageFns<InvokeStreamResponse> = {
@@ -1585,6 +1600,9 @@ export const InvokeStreamResponse: MessageFns<InvokeStreamResponse> = {
       case "gap":
         Gap.encode(message.event.value, writer.uint32(34).fork()).join();
         break;
+    }
+    if (message.resumable !== false) {
+      writer.uint32(40).bool(message.resumable);
     }
     return writer;
   },
@@ -1634,6 +1652,14 @@ export const InvokeStreamResponse: MessageFns<InvokeStreamResponse> = {
             message.event = { $case: "gap", value: Gap.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.resumable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1659,6 +1685,7 @@ export const InvokeStreamResponse: MessageFns<InvokeStreamResponse> = {
         : isSet(object.gap)
         ? { $case: "gap", value: Gap.fromJSON(object.gap) }
         : undefined,
+      resumable: isSet(object.resumable) ? globalThis.Boolean(object.resumable) : false,
     };
   },
 
@@ -1674,6 +1701,9 @@ export const InvokeStreamResponse: MessageFns<InvokeStreamResponse> = {
       obj.output = Payload.toJSON(message.event.value);
     } else if (message.event?.$case === "gap") {
       obj.gap = Gap.toJSON(message.event.value);
+    }
+    if (message.resumable !== false) {
+      obj.resumable = message.resumable;
     }
     return obj;
   },
@@ -1699,6 +1729,7 @@ export const InvokeStreamResponse: MessageFns<InvokeStreamResponse> = {
         break;
       }
     }
+    message.resumable = object.resumable ?? false;
     return message;
   },
 };
@@ -3345,7 +3376,18 @@ export const AgentServiceService = {
     responseSerialize: (value: InvokeResponse): Buffer => Buffer.from(InvokeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): InvokeResponse => InvokeResponse.decode(value),
   },
-  /** InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome. */
+  /**
+   * InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome.
+   *
+   * A resumable stream outlives its connection: every event is kept before it is sent, and whoever lost the connection asks any
+   * node of the mesh again, with `resume`. It then gets what it missed, what follows, and the outcome, which is kept for an hour.
+   * A node cannot tell a client that cancels the RPC from one whose connection was lost: either way the call goes on, and ends as
+   * CANCELLED once nobody has read it for as long as the node's setting `stream_grace` (30 seconds). Whoever wants it to end at once
+   * asks for CancelCall, or starts it with `resumable: false`, with which the call ends when the RPC does. The call's deadline is
+   * that of the RPC that began it. When the node that the client asked dies, the call ends with it: readers get all that was said
+   * before, then UNAVAILABLE with NODE_LOST, within the node's lease. A call that an agent makes at work, with a call token, ends
+   * with its RPC and is never resumable.
+   */
   invokeStream: {
     path: "/a2amesh.v1.AgentService/InvokeStream" as const,
     requestStream: false as const,
@@ -3366,7 +3408,10 @@ export const AgentServiceService = {
     responseSerialize: (value: ConverseResponse): Buffer => Buffer.from(ConverseResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConverseResponse => ConverseResponse.decode(value),
   },
-  /** CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. */
+  /**
+   * CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
+   * a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+   */
   cancelCall: {
     path: "/a2amesh.v1.AgentService/CancelCall" as const,
     requestStream: false as const,
@@ -3376,7 +3421,11 @@ export const AgentServiceService = {
     responseSerialize: (value: CancelCallResponse): Buffer => Buffer.from(CancelCallResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CancelCallResponse => CancelCallResponse.decode(value),
   },
-  /** GetCall says how a call stands, and its outcome while that is remembered. */
+  /**
+   * GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
+   * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
+   * Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+   */
   getCall: {
     path: "/a2amesh.v1.AgentService/GetCall" as const,
     requestStream: false as const,
@@ -3391,13 +3440,31 @@ export const AgentServiceService = {
 export interface AgentServiceServer extends UntypedServiceImplementation {
   /** Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream. */
   invoke: handleUnaryCall<InvokeRequest, InvokeResponse>;
-  /** InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome. */
+  /**
+   * InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome.
+   *
+   * A resumable stream outlives its connection: every event is kept before it is sent, and whoever lost the connection asks any
+   * node of the mesh again, with `resume`. It then gets what it missed, what follows, and the outcome, which is kept for an hour.
+   * A node cannot tell a client that cancels the RPC from one whose connection was lost: either way the call goes on, and ends as
+   * CANCELLED once nobody has read it for as long as the node's setting `stream_grace` (30 seconds). Whoever wants it to end at once
+   * asks for CancelCall, or starts it with `resumable: false`, with which the call ends when the RPC does. The call's deadline is
+   * that of the RPC that began it. When the node that the client asked dies, the call ends with it: readers get all that was said
+   * before, then UNAVAILABLE with NODE_LOST, within the node's lease. A call that an agent makes at work, with a call token, ends
+   * with its RPC and is never resumable.
+   */
   invokeStream: handleServerStreamingCall<InvokeStreamRequest, InvokeStreamResponse>;
   /** Converse calls a capability with any number of inputs and outputs. Closing the sending side ends the input. */
   converse: handleBidiStreamingCall<ConverseRequest, ConverseResponse>;
-  /** CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. */
+  /**
+   * CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
+   * a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+   */
   cancelCall: handleUnaryCall<CancelCallRequest, CancelCallResponse>;
-  /** GetCall says how a call stands, and its outcome while that is remembered. */
+  /**
+   * GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
+   * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
+   * Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+   */
   getCall: handleUnaryCall<GetCallRequest, GetCallResponse>;
 }
 
@@ -3418,7 +3485,18 @@ export interface AgentServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: InvokeResponse) => void,
   ): ClientUnaryCall;
-  /** InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome. */
+  /**
+   * InvokeStream calls a capability and streams its outputs, numbered from 1. The stream's status is the call's outcome.
+   *
+   * A resumable stream outlives its connection: every event is kept before it is sent, and whoever lost the connection asks any
+   * node of the mesh again, with `resume`. It then gets what it missed, what follows, and the outcome, which is kept for an hour.
+   * A node cannot tell a client that cancels the RPC from one whose connection was lost: either way the call goes on, and ends as
+   * CANCELLED once nobody has read it for as long as the node's setting `stream_grace` (30 seconds). Whoever wants it to end at once
+   * asks for CancelCall, or starts it with `resumable: false`, with which the call ends when the RPC does. The call's deadline is
+   * that of the RPC that began it. When the node that the client asked dies, the call ends with it: readers get all that was said
+   * before, then UNAVAILABLE with NODE_LOST, within the node's lease. A call that an agent makes at work, with a call token, ends
+   * with its RPC and is never resumable.
+   */
   invokeStream(
     request: InvokeStreamRequest,
     options?: Partial<CallOptions>,
@@ -3432,7 +3510,10 @@ export interface AgentServiceClient extends Client {
   converse(): ClientDuplexStream<ConverseRequest, ConverseResponse>;
   converse(options: Partial<CallOptions>): ClientDuplexStream<ConverseRequest, ConverseResponse>;
   converse(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConverseRequest, ConverseResponse>;
-  /** CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. */
+  /**
+   * CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
+   * a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+   */
   cancelCall(
     request: CancelCallRequest,
     callback: (error: ServiceError | null, response: CancelCallResponse) => void,
@@ -3448,7 +3529,11 @@ export interface AgentServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CancelCallResponse) => void,
   ): ClientUnaryCall;
-  /** GetCall says how a call stands, and its outcome while that is remembered. */
+  /**
+   * GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
+   * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
+   * Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+   */
   getCall(
     request: GetCallRequest,
     callback: (error: ServiceError | null, response: GetCallResponse) => void,

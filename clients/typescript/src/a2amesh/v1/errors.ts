@@ -100,6 +100,8 @@ export enum ErrorReason {
   BUDGET_EXHAUSTED = 48,
   /** STREAM_NOT_FOUND - ERROR_REASON_STREAM_NOT_FOUND: no resumable stream of that call is kept. NOT_FOUND. */
   STREAM_NOT_FOUND = 49,
+  /** STREAM_GAP - ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients. */
+  STREAM_GAP = 51,
   /**
    * ENVELOPE_INVALID - ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
    * "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
@@ -121,6 +123,8 @@ export enum ErrorReason {
   STORE_UNAVAILABLE = 64,
   /** NODE_UNREACHABLE - ERROR_REASON_NODE_UNREACHABLE: no connection to the node, or it was lost. UNAVAILABLE; made by clients. */
   NODE_UNREACHABLE = 65,
+  /** NODE_LOST - ERROR_REASON_NODE_LOST: the node that held the call died or was cut off; what was said before is kept. UNAVAILABLE. */
+  NODE_LOST = 66,
   /** SESSION_NOT_FOUND - ERROR_REASON_SESSION_NOT_FOUND: no session of that id exists, or it has expired. NOT_FOUND. */
   SESSION_NOT_FOUND = 80,
   /** SESSION_EXISTS - ERROR_REASON_SESSION_EXISTS: a session of that id already exists. ALREADY_EXISTS. */
@@ -270,6 +274,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 49:
     case "ERROR_REASON_STREAM_NOT_FOUND":
       return ErrorReason.STREAM_NOT_FOUND;
+    case 51:
+    case "ERROR_REASON_STREAM_GAP":
+      return ErrorReason.STREAM_GAP;
     case 50:
     case "ERROR_REASON_ENVELOPE_INVALID":
       return ErrorReason.ENVELOPE_INVALID;
@@ -291,6 +298,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 65:
     case "ERROR_REASON_NODE_UNREACHABLE":
       return ErrorReason.NODE_UNREACHABLE;
+    case 66:
+    case "ERROR_REASON_NODE_LOST":
+      return ErrorReason.NODE_LOST;
     case 80:
     case "ERROR_REASON_SESSION_NOT_FOUND":
       return ErrorReason.SESSION_NOT_FOUND;
@@ -427,6 +437,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_BUDGET_EXHAUSTED";
     case ErrorReason.STREAM_NOT_FOUND:
       return "ERROR_REASON_STREAM_NOT_FOUND";
+    case ErrorReason.STREAM_GAP:
+      return "ERROR_REASON_STREAM_GAP";
     case ErrorReason.ENVELOPE_INVALID:
       return "ERROR_REASON_ENVELOPE_INVALID";
     case ErrorReason.NODE_NOT_FOUND:
@@ -441,6 +453,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_STORE_UNAVAILABLE";
     case ErrorReason.NODE_UNREACHABLE:
       return "ERROR_REASON_NODE_UNREACHABLE";
+    case ErrorReason.NODE_LOST:
+      return "ERROR_REASON_NODE_LOST";
     case ErrorReason.SESSION_NOT_FOUND:
       return "ERROR_REASON_SESSION_NOT_FOUND";
     case ErrorReason.SESSION_EXISTS:

@@ -1,0 +1,122 @@
+"""A stream that outlives its connection: read on by itself, at the same node or the next one, until it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from itertools import cycle
+from time import monotonic
+from typing import cast
+
+from a2a_node.client.caller import INVOKE_STREAM
+from a2a_node.client.connection import Connection, Rpc
+from a2a_node.model.call import Terms
+from a2a_node.model.errors import MeshError, NodeDraining, NodeUnreachable, StoreUnavailable, StreamNotFound
+from a2amesh.v1 import agent_service_pb2 as pb
+
+CANCEL = Rpc("AgentService/CancelCall", pb.CancelCallRequest, pb.CancelCallResponse)
+
+PATIENCE = 30.0  # seconds without an answer of any node; the nodes' own patience with streams that nobody reads
+FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0  # seconds between rounds over all nodes
+PARTING = 1.0  # seconds to tell a node that nobody wants the call any more
+
+Event = pb.InvokeStreamResponse
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a reader has come, and whether it could come back."""
+
+    after: int = 0
+    resumable: bool = True
+
+
+class Streaming:
+    """Streams through these nodes: begun at the first, read on at any."""
+
+    def __init__(self, nodes: Sequence[Connection]) -> None:
+        self._nodes = nodes
+
+    async def events(self, request: pb.InvokeStreamRequest, within: Terms) -> AsyncGenerator[Event, None]:
+        """The events of a call, each once and in order; closing the iterator cancels the call. Any MeshError."""
+        place = _Place(resumable=not request.HasField("resumable") or request.resumable)
+        ended = False
+        try:
+            async with aclosing(self._all(request, within, place)) as events:
+                async for event in events:
+                    yield event
+            ended = True
+        except MeshError:
+            ended = True
+            raise
+        finally:
+            if not ended and place.resumable:
+                await self._part(request.call_id)
+
+    async def _all(self, request: pb.InvokeStreamRequest, within: Terms, place: _Place) -> AsyncGenerator[Event, None]:
+        end = None if within.time_left is None else monotonic() + within.time_left
+        try:
+            async with aclosing(self._part_of(self._nodes[0], request, within, place)) as events:
+                async for event in events:
+                    yield event
+        except MeshError as failure:
+            if not (place.resumable and _lost(failure)):
+                raise
+            lost = failure
+        else:
+            return
+        async with aclosing(self._rest(request.call_id, replace(within, time_left=end), place, lost)) as events:
+            async for event in events:
+                yield event
+
+    async def _rest(self, call_id: str, until: Terms, place: _Place, lost: MeshError) -> AsyncGenerator[Event, None]:
+        """Go round the nodes until one tells how the call ended; `until.time_left` is a time of the clock here."""
+        patience, wait = monotonic() + PATIENCE, FIRST_WAIT
+        for number, node in enumerate(cycle(self._nodes)):
+            if number and not number % len(self._nodes):
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+            before = place.after
+            position = pb.StreamPosition(call_id=call_id, after_sequence=place.after)
+            left = None if until.time_left is None else max(0.0, until.time_left - monotonic())
+            asked = self._part_of(node, pb.InvokeStreamRequest(resume=position), Terms(until.token, left), place)
+            try:
+                async with aclosing(asked) as events:
+                    async for event in events:
+                        yield event
+            except StreamNotFound:
+                raise lost from None  # it had not begun, or could not be kept: what was lost is lost
+            except MeshError as failure:
+                if not _lost(failure) or not place.resumable:
+                    raise
+                if place.after > before:
+                    patience, wait = monotonic() + PATIENCE, FIRST_WAIT
+                if monotonic() > patience:
+                    raise
+            else:
+                return
+
+    async def _part_of(
+        self, node: Connection, request: pb.InvokeStreamRequest, within: Terms, place: _Place
+    ) -> AsyncGenerator[Event, None]:
+        heard = cast("AsyncGenerator[Event, None]", node.listen(INVOKE_STREAM, request, within))
+        async with aclosing(heard) as events:
+            async for event in events:
+                place.after, place.resumable = event.sequence, event.resumable
+                yield event
+
+    async def _part(self, call_id: str) -> None:
+        """Nobody wants the call any more; a node that is not told ends it after its own patience."""
+        request = pb.CancelCallRequest(call_id=call_id, reason="its client wants no more of it")
+        for node in self._nodes:
+            with suppress(MeshError):
+                await node.ask(CANCEL, request, Terms(time_left=PARTING))
+                return
+
+
+def _lost(failure: MeshError) -> bool:
+    """Whether the connection was lost or the node was about to go, rather than the call ended."""
+    nameless = failure.code == failure.reason == "CANCELLED"  # a node that stopped had no time to say why
+    return nameless or isinstance(failure, NodeUnreachable | NodeDraining | StoreUnavailable)

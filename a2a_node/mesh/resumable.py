@@ -1,0 +1,109 @@
+"""The layer of resumable streams: what an agent says is kept first and sent then, be its client there or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.stream import Stream
+from a2a_node.mesh.writers import Writers
+from a2a_node.model.call import Call, CallStatus, Layer, Proceed, Reply
+from a2a_node.model.errors import CallCancelled, CallNotFound, InternalError, MeshError
+from a2a_node.model.payload import Payload
+from a2a_node.model.streams import Ending
+
+log = structlog.get_logger()
+
+
+def resumable(writers: Writers, calls: Calls) -> Layer:
+    """The layer, for calls that outlive their client; it stands around the one that tracks calls."""
+
+    async def layer(call: Call, proceed: Proceed) -> None:
+        if call.listener is None:
+            await proceed(call)
+            return
+        stream = await writers.begin(call)
+        try:
+            async with _sent(call, stream, (writers, calls)):
+                await _worked(call, proceed, stream, calls)
+        finally:
+            writers.close(stream)
+
+    return layer
+
+
+async def _worked(call: Call, proceed: Proceed, stream: Stream, calls: Calls) -> None:
+    """Let the agent work, and keep how that ended."""
+    ending = Ending(CallStatus.SUCCEEDED)
+    try:
+        await proceed(call)
+    except MeshError as error:
+        ending = ended(error)
+        raise
+    except asyncio.CancelledError:
+        ending = _cut(call, calls)
+        raise
+    except Exception:
+        ending = ended(InternalError())
+        raise
+    finally:
+        await stream.end(ending)
+
+
+@asynccontextmanager
+async def _sent(call: Call, stream: Stream, rooms: tuple[Writers, Calls]) -> AsyncIterator[None]:
+    """Send the client all that is said, while it is there; what was said before a failure, too."""
+    writers, calls = rooms
+    sending = asyncio.create_task(_send(call, stream, call.reply, calls))
+
+    def gone() -> None:
+        sending.cancel()
+        writers.left(stream)
+
+    call.reply = stream.say
+    if call.listener is not None:
+        call.listener.when_gone(gone)
+    try:
+        yield
+    except Exception:
+        await asyncio.wait([sending])
+        raise
+    else:
+        await asyncio.wait([sending])
+    finally:
+        sending.cancel()
+
+
+async def _send(call: Call, stream: Stream, reply: Reply, calls: Calls) -> None:
+    async def told(payload: Payload) -> None:
+        call.kept = stream.kept
+        await reply(payload)
+
+    try:
+        await stream.send(told)
+    except MeshError as failure:  # an output that cannot be sent
+        calls.stop(call.id, failure)
+    except Exception as failure:  # noqa: BLE001 - the connection broke before anybody was told that the client is gone
+        log.info("a client went away in the middle of a write", call_id=call.id, failure=repr(failure))
+        if call.listener is not None:
+            call.listener.leave()
+
+
+def ended(error: MeshError) -> Ending:
+    """The end of a call that failed so."""
+    return Ending(CallStatus.CANCELLED if isinstance(error, CallCancelled) else CallStatus.FAILED, error)
+
+
+def _cut(call: Call, calls: Calls) -> Ending:
+    """The end of a call whose task was cancelled: its deadline, or a node that stops."""
+    try:
+        record = calls.get(call.id)
+    except CallNotFound:
+        return ended(CallCancelled(call.id, "its node stopped"))
+    if record.error is None:
+        return ended(CallCancelled(call.id, "its node stopped"))
+    return Ending(record.status, record.error)

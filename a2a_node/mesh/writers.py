@@ -1,0 +1,146 @@
+"""All resumable streams that this node writes: what they say goes to the store together, one trip at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Self
+
+import structlog
+
+from a2a_node.mesh.background import background
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.stream import Stream
+from a2a_node.model.call import Call
+from a2a_node.model.errors import CallCancelled, NodeLost, StoreUnavailable
+from a2a_node.model.stream_ports import Streams
+from a2a_node.model.streams import Reading, StreamHead, StreamWrite
+
+TOGETHER = 64  # streams of a trip
+QUICKLY = 0.25  # seconds: a trip that failed so soon met a cut connection, and is worth another one
+
+log = structlog.get_logger()
+
+
+class Writers:
+    """Keeps what streams say, and their leases; ends calls that nobody has read for `grace` seconds."""
+
+    def __init__(self, streams: Streams, calls: Calls, *, lease: float, grace: float) -> None:
+        self._streams, self._calls = streams, calls
+        self._lease, self._grace = lease, grace
+        self._open: dict[str, Stream] = {}
+        self._touched: dict[Stream, None] = {}
+        self._changed = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def writing(cls, streams: Streams, calls: Calls, *, lease: float, grace: float) -> AsyncIterator[Self]:
+        """Write until the block ends."""
+        writers = cls(streams, calls, lease=lease, grace=grace)
+        async with background(writers.write, writers.keep):
+            yield writers
+
+    async def begin(self, call: Call) -> Stream:
+        """The stream of a call; without the store one that nobody can come back to. CallIdTaken."""
+        try:
+            writer = await self._streams.begin(head_of(call))
+        except StoreUnavailable:
+            writer = ""
+        stream = self._open[call.id] = Stream(call.id, writer, self._streams, self.touch)
+        call.kept = stream.kept
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """The stream has ended."""
+        self._open.pop(stream.id, None)
+        self._touched.pop(stream, None)
+
+    def touch(self, stream: Stream) -> None:
+        """Write what is due in this stream with the next trip."""
+        if stream.kept and stream.id in self._open:
+            self._touched[stream] = None
+            self._changed.set()
+
+    def open(self) -> int:
+        """How many streams are written."""
+        return len(self._open)
+
+    async def write(self) -> None:
+        """Trip after trip, each with all that was said during the one before."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._touched:
+                await self._trip()
+
+    async def keep(self) -> None:
+        """Be heard of in every lease."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            self.look(clock())
+
+    def look(self, now: float) -> None:
+        """Renew all leases, and end what nobody has read for too long."""
+        for stream in list(self._open.values()):
+            self.touch(stream)
+            if stream.absent is not None and now - stream.absent >= self._grace:
+                self._calls.stop(stream.id, CallCancelled(stream.id, f"nobody has read it for {self._grace:g} s"))
+
+    def left(self, stream: Stream) -> None:
+        """The client of a stream is gone."""
+        stream.leave(asyncio.get_running_loop().time())
+        self.touch(stream)
+        if not stream.kept:
+            self._give_up(stream)
+
+    async def _trip(self) -> None:
+        batch = [stream for stream, _ in zip(self._touched, range(TOGETHER), strict=False)]
+        for stream in batch:
+            del self._touched[stream]
+        writes = [stream.due() for stream in batch]
+        try:
+            readings = await self._written(writes)
+        except StoreUnavailable:
+            log.warning("streams are not kept any more", streams=len(batch))
+            for stream in batch:
+                self._lose(stream)
+            return
+        now = asyncio.get_running_loop().time()
+        for stream, write, reading in zip(batch, writes, readings, strict=True):
+            self._told(stream, write, reading, now)
+
+    async def _written(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            return await self._streams.write(writes)
+        except StoreUnavailable:
+            if clock() - began > QUICKLY:
+                raise
+        return await self._streams.write(writes)
+
+    def _told(self, stream: Stream, write: StreamWrite, reading: Reading | None, now: float) -> None:
+        if reading is not None:
+            stream.wrote(write, reading, now)
+            return
+        log.warning("a stream was taken for lost while its node lived", call_id=stream.id)
+        self._calls.stop(stream.id, NodeLost(stream.id))
+        stream.unkept()
+
+    def _lose(self, stream: Stream) -> None:
+        """The store is away: the client that is there gets what follows, and nobody else can come for it."""
+        stream.unkept()
+        if not stream.heard:
+            self._give_up(stream)
+
+    def _give_up(self, stream: Stream) -> None:
+        self._calls.stop(stream.id, CallCancelled(stream.id, "its client is gone, and its events cannot be kept"))
+
+
+def head_of(call: Call) -> StreamHead:
+    """What is kept of a call before its first event."""
+    envelope = call.envelope
+    way = (envelope.path, envelope.parent, envelope.root) if envelope else ((), "", call.id)
+    return StreamHead(call.id, str(call.principal), call.agent, call.capability, *way)

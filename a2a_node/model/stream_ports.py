@@ -1,0 +1,52 @@
+"""What the rooms need of the store of streams, said as a Protocol; as in `ports`, StoreUnavailable when it is away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from a2a_node.model.streams import Reading, StreamHead, StreamPart, StreamWrite
+
+KEPT = 4096  # events of a stream at most; its writer keeps those that nobody has read within half of that
+KEPT_BYTES = 8 << 20  # of them together, the newest alone aside; half of that for those that nobody has read
+
+
+class News(Protocol):
+    """Tells that something changed, never what; several changes may be told as one."""
+
+    async def wait(self) -> None:
+        """Wait for news since the last time; StoreUnavailable when there can be none any more."""
+
+
+class Streams(Protocol):
+    """Events of calls, kept until an hour after the end; a stream has one writer, who must be heard of in every lease.
+
+    A writer that was silent for a lease is lost: the next to look finds the call ended with NodeLost, and what that
+    writer says afterwards is refused.
+    """
+
+    async def begin(self, head: StreamHead) -> str:
+        """Begin the stream of a call; the writer's mark. CallIdTaken when there is one already."""
+
+    async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
+        """Say something in several streams, in one trip; None for a writer that has no right (any more).
+
+        Each event is kept once: what was kept before is passed over, so that a repeat does no harm. Beyond KEPT and
+        KEPT_BYTES the oldest are trimmed. After the end nothing more is kept.
+        """
+
+    async def read(self, call_id: str, after: int) -> StreamPart:
+        """The next events after a sequence, a few at a time; the reader counts as present for a lease. StreamNotFound.
+
+        Says to the writer that all up to `after` was read.
+        """
+
+    async def look(self, call_id: str) -> StreamPart:
+        """How a call stands, without its events and without being a reader; StreamNotFound."""
+
+    def news(self, call_id: str) -> AbstractAsyncContextManager[News]:
+        """Hear of what is said in a stream after the block began."""
+
+    def progress(self, call_id: str) -> AbstractAsyncContextManager[News]:
+        """Hear of what is read of a stream after the block began."""

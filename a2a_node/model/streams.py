@@ -1,0 +1,69 @@
+"""Streams that resume: what is kept of a call and of its events, so that a lost reader can come back for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from a2a_node.model.call import CallRecord, CallStatus
+from a2a_node.model.errors import MeshError
+from a2a_node.model.payload import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHead:
+    """What is kept of a call before its first event: what is called, and who began it."""
+
+    id: str
+    principal: str  # the only one that may read
+    agent: str
+    capability: str
+    path: tuple[str, ...] = ()
+    parent: str = ""
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended."""
+
+    status: CallStatus
+    error: MeshError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWrite:
+    """What the writer of a stream says at a time: events, the end, or nothing but that it lives."""
+
+    id: str
+    writer: str  # the mark that it was given when it began
+    first: int = 1  # sequence of the first payload
+    payloads: Sequence[Payload] = ()
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How others read a stream: the last sequence that anybody has, and whether somebody is there now."""
+
+    position: int
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One output of a call; sequences count from 1, without holes."""
+
+    sequence: int
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """What was read of a stream: how its call stands, who began it, its last sequence, and events in order."""
+
+    record: CallRecord
+    principal: str
+    last: int
+    events: Sequence[StreamEvent]
+    lease: float  # seconds until the writer is lost unless it is heard of; 0 when the call has ended

@@ -1,0 +1,155 @@
+"""Streams of calls in Redis: a log whose ids are the sequences of the events, and beside it the place of the call.
+
+The server's clock alone says when a writer's lease is over, and every script looks at it: so no sweep is needed, for
+whoever looks at a stream whose writer is lost ends it, and streams that nobody looks at expire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import cast
+from uuid import uuid4
+
+from a2a_node.model.call import CallRecord, CallStatus
+from a2a_node.model.errors import CallIdTaken, NodeLost, StreamNotFound
+from a2a_node.model.payload import Payload
+from a2a_node.model.stream_ports import KEPT, KEPT_BYTES, News
+from a2a_node.model.streams import Ending, Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
+from a2a_node.store.encoding import (
+    Fields,
+    error_of,
+    error_text,
+    milliseconds,
+    moment,
+    pairs,
+    payload_fields,
+    payload_of,
+)
+from a2a_node.store.redis import Argument, Redis, script
+from a2a_node.store.wakeups import Wakeups
+
+BEGIN = script("stream_begin")
+WRITE = script("stream_write")
+READ = script("stream_read")
+
+LEASE = 15.0  # seconds
+RETENTION = 3600.0  # seconds after the end, or after the writer was last heard of
+BATCH = 64  # events read at once
+
+
+class RedisStreams:
+    """The port `Streams` on Redis."""
+
+    def __init__(self, redis: Redis, wakeups: Wakeups, *, lease: float = LEASE) -> None:
+        self._redis = redis
+        self._wakeups = wakeups
+        self._lease = milliseconds(lease)
+        self._kept = milliseconds(RETENTION)
+
+    async def begin(self, head: StreamHead) -> str:
+        """Begin the stream of a call; the writer's mark."""
+        writer = uuid4().hex
+        answer = await self._redis.run(BEGIN, _keys(head.id), writer, self._lease, self._kept, *_head_fields(head))
+        if not answer:
+            raise CallIdTaken(head.id)
+        return writer
+
+    async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
+        """Say something in several streams, in one trip."""
+        answers = await self._redis.run_all(WRITE, [(_keys(write.id), self._said(write)) for write in writes])
+        return [_reading(answer) for answer in answers]
+
+    async def read(self, call_id: str, after: int) -> StreamPart:
+        """The next events after a sequence; the reader counts as present for a lease."""
+        return await self._part(call_id, after, self._lease)
+
+    async def look(self, call_id: str) -> StreamPart:
+        """How a call stands, without its events."""
+        return await self._part(call_id, 0, 0)
+
+    def news(self, call_id: str) -> AbstractAsyncContextManager[News]:
+        """Hear of what is said in a stream."""
+        return self._wakeups.of(_name(call_id))
+
+    def progress(self, call_id: str) -> AbstractAsyncContextManager[News]:
+        """Hear of what is read of a stream."""
+        return self._wakeups.of(f"{_name(call_id)}:read")
+
+    async def _part(self, call_id: str, after: int, presence: int) -> StreamPart:
+        name = _name(call_id)
+        lost = error_text(NodeLost(call_id))
+        answer = await self._redis.run(
+            READ, _keys(call_id), name, f"{name}:read", after, BATCH, presence, lost, self._kept
+        )
+        if answer is None:
+            raise StreamNotFound(call_id)
+        flat, events, left = cast("tuple[object, Sequence[tuple[bytes, object]], int]", answer)
+        place = pairs(flat)
+        return StreamPart(
+            _record(call_id, place),
+            place[b"principal"].decode(),
+            int(place[b"last"]),
+            [_event(number, fields) for number, fields in events],
+            left / 1000,
+        )
+
+    def _said(self, write: StreamWrite) -> Sequence[Argument]:
+        ended = _ended(write.ending)
+        limits = (self._lease, self._kept, KEPT, KEPT_BYTES)
+        events = [part for payload in write.payloads for part in _parts(payload)]
+        return (write.writer, _name(write.id), *limits, write.first, *ended, *events)
+
+
+def _name(call_id: str) -> str:
+    return f"a2a:stream:{{{call_id}}}"
+
+
+def _keys(call_id: str) -> Sequence[str]:
+    name = _name(call_id)
+    return f"{name}:log", f"{name}:place"
+
+
+def _head_fields(head: StreamHead) -> Sequence[str]:
+    return (
+        *("principal", head.principal, "agent", head.agent, "capability", head.capability),
+        *("path", " ".join(head.path), "parent", head.parent, "root", head.root),
+    )
+
+
+def _parts(payload: Payload) -> Sequence[str | bytes]:
+    """Kind, type and body, without their names."""
+    return payload_fields(payload)[1::2]
+
+
+def _ended(ending: Ending | None) -> tuple[str, bytes]:
+    if ending is None:
+        return "", b""
+    return ending.status.value, b"" if ending.error is None else error_text(ending.error)
+
+
+def _reading(answer: object) -> Reading | None:
+    if answer is None:
+        return None
+    position, present = cast("tuple[int, int]", answer)
+    return Reading(position, bool(present))
+
+
+def _event(number: bytes, flat: object) -> StreamEvent:
+    return StreamEvent(int(number.partition(b"-")[0]), payload_of(pairs(flat)))
+
+
+def _record(call_id: str, place: Fields) -> CallRecord:
+    finished, error = place.get(b"finished"), place.get(b"error")
+    return CallRecord(
+        id=call_id,
+        agent=place[b"agent"].decode(),
+        capability=place[b"capability"].decode(),
+        status=CallStatus(place[b"status"].decode()),
+        path=tuple(place[b"path"].decode().split()),
+        parent=place[b"parent"].decode(),
+        root=place[b"root"].decode(),
+        created_at=moment(int(place[b"created"])),
+        finished_at=moment(int(finished)) if finished else None,
+        error=error_of(error) if error else None,
+    )
