@@ -22,7 +22,11 @@ from a2a_node.node import Node
 from a2a_node.tracing.context import carried, entered
 from tests.integration import traced_agents
 from tests.integration.conftest import Running
+from tests.integration.peer_agents import known
+from tests.integration.people import Meet, meet
 from tests.integration.receiver import OVER, Receiver, over_grpc
+
+__all__ = ["meet"]
 
 FRONT = "tests.integration.traced_agents:agent,tests.integration.traced_agents:back"
 SERVER, WORK = "a2amesh.v1.AgentService/Invoke", "work front/"
@@ -216,6 +220,25 @@ async def test_a_node_that_does_not_trace_passes_the_context_on(running_node: Ru
         await mesh.call("front", "ask", {"others": ["listener"], "text": "x"})
         await mesh.call("listener", "ask", {"others": [], "text": "x"})
     assert heard == [(ROOT.trace_id, True, "shop=7", "")] * 2
+
+
+async def test_a_trace_goes_on_at_another_node(meet: Meet, receiver: Receiver) -> None:
+    """The one where the call enters calls the other, which hosts the agent and names its own part."""
+    near = {"trace_endpoint": receiver.address, "echo": False}
+    far = {"trace_endpoint": receiver.address, "agent": FRONT, "echo": False}
+    async with meet("near", **near) as one, meet("far", **far), inside(ROOT):
+        await known(one, "front")
+        await one.dev.call("front", "ask", {"others": [], "text": "x"})
+    called = receiver.one("call front/ask")
+    assert (called.kind, called.resource["service.instance.id"], called.attributes["a2a.node"]) == (
+        "CLIENT",
+        "near",
+        "far",
+    )
+    (arrived,) = receiver.below(called)
+    assert (arrived.name, arrived.kind, arrived.resource["service.instance.id"]) == (SERVER, "SERVER", "far")
+    assert [span.name for span in receiver.below(arrived)] == ["work front/ask"]
+    assert {span.trace_id for span in (called, arrived)} == {ROOT.trace_id}
 
 
 async def test_a_receiver_that_is_away_hurts_nobody(running_node: Running) -> None:
