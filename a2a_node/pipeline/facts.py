@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from a2a_node.model.audit import AuditDecision, AuditOutcome, Fact, plain
 from a2a_node.model.call import Call
 from a2a_node.model.principal import NOBODY, Principal
-from a2a_node.model.trace import TRACEPARENT, to_trace
+from a2a_node.model.trace import received
 
 USER_AGENT = "user-agent"
 REASON = 100  # characters; agents may name reasons of their own
@@ -60,7 +60,7 @@ def path_of(call: Call) -> tuple[str, ...]:
 
 def trace_of(call: Call) -> str:
     """The id of the trace that it is part of: the node's own, or the one that its caller names."""
-    trace = call.trace or to_trace(call.metadata.get(TRACEPARENT, ""))
+    trace = call.trace or received(call.metadata)
     return "" if trace is None else f"{trace.trace_id:032x}"
 
 

@@ -18,6 +18,7 @@ from a2a_node.model.errors import AgentLost, AgentNotFound, Unauthenticated
 from a2a_node.node import Node
 from tests.integration.conftest import Running
 from tests.integration.people import Meet, meet
+from tests.integration.receiver import over_grpc
 
 __all__ = ["meet"]
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
@@ -153,6 +154,31 @@ async def test_open_metrics_are_given_when_asked_for(running_node: Running) -> N
         assert text.endswith("# EOF\n")
         families: list[Metric] = list(open_metrics(text))  # type: ignore[no-untyped-call]  # it comes without types
         assert {family.name: family.unit for family in families}["a2a_response_time_seconds"] == "seconds"
+
+
+async def test_calls_whose_trace_is_kept_are_examples(running_node: Running) -> None:
+    """By their trace's id, in the bucket of their time."""
+    with over_grpc() as receiver:
+        async with running_node(trace_endpoint=receiver.address) as (node, mesh):
+            await mesh.call("echo", "say", {"text": "x"})
+            text = await page(node, OPEN_METRICS)
+        traces = {f"{span.trace_id:032x}" for span in receiver.spans if span.name.endswith("/Invoke")}
+    families: list[Metric] = list(open_metrics(text))  # type: ignore[no-untyped-call]  # it comes without types
+    times = next(family for family in families if family.name == "a2a_response_time_seconds")
+    assert {sample.exemplar.labels["trace_id"] for sample in times.samples if sample.exemplar} == traces
+    assert len(traces) == 1
+
+
+async def test_what_other_rooms_count_is_there_from_the_start(running_node: Running) -> None:
+    """Every status of the contract, at 0 while nothing counts them; and how far the audit is."""
+    async with running_node() as (node, _):
+        found = await metrics(node)
+        for status in ("pending", "running", "paused", "waiting", "completed", "failed", "cancelled"):
+            assert value(found, "a2a_workflows_total", status=status) == 0
+        assert value(found, "a2a_mcp_servers_running") == 0
+        assert value(found, "a2a_websocket_connections") == 0
+        assert value(found, "a2a_audit_dropped_total") == 0
+        assert value(found, "a2a_audit_streams", kind="events") == 0
 
 
 async def test_links_and_tries_are_counted(meet: Meet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +21,7 @@ from a2a_node.model.errors import InternalError, MeshError
 from a2a_node.services.cache import CacheService
 from a2a_node.store.postgres import connected
 from tests.integration.conftest import Running
+from tests.integration.receiver import Receiver, over_grpc
 
 PAYLOAD = "planted-payload-5f3a"
 CONFIG = "planted-config-91c2"
@@ -38,6 +40,26 @@ def quiet_afterwards() -> Iterator[None]:
     root.setLevel(level)
     ours.setLevel(our_level)
     structlog.reset_defaults()
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What hears all that a node says: its log, and its spans."""
+
+    output: pytest.CaptureFixture[str]
+    receiver: Receiver
+
+    def heard(self) -> tuple[str, str]:
+        """The log, and the spans as text."""
+        told = self.output.readouterr()
+        return told.out + told.err, "\n".join(span.raw for span in self.receiver.spans)
+
+
+@pytest.fixture
+def ears(capfd: pytest.CaptureFixture[str]) -> Iterator[Ears]:
+    """Open for the log and for spans."""
+    with over_grpc() as receiver:
+        yield Ears(capfd, receiver)
 
 
 def leaky() -> Agent:
@@ -83,12 +105,12 @@ async def tried(asked: object, failures: list[MeshError]) -> None:
 async def test_nothing_that_was_planted_comes_out(
     running_node: Running,
     postgres_url: str,
-    capfd: pytest.CaptureFixture[str],
+    ears: Ears,
     monkeypatch: pytest.MonkeyPatch,
     *,
     as_json: bool,
 ) -> None:
-    """Not in logs, access lines, audit rows or errors, after successes, refusals and failures that nobody foresaw."""
+    """Not in logs, access lines, audit rows, spans or errors, after successes, refusals and unforeseen failures."""
 
     async def broken(*_: object) -> None:
         raise RuntimeError(f"{PAYLOAD} with postgresql://user:{PASSWORD}@db/mesh")
@@ -97,7 +119,7 @@ async def test_nothing_that_was_planted_comes_out(
     configure_logs(as_json=as_json)
     failures: list[MeshError] = []
     async with (
-        running_node(audit_calls=True, json_logs=as_json) as (node, mesh),
+        running_node(audit_calls=True, json_logs=as_json, trace_endpoint=ears.receiver.address) as (node, mesh),
         MeshClient(node.grpc_address, KEY) as stranger,
         attached(leaky(), node.grpc_address, key=node.key_file.read_text().strip()),
     ):
@@ -131,12 +153,13 @@ async def test_nothing_that_was_planted_comes_out(
                 events = [event async for event in mesh.audit.list(AuditFilter())]
     async with connected(postgres_url) as postgres:
         rows = [dict(row) for row in await postgres.fetch(text("SELECT * FROM audit_log"))]
-    told = capfd.readouterr()
+    told, spans = ears.heard()
     spoken = [(failure.message, dict(failure.variables), failure.violations) for failure in failures]
-    everything = "\n".join([told.out, told.err, repr(rows), repr(events), repr(spoken)])
-    assert "unexpected failure" in told.err
-    assert "RuntimeError" in told.err
-    assert "echo" in told.err
+    everything = "\n".join([told, repr(rows), repr(events), repr(spoken), spans])
+    assert "unexpected failure" in told
+    assert "leaky" in spans
+    assert "RuntimeError" in told
+    assert "echo" in told
     for secret in (*PLANTED, dev_key, urlsplit(postgres_url).password or CONFIG):
         found = everything.find(secret)
         assert found < 0, everything[max(0, found - 3000) : found + 1000]
