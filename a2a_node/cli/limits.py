@@ -26,7 +26,7 @@ KEY = (
 async def list_limits(desk: Desk, **key: str) -> None:
     """List the limits that were set."""
     found = [limit async for limit in desk.mesh.limits.list(LimitKey(**key))]
-    desk.screen.table(found, [_row(limit) for limit in found])
+    desk.screen.table([_told(limit) for limit in found], [_row(limit) for limit in found])
 
 
 @limits.command("set")
@@ -37,7 +37,7 @@ async def set_limit(
     """Set the limit of a key, in place of the one there."""
     rate = written_rate("limit", limit)
     made = await desk.mesh.limits.set(rate.rate, rate.burst, LimitKey(**key))
-    desk.screen.document(made, str(made.rate))
+    desk.screen.document(_told(made), str(made.rate))
 
 
 @limits.command("get")
@@ -45,7 +45,8 @@ async def set_limit(
 async def get_limit(desk: Desk, **key: str) -> None:
     """Say which limit applies, and how full the bucket is where there is exactly one."""
     found = await desk.mesh.limits.get(LimitKey(**key))
-    desk.screen.document(found, f"{found.limit.rate} ({_said(found.limit)}){_state(found.bucket)}")
+    told = {"limit": _told(found.limit), "bucket": found.bucket}
+    desk.screen.document(told, f"{found.limit.rate} ({_said(found.limit)}){_state(found.bucket)}")
 
 
 @limits.command("reset")
@@ -54,8 +55,20 @@ async def reset_limit(desk: Desk, **key: str) -> None:
     """Forget the limit of a key, so that the next less exact one applies."""
     removed, left = await desk.mesh.limits.reset(LimitKey(**key))
     desk.screen.document(
-        {"removed": removed, "limit": left}, f"{'removed' if removed else 'none was set'}; {left.rate} applies"
+        {"removed": removed, "limit": _told(left)}, f"{'removed' if removed else 'none was set'}; {left.rate} applies"
     )
+
+
+def _told(limit: Limit) -> dict[str, object]:
+    """The limit for programs."""
+    return {
+        "key": limit.key._asdict(),
+        "rate": limit.rate.rate,
+        "burst": limit.rate.burst,
+        "source": limit.source,
+        "updated_by": limit.updated_by,
+        "updated_at": limit.updated_at,
+    }
 
 
 def _row(limit: Limit) -> dict[str, object]:

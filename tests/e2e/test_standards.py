@@ -45,6 +45,7 @@ OWN = [
     "a2amesh.v1.AuditService",
     "a2amesh.v1.CacheService",
     "a2amesh.v1.LimitService",
+    "a2amesh.v1.PeerService",
     "a2amesh.v1.RegistryService",
     "a2amesh.v1.SessionService",
 ]

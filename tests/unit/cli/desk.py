@@ -23,10 +23,13 @@ from a2a_node.client import (
     WatchStarted,
     Witnessed,
 )
+from a2a_node.client.limits import Bucket
+from a2a_node.client.limits import Standing as LimitStanding
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.audit import AuditEvent, AuditFilter, AuditOutcome, Break, Fact
 from a2a_node.model.errors import MeshError
 from a2a_node.model.grants import Grant, PermissionRequest, RequestStatus
+from a2a_node.model.limits import Limit, LimitKey, LimitSource, Rate
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.state import Session
 from a2a_node.model.tap import EndedCall, TapFilter
@@ -61,6 +64,7 @@ ENDED = EndedCall(
     "",
     "10.0.0.7",
 )
+LIMIT = Limit(LimitKey("person:ann", "echo", ""), Rate(50, 100), updated_by="person:dev", updated_at=THEN)
 REQUEST = PermissionRequest("r-1", "person:ann", "agent:echo:invoke", "to say hello", THEN, THEN)
 
 
@@ -277,12 +281,40 @@ class Audit:
         yield CallsMissed(7)
 
 
+@dataclass
+class Limits:
+    """One limit, set, and its bucket."""
+
+    asked: object = None
+
+    async def list(self, only: LimitKey) -> AsyncIterator[Limit]:
+        """The limit."""
+        self.asked = only
+        yield LIMIT
+
+    async def set(self, rate: float, burst: int, key: LimitKey) -> Limit:
+        """The limit as asked."""
+        self.asked = key
+        return replace(LIMIT, key=key, rate=Rate(rate, burst))
+
+    async def get(self, key: LimitKey) -> LimitStanding:
+        """The limit, and a bucket where the key names one."""
+        exact = key.agent and key.capability
+        return LimitStanding(LIMIT, Bucket(0.5, 3.0, 0.25, fallback=False) if exact else None)
+
+    async def reset(self, key: LimitKey) -> tuple[bool, Limit]:
+        """It was there; the default is left."""
+        self.asked = key
+        return key == LIMIT.key, Limit(LimitKey(), Rate(10, 100), LimitSource.DEFAULT)
+
+
 class Mesh:
     """What a command talks to; its agent answers what it was asked, or fails with `failure`."""
 
     def __init__(self) -> None:
         self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
         self.grants, self.audit, self.keys = Grants(), Audit(), Keys()
+        self.limits = Limits()
         self.address: str | None = None
         self.options: dict[str, object] = {}
         self.failure: MeshError | None = None

@@ -1,0 +1,169 @@
+"""The limiter: leases in memory, few trips, and a share of its own while the store is away."""
+
+from __future__ import annotations
+
+import pytest
+
+from a2a_node.limits import limiter as module
+from a2a_node.limits.limiter import Limiter, limiting
+from a2a_node.model.errors import RateLimited
+from a2a_node.model.limits import LimitKey, Rate
+from a2a_node.testing import MemoryBuckets
+from tests.unit.limits.house import KEY, Mesh
+
+
+async def meshed(rate: Rate, nodes: int = 1) -> Mesh:
+    """A mesh whose nodes have met the store."""
+    mesh = Mesh(rate, [1.0] * nodes)
+    await mesh.begin()
+    return mesh
+
+
+async def admitted(mesh: Mesh, calls: int, every: float = 0.0, number: int = 0) -> int:
+    """How many of the calls are admitted."""
+    before = len(mesh.admitted)
+    for _ in range(calls):
+        await mesh.elapse(every)
+        await mesh.call(number)
+    return len(mesh.admitted) - before
+
+
+async def test_the_burst_is_admitted_and_then_the_rate() -> None:
+    """And a refusal says how long it takes until there is a token."""
+    mesh = await meshed(Rate(10, 100))
+    assert await admitted(mesh, 300) == 100
+    refusal = await mesh.call()
+    assert refusal is not None
+    assert refusal.retry_after == pytest.approx(0.1, abs=0.01)
+    await mesh.elapse(refusal.retry_after or 0)
+    assert await mesh.call() is None
+
+
+@pytest.mark.parametrize("factor", [1.5, 3.0, 50.0])
+async def test_nearly_all_that_is_allowed_is_admitted(factor: float) -> None:
+    """Where one node carries all the load, at least 95 %, whatever more is asked for."""
+    mesh = await meshed(Rate(50, 100))
+    await admitted(mesh, round(60 * 50 * factor), 1 / (50 * factor))
+    assert len(mesh.admitted) >= 0.95 * (100 + 50 * 60)
+    assert mesh.worst() <= 100 + 1e-6
+
+
+@pytest.mark.parametrize(("rate", "pace"), [(Rate(1000, 1000), 100), (Rate(10_000, 5000), 2000), (Rate(500, 200), 150)])
+async def test_a_busy_key_far_from_its_limit_rarely_asks_the_store(rate: Rate, pace: int) -> None:
+    """At most once in twenty calls."""
+    mesh = await meshed(rate)
+    await admitted(mesh, pace, 1 / pace)
+    before = trips(mesh)
+    assert await admitted(mesh, 10 * pace, 1 / pace) == 10 * pace
+    assert trips(mesh) - before <= 0.05 * 10 * pace
+
+
+@pytest.mark.parametrize("rate", [Rate(10, 100), Rate(5000, 50), Rate(2, 1)])
+async def test_the_store_is_asked_at_most_twenty_times_a_second(rate: Rate) -> None:
+    """However many calls there are."""
+    mesh = await meshed(rate)
+    for _ in range(5):
+        before = trips(mesh)
+        await admitted(mesh, 1000, 0.001)
+        assert trips(mesh) - before <= 21
+
+
+async def test_what_costs_more_than_a_bucket_holds_is_never_admitted() -> None:
+    """And no time is told after which it would be."""
+    mesh = await meshed(Rate(10, 5))
+    refusal = await mesh.call(cost=6)
+    assert refusal is not None
+    assert (refusal.retryable, refusal.retry_after) == (False, None)
+    assert await mesh.call(cost=5) is None
+
+
+async def test_without_the_store_one_node_goes_on_at_the_rate() -> None:
+    """From an empty bucket; what was in hand is used first, and afterwards the store's bucket begins empty."""
+    mesh = await meshed(Rate(10, 100))
+    await admitted(mesh, 20)
+    mesh.store.lose()
+    assert await admitted(mesh, 300, 0.01) == pytest.approx(30 + 12, abs=13)
+    assert mesh.nodes[0].alone()
+    mesh.store.recover()
+    await mesh.elapse(1.0)
+    assert not mesh.nodes[0].alone()
+    assert await admitted(mesh, 100) <= 3
+    assert mesh.worst() <= 100
+
+
+async def test_without_the_store_each_of_three_has_a_third() -> None:
+    """Together no more than the rate, and no less than nearly that."""
+    mesh = await meshed(Rate(30, 30), nodes=3)
+    mesh.store.lose()
+    await mesh.elapse(1.0)
+    counts = []
+    for _ in range(300):
+        await mesh.elapse(0.01)
+        counts.append(sum([await mesh.call(number) is None for number in range(3)]))
+    assert 80 <= sum(counts) <= 90 + 30
+    assert mesh.worst() <= 30
+
+
+async def test_a_share_that_cannot_hold_a_call_admits_none() -> None:
+    """Rather than too much."""
+    mesh = await meshed(Rate(10, 2), nodes=3)
+    mesh.store.lose()
+    await mesh.elapse(5.0)
+    assert await mesh.call() is not None
+
+
+async def test_a_node_that_never_met_the_store_has_a_share_where_its_peers_are_known() -> None:
+    """It starts, and calls go on."""
+    mesh = Mesh(Rate(10, 100))
+    mesh.store.lose()
+    await mesh.begin()
+    await mesh.elapse(2.0)
+    assert await mesh.call() is None
+    stranger = Limiter(mesh.store, "s", lambda: 0, lambda: mesh.now)
+    await stranger.begin()
+    with pytest.raises(RateLimited, match="has not been heard yet"):
+        await stranger.take(KEY, mesh.rate)
+
+
+async def test_a_lease_goes_back_when_the_limiter_ends() -> None:
+    """Nobody has to wait for it."""
+    store = MemoryBuckets()
+    async with limiting(store, "n1", lambda: 1) as limiter:
+        for _ in range(10):
+            await limiter.take(KEY, Rate(0.001, 100))
+    level = await store.look(" ".join(KEY), Rate(0.001, 100), 0)
+    assert (round(level.available), level.leased) == (90, 0)
+
+
+async def test_buckets_in_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is dropped for a new one; it comes back with what the store knows of it."""
+    monkeypatch.setattr(module, "MOST", 5)
+    mesh = await meshed(Rate(0.001, 3))
+    for number in range(20):
+        await mesh.nodes[0].take(LimitKey(f"person:p{number}", "echo", "say"), mesh.rate)
+    assert len(mesh.nodes[0]) == 5
+    first = LimitKey("person:p0", "echo", "say")
+    assert sum([await taken(mesh, first) for _ in range(5)]) <= 2
+
+
+async def test_another_limit_holds_from_the_next_call_on() -> None:
+    """What the bucket holds is not raised by it."""
+    mesh = await meshed(Rate(0.001, 10))
+    assert await admitted(mesh, 20) == 10
+    mesh.rate = Rate(0.001, 1000)
+    await mesh.elapse(1)
+    assert await admitted(mesh, 20) == 0
+
+
+async def taken(mesh: Mesh, key: LimitKey) -> bool:
+    """Whether a call under that key is admitted."""
+    try:
+        await mesh.nodes[0].take(key, mesh.rate)
+    except RateLimited:
+        return False
+    return True
+
+
+def trips(mesh: Mesh) -> float:
+    """How often the store was asked for tokens."""
+    return sum(mesh.nodes[0].tallies.read(lambda counts: counts.redis_trips).values())
