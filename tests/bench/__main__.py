@@ -17,6 +17,7 @@ from statistics import median
 
 from a2amesh.v1 import agent_service_pb2, payload_pb2
 from tests.bench.load import Figures, Target, build
+from tests.bench.mesh import Places, hop_rows, two_nodes
 from tests.bench.processes import ROOT, free_port, python, resident_mb, started
 from tests.bench.rows import Row, row, written
 
@@ -119,7 +120,9 @@ def errors(seen: Mapping[str, Sequence[Figures]], kind: str) -> int:
 def on_given_stores() -> list[Row]:
     """What is measured on stores that are there before the node."""
     with open_folder() as home, stores(home) as environ:
-        return [start_row(home, environ), *layer_rows(home, environ), *limit_rows(home, environ)]
+        rows = [start_row(home, environ), *layer_rows(home, environ), *limit_rows(home, environ)]
+        with two_nodes(Places(home, environ), question("echo")) as targets:
+            return [*rows, *hop_rows(targets, rounds, STEADY_RATE)]
 
 
 def start_row(home: Path, environ: Mapping[str, str]) -> Row:

@@ -17,6 +17,7 @@ from a2a_node.client import MeshClient
 from a2a_node.model.errors import AgentLost, AgentNotFound, Unauthenticated
 from a2a_node.node import Node
 from tests.integration.conftest import Running
+from tests.integration.peer_agents import Work, worker
 from tests.integration.people import Meet, meet
 from tests.integration.receiver import over_grpc
 
@@ -191,9 +192,9 @@ async def test_links_and_tries_are_counted(meet: Meet) -> None:
             assert value(found, "a2a_peer_calls", direction=direction) == 0
             assert value(found, "a2a_breakers", state="closed") == 1
             assert value(found, "a2a_instances_in_flight") == 0
-        await one.dev.agents.register(Agent("lost").descriptor, "127.0.0.1:1", 60)
+        await one.dev.agents.register(worker("lost", Work()).descriptor, "127.0.0.1:1", 60)
         with pytest.raises(AgentLost):
-            await one.dev.call("lost", "say")
+            await one.dev.call("lost", "crash")
         found = await metrics(one.node)
         assert value(found, "a2a_breaker_openings_total") == 1
         assert value(found, "a2a_breakers", state="open") + value(found, "a2a_breakers", state="half_open") == 1

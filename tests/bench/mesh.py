@@ -1,0 +1,63 @@
+"""Two nodes of a mesh: what a hop between them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from tests.bench.load import Figures, Target
+from tests.bench.processes import free_port, python, started
+from tests.bench.rows import Row, row
+
+INVOKE = "/a2amesh.v1.AgentService/Invoke"
+Rounds = Callable[[Mapping[str, Target], Sequence[str], float], dict[str, list[Figures]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the nodes live, and on which stores."""
+
+    home: Path
+    stores: Mapping[str, str]
+
+    def options(self, name: str, port: int) -> tuple[str, ...]:
+        """The command line of a node."""
+        ports = {"grpc-port": port, "peer-port": free_port(), "http-port": free_port()}
+        words = {**ports, "data-dir": self.home / name, "node-id": name}
+        return python("a2a_node", "serve", *(f"--{option}={value}" for option, value in words.items()))
+
+
+@contextmanager
+def two_nodes(places: Places, body: bytes) -> Iterator[Mapping[str, Target]]:
+    """A node that has no agent, and another one that hosts the echo; and a bare echo beside them."""
+    with ExitStack() as house:
+        targets = {}
+        for name, environ in (("far", {}), ("near", {"A2A_ECHO": "false"})):
+            port = free_port()
+            command = places.options(name, port)
+            house.enter_context(started(*command, ready="ready grpc=", environ={**places.stores, **environ}))
+            targets[name] = Target(f"127.0.0.1:{port}", INVOKE, body, str(places.home / name / "dev.key"))
+        port = free_port()
+        house.enter_context(started(*python("tests.bench.bare", str(port)), ready="ready"))
+        targets["bare"] = Target(f"127.0.0.1:{port}", "/bare.Echo/Say", body, targets["near"].key_file)
+        yield targets
+
+
+def hop_rows(targets: Mapping[str, Target], rounds: Rounds, rate: float) -> list[Row]:
+    """Calls per second through two nodes beside a bare echo, and what the hop adds to a call of the node behind it."""
+    kinds = ("bare", "near", "far")
+    fast, steady = rounds(targets, kinds, 0), rounds(targets, kinds, rate)
+    through, bare = (median(one.rate for one in fast[kind]) for kind in ("near", "bare"))
+    rows = [row("two_node_rps", through, "calls/s", bare, errors(fast))]
+    for name in ("p50", "p99"):
+        hop, direct = (median(getattr(one, f"{name}_ms") for one in steady[kind]) for kind in ("near", "far"))
+        rows.append(row(f"hop_added_{name}_ms", hop - direct, "ms", direct, errors(steady)))
+    return rows
+
+
+def errors(seen: Mapping[str, Sequence[Figures]]) -> int:
+    """Of all that was measured."""
+    return sum(one.errors for figures in seen.values() for one in figures)

@@ -1,0 +1,205 @@
+"""Calls over a link: what passes, what is bounded, and what is known when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.model.call import Call
+from a2a_node.model.errors import (
+    AgentLost,
+    AgentProtocol,
+    InternalError,
+    MeshError,
+    NodeUnreachable,
+    PayloadTooLarge,
+    PermissionDenied,
+)
+from a2a_node.model.payload import TEXT, Payload
+from a2a_node.model.principal import Principal
+from a2a_node.model.trace import Trace
+from a2amesh.v1 import peer_service_pb2 as pb
+from tests.unit.mesh.wires import PATIENCE, RULES, Heard, Wire, asked, linked
+
+
+async def test_a_call_goes_there_and_its_answer_comes_back() -> None:
+    """With the envelope, the trace and the baggage, and with nothing else of what its caller sent."""
+    async with linked() as pair:
+        heard = Heard()
+        call = asked("say", heard)
+        call.trace = Trace(1, 2, sampled=True, state="x=y")
+        await pair.carry(call)
+        (seen,) = pair.script.calls
+    assert heard.texts == ["hello"]
+    traced = {"traceparent": str(call.trace), "tracestate": "x=y", "baggage": "a=b"}
+    assert dict(seen.metadata) == {**traced, "a2a-envelope-bin": b"sealed"}
+    assert (seen.agent, seen.capability, seen.id, seen.wanted) == ("echo", "say", "the-call", "i-1")
+    assert (seen.method, seen.door, seen.unary, seen.peer) == (
+        "/a2amesh.v1.AgentService/Invoke",
+        "peers",
+        True,
+        "one:1",
+    )
+    assert seen.identities_of() == ("spiffe://a2a.local/node/one",)
+    assert pair.opened == [True]
+
+
+async def test_outputs_come_in_order_and_no_faster_than_they_are_taken() -> None:
+    """The agent is as many ahead as was allowed, and no more."""
+    async with linked() as pair:
+        heard = Heard()
+        heard.go_on.clear()
+        task = asyncio.create_task(pair.carry(asked("count", heard, unary=False)))
+        async with asyncio.timeout(PATIENCE):
+            await heard.first.wait()
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert pair.script.said <= RULES.credit + 1
+            heard.go_on.set()
+            await task
+        assert heard.texts == [str(number) for number in range(100)]
+
+
+async def test_inputs_come_in_order_and_no_faster_than_they_are_taken() -> None:
+    """Each is answered; the end of the inputs ends the call."""
+
+    async def inputs() -> AsyncIterator[Payload]:
+        for number in range(100):
+            yield Payload(str(number), TEXT)
+
+    async with linked() as pair:
+        heard = Heard()
+        call = asked("talk", heard, unary=False, talks=True)
+        call.requests = inputs()
+        await pair.carry(call)
+        assert heard.texts == [str(number) for number in range(100)]
+        assert pair.script.calls[0].method.endswith("/Converse")
+
+
+async def test_many_calls_at_once_go_as_few_messages() -> None:
+    """Each gets its own answer."""
+    async with linked() as pair:
+        heard = [Heard() for _ in range(200)]
+        await asyncio.gather(*(pair.carry(asked("say", one, text=str(n))) for n, one in enumerate(heard)))
+        assert [one.texts for one in heard] == [[str(number)] for number in range(200)]
+        assert len(pair.wire.written) < 100
+
+
+async def test_a_cancelled_call_is_cancelled_there() -> None:
+    """And nothing is left of it on either side."""
+    async with linked() as pair:
+        task = asyncio.create_task(pair.carry(asked("wait", Heard())))
+        async with asyncio.timeout(PATIENCE):
+            await pair.script.begun.wait()
+            task.cancel()
+            await pair.script.cancelled.wait()
+            await asyncio.gather(task, return_exceptions=True)
+            while pair.arrivals.load():  # noqa: ASYNC110 - the other end tells nobody
+                await asyncio.sleep(0)
+        assert pair.link.in_flight == 0
+
+
+@pytest.mark.parametrize(("capability", "begun"), [("refuse", False), ("fail", True)])
+async def test_it_is_known_whether_anybody_has_begun(capability: str, begun: bool) -> None:  # noqa: FBT001 - a table
+    """So that what nobody has begun may go elsewhere."""
+    async with linked() as pair:
+        call = asked(capability, Heard())
+        with pytest.raises(MeshError, match=r"not (here|now)"):
+            await pair.carry(call)
+        assert call.begun is begun
+
+
+async def test_a_conversation_that_was_heard_has_begun() -> None:
+    """Whatever the other node says: its inputs cannot be said again."""
+
+    async def inputs() -> AsyncIterator[Payload]:
+        yield Payload("first", TEXT)
+        await asyncio.Event().wait()
+
+    async with linked() as pair:
+        call = asked("talk", Heard(), unary=False, talks=True)
+        call.requests = inputs()
+        task = asyncio.create_task(pair.carry(call))
+        async with asyncio.timeout(PATIENCE):
+            await pair.script.begun.wait()
+            fail = pb.LinkFail(code="UNAVAILABLE", message="gone", unstarted=True)
+            await pair.wire.back.put(pb.LinkResponse(call=1, fail=fail))
+            with pytest.raises(MeshError, match="gone"):
+                await task
+        assert call.begun
+
+
+async def test_what_nobody_named_leaves_without_its_text() -> None:
+    """As everywhere."""
+    async with linked() as pair:
+        with pytest.raises(InternalError) as failure:
+            await pair.carry(asked("crash", Heard()))
+        assert "hunter2" not in str(failure.value)
+
+
+async def test_rules_hold_on_both_sides() -> None:
+    """One answer to a unary call, no payload over the limit."""
+    async with linked() as pair:
+        with pytest.raises(AgentProtocol):
+            await pair.carry(asked("twice", Heard()))
+        with pytest.raises(PayloadTooLarge):
+            await pair.carry(asked("say", Heard(), text="x" * 100_001))
+        await pair.carry(asked("say", Heard()))
+
+
+async def test_a_link_that_breaks_loses_its_calls_at_once() -> None:
+    """Each by the name of its agent; part of the work may be done."""
+    async with linked() as pair:
+        calls = [asked("wait", Heard()) for _ in range(3)]
+        tasks = [asyncio.create_task(pair.carry(call)) for call in calls]
+        async with asyncio.timeout(PATIENCE):
+            await pair.script.begun.wait()
+            await pair.wire.back.put(None)
+            lost = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(failure) for failure in lost] == [AgentLost] * 3
+        assert all(call.begun for call in calls)
+        assert pair.link.over
+        with pytest.raises(NodeUnreachable):
+            await pair.link.ready()
+
+
+async def test_a_node_that_says_nothing_is_lost() -> None:
+    """After it was asked whether it lives."""
+    async with linked(replace(RULES, silence=0.02)) as pair:
+        call = asked("wait", Heard())
+        task = asyncio.create_task(pair.carry(call))
+        async with asyncio.timeout(PATIENCE):
+            await pair.script.begun.wait()
+            while sum(frame.HasField("ping") for frame in pair.wire.written) < 3:  # noqa: ASYNC110 - time is the subject
+                await asyncio.sleep(0.001)
+            assert not task.done()  # it has answered them
+            pair.wire.there = asyncio.Queue()  # from now on nothing gets there
+            with pytest.raises(AgentLost):
+                await task
+
+
+async def test_another_node_at_the_same_address_gets_no_calls() -> None:
+    """It says who it is first."""
+    async with linked(node="three") as pair:
+        with pytest.raises(NodeUnreachable):
+            await pair.carry(asked("say", Heard()))
+        assert pair.script.calls == []
+        assert pair.opened == []
+
+
+async def test_whoever_is_no_node_brings_no_calls() -> None:
+    """Not even the developer."""
+    arrivals = Arrivals("two", RULES)
+
+    async def nothing(_: Call) -> None:
+        """Never called."""
+
+    arrivals.opens(nothing, nothing)
+    wire = Wire()
+    with pytest.raises(PermissionDenied):
+        await arrivals.serve(wire.requests(), wire.back.put, Peer(Principal("person", "dev"), str, ()))
+    assert wire.back.empty()

@@ -1,0 +1,193 @@
+"""A link without a socket: what one end writes, the other one reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.mesh.link import Link, Rules
+from a2a_node.model.agents import AgentCapability, Instance, InstanceKind
+from a2a_node.model.call import Call, Once
+from a2a_node.model.envelope import Envelope
+from a2a_node.model.errors import MeshError
+from a2a_node.model.payload import TEXT, Payload
+from a2a_node.model.principal import Principal
+from a2amesh.v1 import peer_service_pb2 as pb
+
+RULES = Rules(payload_limit=100_000, credit=4, silence=60)
+THERE = Instance("i-1", "echo", "two", InstanceKind.HOSTED)
+PATIENCE = 5.0
+
+
+@dataclass
+class Wire:
+    """Both directions of a stream."""
+
+    there: asyncio.Queue[pb.LinkRequest | None] = field(default_factory=asyncio.Queue)
+    back: asyncio.Queue[pb.LinkResponse | None] = field(default_factory=asyncio.Queue)
+    written: list[pb.LinkRequest] = field(default_factory=list)
+
+    async def read(self) -> pb.LinkResponse | None:
+        """What the other node says next."""
+        return await self.back.get()
+
+    async def write(self, frame: pb.LinkRequest) -> None:
+        """Say something to the other node."""
+        self.written.append(frame)
+        await self.there.put(frame)
+
+    async def requests(self) -> AsyncIterator[pb.LinkRequest]:
+        """What the other node reads."""
+        while (frame := await self.there.get()) is not None:
+            yield frame
+
+
+class Script:
+    """What an agent on the other node does: the layers end here."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.seen: list[Payload] = []
+        self.said = 0
+        self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def run(self, call: Call) -> None:
+        """The incoming layers."""
+        self.calls.append(call)
+        await call.rest(call)
+
+    async def serve(self, call: Call) -> None:
+        """The rest of the layers, and the agent, which does as its capability is called."""
+        act = getattr(self, call.capability)
+        self.begun.set()
+        try:
+            await act(call)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    async def say(self, call: Call) -> None:
+        """Answer with the input."""
+        call.begun = True
+        await call.reply(await anext(call.requests))
+
+    async def count(self, call: Call) -> None:
+        """Answer a hundred times."""
+        call.begun = True
+        for number in range(100):
+            await call.reply(Payload(str(number), TEXT))
+            self.said = number + 1
+
+    async def talk(self, call: Call) -> None:
+        """Answer every input."""
+        call.begun = True
+        async for payload in call.requests:
+            self.seen.append(payload)
+            await call.reply(payload)
+
+    async def wait(self, call: Call) -> None:
+        """Do nothing for ever."""
+        call.begun = True
+        await asyncio.Event().wait()
+
+    async def refuse(self, _: Call) -> None:
+        """Refuse before any work."""
+        raise MeshError("not here")
+
+    async def fail(self, call: Call) -> None:
+        """Fail at work."""
+        call.begun = True
+        raise MeshError("not now")
+
+    async def crash(self, call: Call) -> None:
+        """Fail in a way that nobody named."""
+        call.begun = True
+        raise RuntimeError("hunter2")
+
+    async def twice(self, call: Call) -> None:
+        """Break the rules of a unary call."""
+        call.begun = True
+        for _ in range(2):
+            await call.reply(Payload("x", TEXT))
+
+
+@dataclass
+class Pair:
+    """A link and what serves it."""
+
+    link: Link
+    wire: Wire
+    script: Script
+    arrivals: Arrivals
+    opened: list[bool] = field(default_factory=list)
+
+    async def carry(self, call: Call, *, seconds: float = PATIENCE) -> None:
+        """Take a call there."""
+        async with asyncio.timeout(seconds):
+            await self.link.ready()
+            await self.link.carry(call, THERE, b"sealed")
+
+
+@asynccontextmanager
+async def linked(rules: Rules = RULES, node: str = "two") -> AsyncIterator[Pair]:
+    """A link to a node, until the block ends."""
+    opened: list[bool] = []
+    link, wire, script = Link("two", "two:1", rules, lambda: opened.append(True)), Wire(), Script()
+    arrivals = Arrivals(node, replace(rules))
+    arrivals.opens(script.run, script.serve)
+    peer = Peer(Principal("node", "one"), lambda: "one:1", ("spiffe://a2a.local/node/one",))
+    ends = [
+        asyncio.create_task(link.run(wire)),
+        asyncio.create_task(arrivals.serve(wire.requests(), wire.back.put, peer)),
+    ]
+    try:
+        yield Pair(link, wire, script, arrivals, opened)
+    finally:
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+
+
+class Heard:
+    """What a caller heard."""
+
+    def __init__(self) -> None:
+        self.payloads: list[Payload] = []
+        self.first, self.go_on = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
+
+    async def take(self, payload: Payload) -> None:
+        """Hear one, as fast as it may."""
+        self.payloads.append(payload)
+        self.first.set()
+        await self.go_on.wait()
+
+    @property
+    def texts(self) -> Sequence[object]:
+        """Their bodies."""
+        return [payload.body for payload in self.payloads]
+
+
+def asked(capability: str, heard: Heard, *, text: str = "hello", unary: bool = True, talks: bool = False) -> Call:
+    """A call as the outgoing layers hand it to the link."""
+
+    async def nothing(_: Call) -> None:
+        """Not used here."""
+
+    return Call(
+        method="/m",
+        rest=nothing,
+        id="the-call",
+        agent="echo",
+        capability=capability,
+        offered=AgentCapability(capability, streams_output=not unary, streams_input=talks),
+        unary=unary,
+        metadata={"traceparent": "00-1", "baggage": "a=b", "authorization": "Bearer secret"},
+        envelope=Envelope(monotonic() + 30, 30),
+        requests=Once(Payload(text, TEXT)),
+        reply=heard.take,
+    )
