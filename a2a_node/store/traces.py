@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from opentelemetry.trace import TracerProvider
 from redis.asyncio import Redis
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+from a2a_node.store.engine import AsyncEngine
 
 
 def trace_postgres(engine: AsyncEngine, provider: TracerProvider) -> None:
