@@ -61,7 +61,9 @@ class Counts:
 class Credentials:
     """Says what an `authorization` entry proves: a key that the node was started with, an API key, or a token.
 
-    One that was seen before costs 1.3 µs, an API key that was not 4 µs, a token 110 µs (EdDSA), measured.
+    One that was seen before costs a look-up. Measured in the layer: 1.4 µs for a key and 2.2 µs for a token that was
+    seen before, 4.8 µs for a key that was not, 165 µs for a token (EdDSA; 112 of them its signature); to refuse a wrong
+    key takes 11 µs, a token that was refused before 9 µs.
     """
 
     def __init__(self, started_with: KnownKeys, keyring: KnownKeyring, tokens: Tokens, uses: LastUses) -> None:

@@ -68,7 +68,7 @@ class Mint:
         self._signers = [(key, private) for key, private in opened if isinstance(private, Ed25519PrivateKey)]
 
     def token(self, claims: Claims) -> tuple[str, str]:
-        """A signed token, and its id; 60 µs, measured."""
+        """A signed token, and its id; 103 µs, measured."""
         key, private = self._signer()
         said: dict[str, object] = {
             "iss": MESH,

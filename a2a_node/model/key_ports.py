@@ -27,7 +27,7 @@ class Keys(Protocol):
     """The truth about API keys and the mesh's own keys. Changes get revisions that grow in commit order."""
 
     async def create(self, new: NewKey, key_id: str, digest: bytes) -> tuple[ApiKey, int]:
-        """Keep a new key, and its revision."""
+        """Keep a new key, and its revision; InvalidInput when its principal has MOST_KEYS that hold."""
 
     async def revoke(self, key_id: str) -> tuple[ApiKey, int]:
         """End a key; the revision. One that is revoked stays as it is. KeyNotFound."""

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from a2a_node.model.errors import InvalidInput
+
 ID_BYTES, SECRET_BYTES = 6, 32
 KEY_PREFIX = "a2a_"
 LONGEST_KEY = 128  # characters; ours have 60
+MOST_KEYS = 1000  # that one principal may have at a time: every node holds them in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ class SigningKey:
     public: str  # PEM: a public key, or the certificate of an authority
     created_at: datetime | None = None
     private: str = field(default="", repr=False)  # PEM, PKCS 8; empty where only the public part was asked for
+
+
+def check_room(principal: str, held: int) -> None:
+    """InvalidInput for a principal that has as many keys as it may."""
+    if held >= MOST_KEYS:
+        raise InvalidInput("principal", f"{principal} has {held} keys already; revoke those that nobody needs")
 
 
 def fresh_key() -> tuple[str, str]:

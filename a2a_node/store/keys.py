@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, insert, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or_, select, text, tuple_, update
 
 from a2a_node.model.errors import KeyNotFound
 from a2a_node.model.key_ports import KeyChanges, KeyPlace
-from a2a_node.model.keys import ApiKey, NewKey, Purpose, SigningKey
+from a2a_node.model.keys import ApiKey, NewKey, Purpose, SigningKey, check_room
 from a2a_node.store.postgres import Postgres, Transaction
 from a2a_node.store.revisions import QUIET, listening
 from a2a_node.store.tables import NOW, api_keys, keys_revision, signing_keys
@@ -24,7 +24,7 @@ HOLD = and_(~api_keys.c.revoked, or_(api_keys.c.expires_at.is_(None), api_keys.c
 PUBLIC = select(*(signing_keys.c[name] for name in ("id", "purpose", "public", "created_at")))
 NEWEST = (signing_keys.c.created_at.desc(), signing_keys.c.id)
 
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630054)")  # any number that nobody else locks
+LOCK = text("SELECT pg_advisory_xact_lock(7021842630058)")  # any number that nobody else locks
 CLOCK = text("SELECT clock_timestamp() AS now")
 # one round trip, while everybody else waits: number the change, stamp what changed, tell all
 NOTE = text(f"""
@@ -50,7 +50,9 @@ class PostgresKeys:
 
     async def create(self, new: NewKey, key_id: str, digest: bytes) -> tuple[ApiKey, int]:
         """Keep a new key."""
+        held = select(func.count().label("held")).where(HOLD, api_keys.c.principal == new.principal)
         async with self._change() as change:
+            check_room(new.principal, (await change.fetch(held))[0]["held"])
             row = _row(new, await _now(change)) | {"id": key_id, "digest": digest}
             entered = await change.fetch(insert(api_keys).values(row).returning(api_keys))
             return _key(entered[0]), await _note(change, key_id)

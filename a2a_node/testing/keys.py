@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from a2a_node.model.errors import KeyNotFound, StoreUnavailable
 from a2a_node.model.key_ports import KeyChanges, KeyPlace
-from a2a_node.model.keys import ApiKey, NewKey, SigningKey
+from a2a_node.model.keys import ApiKey, NewKey, SigningKey, check_room
 from a2a_node.testing.registry import MemoryRevisions, utc
 
 
@@ -38,6 +38,7 @@ class MemoryKeys:
     async def create(self, new: NewKey, key_id: str, digest: bytes) -> tuple[ApiKey, int]:
         """Keep a new key."""
         now = self._now()
+        check_room(new.principal, sum(key.principal == new.principal and key.holds(now) for key in self._keys.values()))
         key = ApiKey(
             id=key_id,
             principal=new.principal,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from a2a_node.model.errors import KeyNotFound, StoreUnavailable
+from a2a_node.model.errors import InvalidInput, KeyNotFound, StoreUnavailable
 from a2a_node.model.key_ports import Keys
 from a2a_node.model.keys import ApiKey, NewKey, Purpose, SigningKey
 from tests.contract.keys import KeyHouse, keeping_keys
@@ -47,6 +47,18 @@ async def test_a_key_is_kept_as_it_was_made(keys: Keys) -> None:
     assert (bob.expires_at, bob.permissions, second > first) == (None, (), True)
     assert await keys.find("ann1") == ann
     assert "digest" not in repr(ann)
+
+
+async def test_a_principal_has_so_many_keys_at_a_time(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that ended make room, and others are not held to account."""
+    monkeypatch.setattr("a2a_node.model.keys.MOST_KEYS", 2)
+    await made(keys, ANN, "a")
+    await made(keys, ANN, "b")
+    with pytest.raises(InvalidInput, match="has 2 keys already"):
+        await made(keys, ANN, "c")
+    await made(keys, BOB, "d")
+    await keys.revoke("a")
+    await made(keys, ANN, "e")
 
 
 async def test_a_key_ends_once_and_for_good(keys: Keys) -> None:
