@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextvars import Token
 from typing import TypeAlias
 
@@ -26,6 +27,10 @@ BAGGAGE_LENGTH = 8192  # characters; a longer one stays behind
 _SAMPLED, _UNSAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _STATELESS = TraceState()
 _propagator = W3CBaggagePropagator()
+
+# They warn of what strangers send, by quoting it, on every call.
+for _quoting in ("opentelemetry.baggage.propagation", "opentelemetry.trace.span"):
+    logging.getLogger(_quoting).setLevel(logging.ERROR)
 
 
 class Here(NonRecordingSpan):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from opentelemetry import baggage, trace
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
@@ -80,3 +81,12 @@ def test_a_call_carries_its_own_span_and_its_callers_baggage() -> None:
     call = Call("/m", rest, {"baggage": "tenant=blue", "authorization": "hush"}, trace=HERE)
     assert carried_by(call) == (("traceparent", PARENT), ("tracestate", HERE.state), ("baggage", "tenant=blue"))
     assert carried_by(Call("/m", rest)) == ()
+
+
+@pytest.mark.parametrize("said", ["nonsense", "k=v,,;=x", "=", "k=%zz", ",".join(f"k{n}=v" for n in range(300))])
+def test_nobody_logs_what_strangers_send(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither their baggage nor their state, which would be a line for every call."""
+    with within(Trace(1, 2, sampled=True, state=said[:512]), said):
+        assert trace.get_current_span().get_span_context().is_valid
+        carried()
+    assert caplog.records == []
