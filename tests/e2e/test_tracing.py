@@ -54,7 +54,7 @@ def inside(trace: Trace) -> Iterator[None]:
 
 def line(spans: Sequence[Seen], trace_id: int) -> list[Seen]:
     """The spans of a chain from the outermost on, each the only one below the one before."""
-    ours = [span for span in spans if span.trace_id == trace_id]
+    ours = [span for span in spans if span.trace_id == trace_id and not span.store]
     below = {span.parent_id: span for span in ours}
     roots = [span for span in ours if span.parent_id not in {other.span_id for other in ours}]
     if len(roots) != 1 or len(below) != len(ours):

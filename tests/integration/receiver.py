@@ -37,6 +37,11 @@ class Seen:
     raw: str  # all of it, as text
 
     @property
+    def store(self) -> str:
+        """The kind of store that was asked; empty for all else."""
+        return str(self.attributes.get("db.system", ""))
+
+    @property
     def service(self) -> object:
         """Whose span it is."""
         return self.resource["service.name"]
@@ -70,8 +75,8 @@ class Receiver:
         return span
 
     def below(self, parent: Seen) -> Sequence[Seen]:
-        """The spans whose parent that one is."""
-        return [span for span in self.spans if span.parent_id == parent.span_id]
+        """The spans whose parent that one is, but for those of stores."""
+        return [span for span in self.spans if span.parent_id == parent.span_id and not span.store]
 
     async def until(self, heard: Callable[[Sequence[Seen]], bool], timeout: float = 20.0) -> None:  # noqa: ASYNC109
         """Wait until what was heard is enough."""
