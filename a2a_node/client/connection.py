@@ -27,6 +27,7 @@ Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
 ENVELOPE_BYTES = 64 * 1024  # of a message around its payload
+PING_MS = 5000  # a node that is silent for so long is asked whether it lives, and has as long to answer
 MAX_MESSAGE = 16 * 1024 * 1024 + ENVELOPE_BYTES
 
 
@@ -137,7 +138,10 @@ class Connection:
         options = [
             ("grpc.max_receive_message_length", self._max_message),
             ("grpc.max_send_message_length", self._max_message),
+            ("grpc.keepalive_time_ms", PING_MS),
+            ("grpc.http2.ping_timeout_ms", PING_MS),  # measured: `keepalive_timeout_ms` alone never ends a connection
             ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 2000),  # how long a node that takes connections may be silent then
             ("grpc.max_reconnect_backoff_ms", 1000),  # a node that starts again is soon found
         ]
         if self._tls is None:

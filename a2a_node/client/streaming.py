@@ -74,7 +74,7 @@ class Streaming:
     async def _rest(self, call_id: str, until: Terms, place: _Place, lost: MeshError) -> AsyncGenerator[Event, None]:
         """Go round the nodes until one tells how the call ended; `until.time_left` is a time of the clock here."""
         patience, wait = monotonic() + PATIENCE, FIRST_WAIT
-        for number, node in enumerate(cycle(self._nodes)):
+        for number, node in enumerate(cycle((*self._nodes[1:], self._nodes[0]))):  # the one that was lost comes last
             if number and not number % len(self._nodes):
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)

@@ -37,6 +37,7 @@ Question = Callable[..., None]
 Write = Callable[[Any], Awaitable[None]]
 OPENING_SECONDS = 10.0
 ENVELOPE_BYTES = 64 * 1024
+LEAST_PING_MS = 4_000  # clients ask so often whether a silent node still lives; the library takes 5 minutes for polite
 PENDING = 10_000  # calls that wait for the loop; the library's own 1,000 turned bursts away without a reason
 
 
@@ -80,6 +81,7 @@ async def serving(
         ("grpc.max_send_message_length", size),
         ("grpc.server.max_pending_requests", PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
         ("grpc.enable_channelz", 1),
     )
     async with core.serving(doors, Routes(handlers, _unserved(front)), options, grace) as ports:

@@ -20,6 +20,7 @@ from tests.bench.load import Figures, Target, build
 from tests.bench.mesh import Places, hop_rows, two_nodes
 from tests.bench.processes import ROOT, free_port, python, resident_mb, started
 from tests.bench.rows import Row, row, written
+from tests.bench.streams import stream_rows
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = 5
@@ -45,7 +46,8 @@ def main() -> None:
         fast = rounds(running.targets, ("bare", *KINDS), rate=0)
         memory = row("node_rss_mb", resident_mb(running.node_pid), "MB", resident_mb(running.bare_pid))
         steady = rounds(running.targets, ("bare", *KINDS), rate=STEADY_RATE)
-    rows = [*(rate_row(fast, kind) for kind in KINDS), *latency_rows(steady), *added_rows(steady), memory]
+        streams = stream_rows(running.targets["hosted"])
+    rows = [*(rate_row(fast, kind) for kind in KINDS), *latency_rows(steady), *added_rows(steady), memory, *streams]
     written([*rows, *on_given_stores()], ROOT / "build" / "bench.json")
     sys.exit(1 if any(one.errors for one in rows) else 0)
 

@@ -1,0 +1,182 @@
+"""Streams whose node or connection dies in the middle: nothing is lost, nothing comes twice, nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+from pathlib import Path
+from time import monotonic
+
+import psutil
+import pytest
+
+from a2a_node.client import MeshClient
+from a2a_node.model.call import CallStatus
+from a2a_node.model.errors import MeshError, NodeLost
+from a2a_node.model.names import fresh_uuid
+from a2a_node.testing import line_to
+from tests.e2e.nodes import A2A_NODE, RunningNode
+from tests.e2e.processes import Program
+
+LEASE = 2.0  # seconds
+PATIENCE = 60.0
+
+
+@contextmanager
+def served(data_dir: Path, stores: tuple[str, str]) -> Iterator[RunningNode]:
+    """A node of a mesh in a process of its own."""
+    ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
+    environ = {"A2A_POSTGRES_URL": stores[0], "A2A_REDIS_URL": stores[1], "A2A_LEASE": str(LEASE)}
+    with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir), environ) as program:
+        ready = program.line(r"ready grpc=(\S+) http=(\S+)")
+        key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
+        yield RunningNode(ready[1], ready[2], key, data_dir, program)
+
+
+class Nodes:
+    """Nodes of one mesh that all have the same development key, so that one client may ask any."""
+
+    def __init__(self, folder: Path, stores: tuple[str, str]) -> None:
+        self._folder, self._stores = folder, stores
+        self._house = ExitStack()
+        self._count = 0
+        self.key = ""
+
+    def start(self) -> RunningNode:
+        """One more node."""
+        data_dir = self._folder / str(self._count)
+        data_dir.mkdir(parents=True)
+        self._count += 1
+        if self.key:
+            (data_dir / "dev.key").write_text(self.key)
+            (data_dir / "dev.key").chmod(0o600)
+        node = self._house.enter_context(served(data_dir, self._stores))
+        self.key = node.key
+        return node
+
+    def close(self) -> None:
+        """End them all."""
+        self._house.close()
+
+
+@pytest.fixture
+def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
+    """No nodes yet."""
+    opened = Nodes(data_dir, (postgres_url, redis_url))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def counted(mesh: MeshClient, n: int, delay_ms: int, **options: str) -> AsyncIterator[object]:
+    """A stream of numbers."""
+    return mesh.stream("echo", "count", {"n": n, "delay_ms": delay_ms}, timeout=PATIENCE, **options)  # type: ignore[arg-type]
+
+
+async def number(numbers: AsyncIterator[object]) -> int:
+    """The next one."""
+    output = await anext(numbers)
+    assert isinstance(output, dict)
+    return int(output["number"])
+
+
+async def until_lost(numbers: AsyncIterator[object]) -> tuple[list[int], MeshError]:
+    """All that still comes, and the failure after it."""
+    found = []
+    try:
+        while True:
+            found.append(await number(numbers))
+    except MeshError as failure:
+        return found, failure
+
+
+async def test_a_stream_goes_on_at_another_node_when_its_connection_dies(nodes: Nodes) -> None:
+    """Ten times, at a different place each: all numbers come, once and in order."""
+    here, there = nodes.start(), nodes.start()
+    host, _, port = here.address.rpartition(":")
+    for round_ in range(10):
+        async with (
+            line_to(host, int(port)) as line,
+            MeshClient(f"127.0.0.1:{line.port},{there.address}", nodes.key) as mesh,
+            asyncio.timeout(PATIENCE),
+        ):
+            numbers = counted(mesh, 60, 10)
+            seen = [await number(numbers) for _ in range(1 + 3 * round_)]
+            line.cut()
+            seen += [await number(numbers) for _ in range(60 - len(seen))]
+            assert seen == list(range(1, 61))
+            assert [output async for output in numbers] == []
+
+
+async def test_a_killed_node_loses_nothing_that_it_said(nodes: Nodes) -> None:
+    """Ten times kill -9 of the node that a client asked: what was said is read elsewhere, then NODE_LOST, in time."""
+    there = nodes.start()
+    for round_ in range(10):
+        here = nodes.start()
+        call_id = fresh_uuid()
+        async with MeshClient(f"{here.address},{there.address}", nodes.key) as mesh, asyncio.timeout(PATIENCE):
+            numbers = counted(mesh, 10_000, 5, call_id=call_id)
+            seen = [await number(numbers) for _ in range(5 + 10 * round_)]
+            os.kill(here.pid, signal.SIGKILL)
+            killed = monotonic()
+            rest, failure = await until_lost(numbers)
+            assert isinstance(failure, NodeLost)
+            assert monotonic() - killed < 2 * LEASE
+            assert seen + rest == list(range(1, len(seen) + len(rest) + 1))
+        async with MeshClient(there.address, nodes.key) as mesh:
+            record = await mesh.get_call(call_id)
+            assert (record.status, repr(record.error)) == (CallStatus.FAILED, repr(failure))
+        here.program.end()
+
+
+async def test_a_stopped_node_is_no_longer_waited_for(nodes: Nodes) -> None:
+    """SIGSTOP: the client notices and reads on elsewhere; what the node says when it goes on again comes to nobody."""
+    here, there = nodes.start(), nodes.start()
+    async with MeshClient(f"{here.address},{there.address}", nodes.key) as mesh, asyncio.timeout(PATIENCE):
+        call_id = fresh_uuid()
+        numbers = counted(mesh, 10_000, 5, call_id=call_id)
+        seen = [await number(numbers) for _ in range(20)]
+        os.kill(here.pid, signal.SIGSTOP)
+        try:
+            rest, failure = await until_lost(numbers)
+        finally:
+            os.kill(here.pid, signal.SIGCONT)
+        assert isinstance(failure, NodeLost)
+        assert seen + rest == list(range(1, len(seen) + len(rest) + 1))
+        async with MeshClient(here.address, nodes.key) as awake:
+            while (await awake.get_call(call_id)).status is CallStatus.RUNNING:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        again = mesh.stream("echo", "say", {"text": "still"}, timeout=5)
+        assert [output async for output in again] == [{"text": "still"}]
+
+
+async def test_a_client_that_reads_slowly_costs_the_node_little_memory(nodes: Nodes) -> None:
+    """A hundred streams that nobody reads, each with more to say than all buffers hold."""
+    here = nodes.start()
+    process = psutil.Process(here.pid)
+    async with MeshClient(here.address, nodes.key) as mesh, asyncio.timeout(PATIENCE):
+        _ = [output async for output in counted(mesh, 200, 0)]
+        before = process.memory_info().rss
+        streams = [counted(mesh, 100_000, 0) for _ in range(100)]
+        for stream in streams:
+            assert await number(stream) == 1
+        await asyncio.sleep(3)
+        grown = process.memory_info().rss - before
+        assert grown < 120 << 20, grown
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+
+async def test_a_client_that_leaves_on_purpose_ends_its_call(nodes: Nodes) -> None:
+    """At once, rather than after the grace."""
+    here = nodes.start()
+    call_id = fresh_uuid()
+    async with MeshClient(here.address, nodes.key) as mesh, asyncio.timeout(PATIENCE):
+        numbers = counted(mesh, 1000, 60_000, call_id=call_id)
+        async with aclosing(numbers):  # type: ignore[type-var]  # it is a generator
+            assert await number(numbers) == 1
+        assert (await mesh.get_call(call_id)).status is CallStatus.CANCELLED
