@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from a2a_node.cli.desk import Desk, asks_mesh
-from a2a_node.cli.inputs import Given, given
+from a2a_node.cli.inputs import Given, given, given_budget
 from a2a_node.cli.options import option
 
 if TYPE_CHECKING:
@@ -21,7 +22,18 @@ CALL_ID = option("call_id", str | None, help="A UUID of your own for the call.",
 IDEMPOTENCY_KEY = option(
     "idempotency_key", str | None, help="Makes the call safe to repeat: the first outcome is given again."
 )
-CALL_OPTIONS = (TIMEOUT, IDEMPOTENCY_KEY, CALL_ID)
+BUDGET = Parameter(
+    "budget",
+    Parameter.KEYWORD_ONLY,
+    default=typer.Option(
+        None,
+        parser=given_budget,
+        metavar="UNIT=AMOUNT,…",
+        help="What the call and all that it leads to may use, for example calls=10,tokens=5000.",
+    ),
+    annotation=dict,
+)
+CALL_OPTIONS = (TIMEOUT, IDEMPOTENCY_KEY, CALL_ID, BUDGET)
 
 
 @asks_mesh(*CALL_OPTIONS)

@@ -9,6 +9,9 @@ from typing import Annotated
 import orjson
 import typer
 
+from a2a_node.model.budget import Amounts, read
+from a2a_node.model.errors import InvalidInput
+
 JSON_HELP = "JSON, `@file`, or `-` for stdin."
 Given = Annotated[str, typer.Argument(help=JSON_HELP, metavar="JSON")]
 
@@ -29,6 +32,14 @@ def given_object(text: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise typer.BadParameter(f"{text[:80]!r} is no JSON object, such as '{{\"name\": 1}}'")
     return value
+
+
+def given_budget(text: str) -> Amounts:
+    """What a budget such as `calls=10,tokens=5000` limits; typer.BadParameter says what is wrong with it."""
+    try:
+        return read(text)
+    except InvalidInput as error:
+        raise typer.BadParameter(error.variables["problem"]) from None
 
 
 def _read(text: str) -> bytes:

@@ -33,6 +33,15 @@ def test_options_of_a_call_reach_the_client(mesh: Mesh, run: Run) -> None:
     assert mesh.address == "127.0.0.1:7"
 
 
+def test_a_budget_is_written_as_units_and_amounts(mesh: Mesh, run: Run) -> None:
+    """What makes no sense is bad usage."""
+    run("call", "greeter", "greet", "--budget", "calls=2,tokens=500")
+    assert mesh.options == {"budget": {"calls": 2, "tokens": 500}}
+    result = run("stream", "greeter", "greet", "--budget", "calls")
+    assert result.exit_code == 2
+    assert "tokens=120" in result.stderr
+
+
 def test_input_may_come_from_a_file_or_from_stdin(mesh: Mesh, run: Run, tmp_path: Path) -> None:
     """`@file` and `-` save quoting."""
     file = tmp_path / "input.json"
