@@ -17,7 +17,7 @@ class Counts:
     refused: int = 0
     leases: int = 0  # that brought tokens
     redis_trips: int = 0
-    alone_calls: int = 0  # decided by this node's own share
+    alone_calls: int = 0  # admitted by this node's own share
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Hand:
     end: float = -inf  # when they must no longer be used
     waiting: int = 0  # tokens that calls wait for
     blocked: float = -inf  # until when the store has too few
+    debt: int = 0  # taken without a lease, and not yet known to be charged
     _used: int = 0
     _torn: bool = False  # the tokens are of a lease that was left to itself
     _size: int = 1
@@ -63,7 +64,12 @@ class Hand:
 
     def idle(self, now: float, span: float) -> bool:
         """Whether it has been of no use for so long."""
-        return not self.waiting and now > self.end + span and (not self._trips or now > self._trips[-1] + span)
+        return (
+            not self.waiting
+            and not self.debt
+            and now > self.end + span
+            and (not self._trips or now > self._trips[-1] + span)
+        )
 
     def question(self, cost: int, now: float) -> Ask:
         """What to ask the store for; `cost` is what the calls that wait cost each."""
@@ -73,7 +79,7 @@ class Hand:
         self._trips.append(now)
         need = max(0, self.waiting - held)
         least = max(0, min(cost, self.waiting) - held)
-        return Ask(self.lease, self.rate, need + max(0, self._size - held), need, least, used, held, TTL)
+        return Ask(self.lease, self.rate, need + max(0, self._size - held), need, least, used, held, TTL, self.debt)
 
     def answer(self, ask: Ask, given: Given, asked: float, now: float) -> None:
         """Take in what was given for a question that was asked at that time."""
@@ -82,6 +88,7 @@ class Hand:
         if self._torn:
             self._torn, self._used = False, 0
         self.tokens += given.tokens
+        self.debt -= ask.debt
         if self.tokens:
             self.end = asked + TTL - MARGIN
             self._renewal = self.end - MARGIN - AHEAD
@@ -98,13 +105,14 @@ class Hand:
     def void(self, lease: str) -> None:
         """Let go of all tokens: the buckets begin anew."""
         self.tear(lease)
-        self.tokens, self.blocked, self._size = 0, -inf, 1
+        self.tokens, self.blocked, self.debt, self._size = 0, -inf, 0, 1
 
     def farewell(self) -> Ask | None:
         """Hand the tokens back; None when there is nothing to settle."""
-        used, torn = self._used, self._torn
-        left, self.tokens, self._used = self.tokens, 0, 0
-        return None if torn or not (used or left) else Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL)
+        used, left = (0, 0) if self._torn else (self._used, self.tokens)
+        self.tokens, self._used = 0, 0
+        settles = used or left or self.debt
+        return Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL, self.debt) if settles else None
 
     def _grow(self, used: int, held: int, now: float) -> None:
         """Ask for more when the last lease went quickly, for less when it lasted."""

@@ -4,7 +4,8 @@ How it stays exact over an outage. Where there are others, nobody admits a call 
 it noticed; by then everybody who asks the store has noticed, too, or has been silent for longer than LONG. Whoever
 comes back after such a time says so, and the store lets every bucket begin empty at one moment a little later, by
 when all have come back. Until that moment all go on alone; each leaves off by its own clock, before the store
-begins.
+begins. Where there are no others, what was admitted alone is charged to the bucket afterwards, and nothing else
+changes.
 """
 
 from __future__ import annotations
@@ -31,11 +32,10 @@ class Reach:
         self.since = -1
         self.holders = 0
         self.fallbacks = 0
+        self.others = False  # who limit, too, when the store was lost
         self.alone_from = -inf  # when the shares of this time began empty
-        self.admitted = False  # a call, alone, since the store was lost
         self._void = void
         self._away = False
-        self._others = False
         self._opens = -inf
         self._heard = -inf
 
@@ -53,7 +53,7 @@ class Reach:
 
     def mark(self, now: float) -> int:
         """What to say of the time since the store was heard."""
-        if self._away and (self.admitted or (self._others and now >= self.alone_from)):
+        if self._away and self.others and now >= self.alone_from:
             return ALONE
         if self.since < 0 and self.alone_from > -inf:
             return ALONE
@@ -63,7 +63,7 @@ class Reach:
         """Take in that the store does not answer, and whether others limit, too."""
         if self._away:
             return
-        self._others, self.admitted = others, False
+        self.others = others
         self.alone_from = max(now, self._opens) + (GRACE if others else 0.0)
         self._away = True
         self.fallbacks += 1

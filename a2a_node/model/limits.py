@@ -104,6 +104,7 @@ class Ask:
     used: int  # of its lease, since it asked last
     held: int  # of its lease, still in hand; what is neither used nor held goes back
     ttl: float  # seconds that the lease holds by the store's clock
+    debt: int = 0  # taken without a lease while the store was away, by a holder that knew itself alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class RedisBuckets:
 
     def _leasing(self, known: int, asked: tuple[str, Ask]) -> Call:
         bucket, ask = asked
-        numbers = (ask.want, ask.need, ask.least, ask.used, ask.held, round(ask.ttl * MICROSECONDS))
+        numbers = (ask.want, ask.need, ask.least, ask.used, ask.held, round(ask.ttl * MICROSECONDS), ask.debt)
         return [self._key(bucket)], ("lease", ask.holder, known, ask.rate.burst, ask.rate.rate, *numbers)
 
     def _key(self, bucket: str) -> str:

@@ -117,7 +117,7 @@ class MemoryBuckets(Presence):
         had, end = bucket.leases.pop(ask.holder, (0, now))
         left = max(0, had - ask.used) if end > now else 0
         keeps = min(ask.held, left)
-        level = min(bucket.level + left - keeps, max(0.0, ask.rate.burst - bucket.out() - keeps))
+        level = min(bucket.level + left - keeps - ask.debt, max(0.0, ask.rate.burst - bucket.out() - keeps))
         give = _share(level, ask) if now >= since / 1e6 else 0
         if keeps + give:
             bucket.leases[ask.holder] = (keeps + give, now + ask.ttl)

@@ -13,7 +13,7 @@ BY_AGENT = {
     "refused": "Calls that came faster than their limit",
     "leases": "Leases of tokens taken from Redis",
     "redis_trips": "Questions for tokens to Redis",
-    "alone_calls": "Calls that were decided by this node's own share, because Redis was away",
+    "alone_calls": "Calls within this node's own share, because Redis was away",
 }
 
 

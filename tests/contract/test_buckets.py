@@ -121,6 +121,15 @@ async def test_another_limit_never_raises_what_a_bucket_holds(buckets: Buckets) 
     assert (await asked(buckets, replace(ASK, holder="h3", rate=low, want=50, need=50))).tokens == 9
 
 
+async def test_what_was_taken_without_a_lease_is_charged(buckets: Buckets) -> None:
+    """Also where that is more than the bucket holds."""
+    await asked(buckets, replace(ASK, want=0, need=0, least=0, debt=30))
+    assert await available(buckets) == (70, 0)
+    given = await asked(buckets, replace(ASK, debt=80))
+    assert given.tokens == 0
+    assert given.wait == pytest.approx(1100, abs=2)
+
+
 async def test_who_is_there_is_counted_until_it_leaves(house: BucketHouse, buckets: Buckets) -> None:
     """Or is silent for a while."""
     assert (await buckets.meet("h1", -1, 0)).holders == 1

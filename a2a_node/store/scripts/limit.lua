@@ -108,9 +108,9 @@ local function share(level, want, need, least)
   return math.floor(math.min(level, need)) + math.floor(math.max(0, math.min(want - need, (level - need) / 2)))
 end
 
--- lease HOLDER SINCE BURST RATE WANT NEED LEAST USED HELD TTL: tokens of the bucket KEYS[1]. Answers whether the memory is newer
--- than SINCE, the tokens, and the microseconds until as many as needed are there.
-local function lease(holder, since, burst, rate, want, need, least, used, held, ttl)
+-- lease HOLDER SINCE BURST RATE WANT NEED LEAST USED HELD TTL DEBT: tokens of the bucket KEYS[1], which is charged with the
+-- debt first. Answers whether the memory is newer than SINCE, the tokens, and the microseconds until enough are there.
+local function lease(holder, since, burst, rate, want, need, least, used, held, ttl, debt)
   local bucket = state(since, burst, rate)
   if bucket.ahead then
     return {1, 0, 0}
@@ -119,7 +119,7 @@ local function lease(holder, since, burst, rate, want, need, least, used, held, 
     redis.call('DEL', KEYS[1])
   end
   local keeps = settled(bucket, 'l:' .. holder, used, held)
-  local level = math.min(bucket.level, math.max(0, burst - bucket.out - keeps))
+  local level = math.min(bucket.level - debt, math.max(0, burst - bucket.out - keeps))
   local give = now < since and 0 or share(level, want, need, least)
   level = level - give
   if keeps + give > 0 then

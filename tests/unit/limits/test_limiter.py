@@ -78,16 +78,16 @@ async def test_what_costs_more_than_a_bucket_holds_is_never_admitted() -> None:
 
 
 async def test_without_the_store_one_node_goes_on_at_the_rate() -> None:
-    """From an empty bucket; what was in hand is used first, and afterwards the store's bucket begins empty."""
+    """From an empty bucket; afterwards the store's own is charged with what was admitted, and with nothing else."""
     mesh = await meshed(Rate(10, 100))
-    await admitted(mesh, 20)
+    assert await admitted(mesh, 150) == 100
     mesh.store.lose()
-    assert await admitted(mesh, 300, 0.01) == pytest.approx(30 + 12, abs=13)
+    assert 27 <= await admitted(mesh, 300, 0.01) <= 30
     assert mesh.nodes[0].alone()
     mesh.store.recover()
     await mesh.elapse(1.0)
     assert not mesh.nodes[0].alone()
-    assert await admitted(mesh, 100) <= 3
+    assert 9 <= await admitted(mesh, 100) <= 13
     assert mesh.worst() <= 100
 
 
