@@ -1,8 +1,8 @@
-"""The access log: a line for every call, written in batches by a thread of its own.
+"""The access log: a line for every call, made and written in batches by a thread of its own.
 
-A line costs the loop 3.4 µs (measured, as JSON: from the end of a call to its line in the buffer) and no system call:
-64 lines, or what has come within a quarter of a second, are handed to the thread at once. Whoever reads too slowly
-makes nobody wait: beyond 4,096 lines they are dropped and counted.
+The end of a call is put down on the loop, 5.6 µs measured in a busy node, and becomes a line in the thread, 7 µs, 128
+of them at a time, or what has come within a quarter of a second. Whoever reads too slowly makes nobody wait: beyond
+4,096 they are dropped and counted. The address is told where a call did not succeed: asking for it takes 3 µs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import orjson
 
 from a2a_node.model.audit import AuditOutcome
 from a2a_node.model.tap import EndedCall
+from a2a_node.pipeline.endings import Ending
 
-BATCH = 64  # lines
+BATCH = 128  # lines
 LATEST = 0.25  # seconds
-WAITING = 64  # batches that the thread may be behind
+WAITING = 32  # batches that the thread may be behind
 ATOMIC = 4096  # bytes that a pipe takes whole, so that no line of others comes between
 PARTING = 1.0  # seconds that a slow reader gets at the end
 STDERR = 2
@@ -37,8 +38,8 @@ class AccessLog:
     def __init__(self, form: Form, descriptor: int) -> None:
         self.dropped = 0
         self._form, self._descriptor = form, descriptor
-        self._lines: list[bytes] = []
-        self._batches: Queue[list[bytes] | None] = Queue(WAITING)
+        self._endings: list[Ending] = []
+        self._batches: Queue[list[Ending] | None] = Queue(WAITING)
         self._timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
 
@@ -53,10 +54,10 @@ class AccessLog:
         finally:
             await asyncio.to_thread(log._part)
 
-    def line(self, call: EndedCall) -> None:
-        """Take in a call that has ended."""
-        self._lines.append(self._form(call))
-        if len(self._lines) >= BATCH:
+    def line(self, ending: Ending) -> None:
+        """Take in the end of a call."""
+        self._endings.append(ending)
+        if len(self._endings) >= BATCH:
             self._hand_over()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LATEST, self._hand_over)
@@ -65,15 +66,15 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        lines, self._lines = self._lines, []
+        endings, self._endings = self._endings, []
         try:
-            self._batches.put_nowait(lines)
+            self._batches.put_nowait(endings)
         except Full:
-            self.dropped += len(lines)
+            self.dropped += len(endings)
 
     def _write(self) -> None:
-        while (lines := self._batches.get()) is not None:
-            for chunk in _chunks(lines):
+        while (endings := self._batches.get()) is not None:
+            for chunk in _chunks([self._form(ending.told()) for ending in endings]):
                 try:
                     os.write(self._descriptor, chunk)
                 except OSError:  # nobody reads any more
@@ -102,8 +103,9 @@ def as_json(call: EndedCall) -> bytes:
         "capability": call.capability,
         "call_id": call.call_id,
         "trace_id": call.trace_id,
-        "ip_address": call.ip_address,
     }
+    if call.ip_address:
+        line["ip_address"] = call.ip_address
     if call.reason:
         line["reason"] = call.reason
     if call.call_path:

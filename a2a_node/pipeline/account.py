@@ -12,13 +12,13 @@ from collections.abc import Callable
 from time import monotonic, time
 
 from a2a_node.audit.tap import Tap
-from a2a_node.model.audit import AuditOutcome, plain
+from a2a_node.model.audit import AuditOutcome
 from a2a_node.model.call import CURRENT, Call, Proceed
-from a2a_node.model.tap import EndedCall
+from a2a_node.model.trace import received
 from a2a_node.pipeline.audit import outcome_of
-from a2a_node.pipeline.facts import REASON, address_of, named, path_of, root_of, trace_of
+from a2a_node.pipeline.endings import Ending
 
-Told = Callable[[EndedCall], None]
+Told = Callable[[Ending], None]
 Refused = Callable[[Call, str], None]
 QUIET = "/grpc.health.v1."  # probes ask every second; they get no line
 
@@ -49,27 +49,23 @@ class Account:
                 self._tell(call, ended, monotonic() - begun)
 
     def _tell(self, call: Call, ended: tuple[AuditOutcome, str], seconds: float) -> None:
-        told = _told(call, ended, seconds)
+        outcome, reason = ended
+        tapped = bool(self._tap.readers)
+        ending = Ending(
+            time(),
+            seconds,
+            call.method,
+            call.agent,
+            call.capability,
+            call.principal,
+            call.envelope,
+            outcome,
+            reason,
+            call.id,
+            call.trace or received(call.metadata),
+            call.peer if tapped or outcome is not AuditOutcome.SUCCEEDED else "",  # asking takes 3 µs
+        )
         if self._line is not None and not call.method.startswith(QUIET):
-            self._line(told)
-        if self._tap.readers:
-            self._tap.tell(told)
-
-
-def _told(call: Call, ended: tuple[AuditOutcome, str], seconds: float) -> EndedCall:
-    outcome, reason = ended
-    return EndedCall(
-        time(),
-        seconds,
-        plain(call.method),
-        call.agent,
-        call.capability,
-        named(call.principal),
-        root_of(call),
-        outcome,
-        plain(reason, REASON),
-        call.id,
-        path_of(call),
-        trace_of(call),
-        address_of(call.peer),
-    )
+            self._line(ending)
+        if tapped:
+            self._tap.tell(ending.told())

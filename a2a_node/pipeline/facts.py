@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from urllib.parse import unquote
 
 from a2a_node.model.audit import AuditDecision, AuditOutcome, Fact, plain
 from a2a_node.model.call import Call
+from a2a_node.model.envelope import Envelope
 from a2a_node.model.principal import NOBODY, Principal
 from a2a_node.model.trace import received
 
 USER_AGENT = "user-agent"
 REASON = 100  # characters; agents may name reasons of their own
+
+
+class Known(Protocol):
+    """What a call and its ending have in common."""
+
+    @property
+    def agent(self) -> str:
+        """Who was called; empty for other RPCs."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who called."""
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """Under which envelope; None where it was refused before it had one."""
 
 
 def fact_of(call: Call, action: str, decision: AuditDecision, ended: tuple[AuditOutcome, str]) -> Fact:
@@ -40,7 +58,7 @@ def target_of(call: Call) -> str:
     return f"agent:{call.agent}:{call.capability}" if call.capability else f"agent:{call.agent}"
 
 
-def root_of(call: Call) -> str:
+def root_of(call: Known) -> str:
     """The principal at the root, empty when it is not known."""
     envelope = call.envelope
     return named(envelope.authority[0] if envelope is not None and envelope.authority else call.principal)
@@ -51,7 +69,7 @@ def named(principal: Principal) -> str:
     return "" if principal is NOBODY else str(principal)
 
 
-def path_of(call: Call) -> tuple[str, ...]:
+def path_of(call: Known) -> tuple[str, ...]:
     """The agents on the way here, without the one that is called."""
     if call.envelope is None:
         return ()

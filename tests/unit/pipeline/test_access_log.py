@@ -9,8 +9,12 @@ from dataclasses import replace
 import pytest
 
 from a2a_node.model.audit import AuditOutcome
+from a2a_node.model.envelope import Envelope
+from a2a_node.model.principal import NOBODY, Principal
 from a2a_node.model.tap import EndedCall
+from a2a_node.model.trace import Trace
 from a2a_node.pipeline.access_log import BATCH, WAITING, AccessLog, as_json, as_text
+from a2a_node.pipeline.endings import Ending
 
 SAID = EndedCall(
     1795737828.0625,
@@ -31,15 +35,41 @@ CHILD = replace(SAID, principal="agent:crowd", call_path=("crowd",), outcome=Aud
 RPC = replace(SAID, method="/a2amesh.v1.CacheService/SetValue", agent="", capability="", call_id="", principal="")
 
 
-async def written(calls: list[EndedCall]) -> bytes:
+END = Ending(
+    SAID.ended_at,
+    SAID.seconds,
+    SAID.method,
+    "echo",
+    "say",
+    Principal("person", "ann"),
+    Envelope(60.0, 60.0, ("crowd", "echo"), authority=(Principal("person", "bob"), Principal("agent", "crowd"))),
+    AuditOutcome.FAILED,
+    "AGENT_LOST",
+    "c-1",
+    Trace(0xAB, 1, sampled=True),
+    "ipv4:10.0.0.7:4711",
+)
+
+
+async def written(endings: list[Ending]) -> bytes:
     """What a pipe's reader gets of calls."""
     reader, writer = os.pipe()
     async with AccessLog.writing(as_json, writer) as log:
-        for call in calls:
-            log.line(call)
+        for ending in endings:
+            log.line(ending)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         return pipe.read()
+
+
+def test_what_was_put_down_is_said_in_words() -> None:
+    """Who called, in whose name, on which way; nobody, nothing and nowhere are empty."""
+    told = END.told()
+    assert (told.principal, told.user_id, told.call_path) == ("person:ann", "person:bob", ("crowd",))
+    assert (told.trace_id, told.ip_address, told.reason) == (f"{0xAB:032x}", "10.0.0.7", "AGENT_LOST")
+    bare = END._replace(principal=NOBODY, envelope=None, trace=None, peer="", method="/a\x1b[31m/b").told()
+    assert (bare.principal, bare.user_id, bare.call_path, bare.trace_id, bare.ip_address) == ("", "", (), "", "")
+    assert bare.method == "/a?[31m/b"
 
 
 def test_machines_read_all_that_is_known() -> None:
@@ -58,6 +88,7 @@ def test_machines_read_all_that_is_known() -> None:
         "trace_id": "ab" * 16,
         "ip_address": "10.0.0.7",
     }
+    assert "ip_address" not in json.loads(as_json(replace(SAID, ip_address="")))
     line = json.loads(as_json(CHILD))
     assert (line["reason"], line["call_path"], line["user_id"]) == ("AGENT_LOST", ["crowd"], "person:ann")
 
@@ -73,9 +104,9 @@ def test_people_read_a_short_line() -> None:
 
 async def test_every_line_is_written_before_the_end() -> None:
     """Whole batches and what is left of one, in order."""
-    calls = [replace(SAID, call_id=str(number)) for number in range(2 * BATCH + 3)]
-    lines = (await written(calls)).splitlines()
-    assert [json.loads(line)["call_id"] for line in lines] == [call.call_id for call in calls]
+    endings = [END._replace(call_id=str(number)) for number in range(BATCH + 3)]
+    lines = (await written(endings)).splitlines()
+    assert [json.loads(line)["call_id"] for line in lines] == [ending.call_id for ending in endings]
 
 
 async def test_who_reads_too_slowly_makes_nobody_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +115,7 @@ async def test_who_reads_too_slowly_makes_nobody_wait(monkeypatch: pytest.Monkey
     reader, writer = os.pipe()
     async with AccessLog.writing(as_json, writer) as log:
         for _ in range(BATCH * WAITING * 2):
-            log.line(SAID)
+            log.line(END)
         assert log.dropped > 0
     os.close(reader)  # the thread's write fails now, and it ends
     os.close(writer)

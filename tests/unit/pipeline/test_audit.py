@@ -19,6 +19,7 @@ from a2a_node.model.tap import EndedCall, TapFilter
 from a2a_node.model.trace import Trace
 from a2a_node.pipeline.account import Account
 from a2a_node.pipeline.audit import Audit
+from a2a_node.pipeline.endings import Ending
 from a2a_node.testing import MemoryAuditLog
 
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
@@ -36,7 +37,7 @@ class House:
         self.refusals = Refusals(self.put.append)
         self.recorder = recorder
         self.tap = Tap()
-        self.lines: list[EndedCall] = []
+        self.lines: list[Ending] = []
         audit = Audit(recorder, self.refusals, calls=calls)
         account = Account(audit.refused, self.tap, self.lines.append)
         self.refusal: MeshError | None = None
