@@ -122,7 +122,12 @@ def errors(seen: Mapping[str, Sequence[Figures]], kind: str) -> int:
 def on_given_stores() -> list[Row]:
     """What is measured on stores that are there before the node."""
     with open_folder() as home, stores(home) as environ:
-        rows = [start_row(home, environ), *layer_rows(home, environ), *limit_rows(home, environ)]
+        rows = [
+            start_row(home, environ),
+            *layer_rows(home, environ),
+            *limit_rows(home, environ),
+            *wrong_key_rows(home, environ),
+        ]
         with two_nodes(Places(home, environ), question("echo")) as targets:
             return [*rows, *hop_rows(targets, rounds, STEADY_RATE)]
 
@@ -152,6 +157,12 @@ def limit_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
         row("limit_redis_trips_per_call", seen["trips_per_call"], "trips", 1.0, errors),
         row("refusal_us", seen["refusal_us"], "us", seen["call_us"], errors),
     ]
+
+
+def wrong_key_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """Microseconds that a wrong key costs all layers, beside the 100 that a refusal may cost."""
+    seen = told("tests.bench.wrong_keys", str(home / "wrong_keys"), environ)
+    return [row(f"refusal_of_{what}_us", seen[f"{what}_us"], "us", 100.0) for what in ("key", "token")]
 
 
 def told(module: str, directory: str, environ: Mapping[str, str]) -> dict[str, float]:
