@@ -33,6 +33,7 @@ class Tree:
     budgets: Budgets
     name: str
     honest: bool = True
+    thrifty: bool = False  # calls reserve no more for their children than was held back for them
     alive: dict[str, int] = field(default_factory=dict)  # tokens that a call may still report, by its id
     admitted: int = 0
     answers: list[object] = field(default_factory=list)
@@ -51,22 +52,28 @@ class Tree:
 
     async def _made(self, move: Move, account: Account) -> object:
         if move.kind == "reserve":
-            left = await self.budgets.reserve(account, {"tokens": move.tokens, CALLS: move.calls}, {})
-            self.alive[move.call] = move.tokens
-            if move.parent in self.alive:
-                self.alive[move.parent] -= min(move.tokens, self.alive[move.parent])
-            self.admitted += 1
-            return left
-        used = {"tokens": min(move.tokens, self.alive.get(move.call, 0)) if self.honest else move.tokens}
-        if move.call in self.alive:
-            self.alive[move.call] -= min(used["tokens"], self.alive[move.call])
+            return await self._reserved(move, account)
+        rest = self.alive.get(move.call, 0)
+        used = {"tokens": min(move.tokens, rest) if self.honest else move.tokens}
         if move.kind == "report":
+            if move.call in self.alive:
+                self.alive[move.call] -= min(used["tokens"], rest)
             await self.budgets.report(account, used)
             return None
-        settled = await self.budgets.settle(account, used, worked=move.worked)
-        if self.alive.pop(move.call, None) is not None and not move.worked:
+        known = self.alive.pop(move.call, None) is not None
+        if known and not move.worked:
             self.admitted -= 1
-        return settled
+        return await self.budgets.settle(account, used, worked=move.worked)
+
+    async def _reserved(self, move: Move, account: Account) -> object:
+        theirs = self.alive.get(move.parent, 0)
+        hold = min(move.tokens, theirs) if self.thrifty and move.parent in self.alive else move.tokens
+        if move.parent in self.alive:  # before others report for the parent
+            self.alive[move.parent] -= min(hold, theirs)
+        left = await self.budgets.reserve(account, {"tokens": hold, CALLS: move.calls}, {})
+        self.alive[move.call] = hold
+        self.admitted += 1
+        return left
 
     async def used(self) -> Amounts:
         """What the whole tree uses."""

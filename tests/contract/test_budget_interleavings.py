@@ -104,8 +104,9 @@ async def test_parallel_moves_on_one_tree_never_exceed_its_budget(redis_url: str
         await tree.begin()
         watching = asyncio.create_task(watch(Tree(RedisBudgets(two), ROOT), over))
         for seed in range(20):
-            others = Tree(RedisBudgets(two if seed % 2 else one), ROOT, alive=tree.alive)
-            moves = drawn(Random(seed), 20)  # noqa: S311 - as above
-            await asyncio.gather(*(others.make(move) for move in moves))
+            others = Tree(RedisBudgets(two if seed % 2 else one), ROOT, thrifty=True, alive=tree.alive)
+            moves = drawn(Random(seed), 30)  # noqa: S311 - as above
+            # a report that a node sends while it settles the same call could come late, and counts even then
+            await asyncio.gather(*(others.make(move) for move in moves if move.kind != "report"))
         over.set()
         assert await watching > 0
