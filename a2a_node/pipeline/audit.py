@@ -22,6 +22,11 @@ from a2a_node.pipeline.actions import ACTIONS, CHANGES, INVOKE, UNKNOWN
 from a2a_node.pipeline.facts import address_of, fact_of, root_of
 
 DENYING = ("PERMISSION_DENIED", "UNAUTHENTICATED")  # codes by which a service refuses as a layer does
+FAILING = (
+    "NOT_FOUND",
+    "DEADLINE_EXCEEDED",
+    "CANCELLED",
+)  # codes by which no layer refuses: it found nothing, or no time
 INVOKING = {method: action for method, action in ACTIONS.items() if action == INVOKE}
 
 
@@ -75,6 +80,7 @@ def outcome_of(call: Call, failure: Exception) -> tuple[AuditOutcome, str]:
     """What a failure comes to, and its reason: a layer has refused the call, or a service as if it were one."""
     if not isinstance(failure, MeshError):
         return AuditOutcome.FAILED, InternalError.reason
-    if not call.admitted or (not call.agent and failure.code in DENYING):
+    denied = failure.code in DENYING and not call.agent
+    if denied or (not call.admitted and failure.code not in FAILING):
         return AuditOutcome.REFUSED, failure.reason
     return AuditOutcome.CANCELLED if failure.code == "CANCELLED" else AuditOutcome.FAILED, failure.reason

@@ -13,7 +13,15 @@ from a2a_node.audit.tap import Tap
 from a2a_node.model.audit import AuditDecision, AuditOutcome, Fact
 from a2a_node.model.call import CURRENT, Call, Proceed, folded
 from a2a_node.model.envelope import Envelope
-from a2a_node.model.errors import CallCancelled, MeshError, PermissionDenied, SessionNotFound, Unauthenticated
+from a2a_node.model.errors import (
+    AgentNotFound,
+    CallCancelled,
+    DeadlineExceeded,
+    MeshError,
+    PermissionDenied,
+    SessionNotFound,
+    Unauthenticated,
+)
 from a2a_node.model.principal import Principal
 from a2a_node.model.tap import EndedCall, TapFilter
 from a2a_node.model.trace import Trace
@@ -177,6 +185,14 @@ async def test_what_a_layer_refuses_is_a_refusal_whatever_it_was(house: House) -
         (AuditDecision.REFUSED, AuditOutcome.REFUSED, "UNAUTHENTICATED")
     }
     assert [line.outcome for line in house.lines] == [AuditOutcome.REFUSED] * 4
+
+
+async def test_a_layer_that_finds_nothing_or_no_time_has_refused_nothing(house: House) -> None:
+    """The call has failed: whoever invents names does not fill the audit with them."""
+    for house.refusal in (AgentNotFound("invented"), DeadlineExceeded(1.0), CallCancelled("c", "why")):
+        await house.go(call(INVOKE, agent="invented"))
+    assert (house.put, house.recorded()) == ([], [])
+    assert [line.outcome for line in house.lines] == [AuditOutcome.FAILED, AuditOutcome.FAILED, AuditOutcome.CANCELLED]
 
 
 async def test_what_a_service_refuses_is_a_refusal_as_well(house: House) -> None:
