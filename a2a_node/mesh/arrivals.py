@@ -9,7 +9,7 @@ from typing import cast
 
 import structlog
 
-from a2a_node.mesh.link import DEFAULT, OUTGOING, Rules
+from a2a_node.mesh.link import DEFAULT, LINGER, OUTGOING, Rules
 from a2a_node.model.call import Call, Once, Proceed
 from a2a_node.model.errors import (
     AgentOverloaded,
@@ -94,7 +94,7 @@ class Arriving:
         self.rules, self.layers, self.peer = rules, layers, peer
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks)
+        self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
 
     def load(self) -> int:
         """How many of its calls are under way."""

@@ -30,6 +30,7 @@ from a2amesh.v1 import peer_service_pb2 as pb
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 OUTGOING = 64  # frames that wait to be written
+LINGER = 0.0  # a turn of the loop: what comes in together goes out together, and nobody waits for a clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Link:
         self._flights: dict[int, tuple[Flight, Instance]] = {}
         self._number = 0
         self._inputs = 0  # of a call, that the node takes ahead
-        self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights)
+        self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights, linger=LINGER)
         self._pulse = Pulse(rules.silence, monotonic())
         self._settled = asyncio.Event()  # welcomed, or over
         self.open = self.over = self.was_open = False

@@ -146,6 +146,8 @@ class Peers:
         address = node.peer_address or node.address
         link = self._links.get(node_id)
         if link is None or link.over or link.address != address:
+            if link is not None:
+                link.lose()  # the node has moved; whoever listens at its old address is not it any more
             breaker = self._breaker(node_id)
             breaker.begin()
             link = self._links[node_id] = Link(node_id, address, self._rules, breaker.succeed)

@@ -24,9 +24,10 @@ class Outbox(Generic[F]):
     `put` waits while as many frames wait as there is room for; `push` never waits, for frames of which there are few.
     """
 
-    def __init__(self, room: int, calls: Sized = ()) -> None:
-        """`calls`: those under way, to know how busy the stream is."""
+    def __init__(self, room: int, calls: Sized = (), *, linger: float = LINGER) -> None:
+        """`calls`: those under way, to know how busy the stream is; `linger`: seconds, 0 for a turn of the loop."""
         self._calls = calls
+        self._pause = linger
         self._frames: deque[tuple[F, bool]] = deque()
         self._room = asyncio.Semaphore(room)
         self._arrived = asyncio.Event()
@@ -88,9 +89,9 @@ class Outbox(Generic[F]):
 
     async def _linger(self) -> None:
         """Wait a moment for more frames while the stream is busy, for most of a small frame's cost is its message's."""
-        busy = len(self._calls) >= BUSY and monotonic() - self._written < LINGER
-        if busy and len(self._frames) < ENOUGH:
-            await asyncio.sleep(LINGER)
+        lately = not self._pause or monotonic() - self._written < self._pause
+        if lately and len(self._frames) < ENOUGH and len(self._calls) >= BUSY:
+            await asyncio.sleep(self._pause)
 
     def _gathered(self) -> list[F]:
         frames, size = [self._taken()], 0
