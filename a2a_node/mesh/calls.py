@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from a2a_node.model.errors import (
     InternalError,
     MeshError,
 )
+from a2a_node.model.names import fresh_bits
 
 CANCEL_SECONDS = 5.0
 
@@ -52,7 +52,7 @@ class Calls:
     async def track(self, call: Call, proceed: Proceed) -> None:
         """The layer: a call is known from here to its end; CallIdTaken for an id that is known already."""
         running = self._entered(call)
-        call.token = f"{call.id}.{os.urandom(16).hex()}"
+        call.token = f"{call.id}.{fresh_bits().hex()}"
         try:
             await proceed(call)
         except asyncio.CancelledError:
