@@ -16,7 +16,7 @@ from a2a_node.attach.stream import Stream
 from a2a_node.client.caller import MeshCaller
 from a2a_node.client.connection import ENVELOPE_BYTES, Connection, Rpc
 from a2a_node.model.call import Terms
-from a2a_node.model.errors import MeshError
+from a2a_node.model.errors import Frozen, MeshError
 from a2a_node.model.places import node_address
 from a2amesh.v1 import agent_host_service_pb2 as pb
 
@@ -117,7 +117,7 @@ class _Attachment:
             await self._stream.run()
         except grpc.aio.AioRpcError as failure:
             refusal = self._connection.named(failure, Terms())
-            if refusal.code in FATAL:
+            if refusal.code in FATAL and not isinstance(refusal, Frozen):  # a freeze may be lifted
                 raise refusal from None
             return refusal
         except MeshError as failure:

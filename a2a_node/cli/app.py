@@ -15,6 +15,7 @@ from a2a_node.cli.calls import call, stream
 from a2a_node.cli.database import database
 from a2a_node.cli.doctor import doctor
 from a2a_node.cli.failures import BAD_USAGE
+from a2a_node.cli.freezes import freeze, freezes, unfreeze
 from a2a_node.cli.grants import grants
 from a2a_node.cli.keys import keys, token
 from a2a_node.cli.limits import limits
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # their frames show local variables, keys among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, serve, call, stream, token, tap, doctor):
+for command in (up, serve, call, stream, token, freeze, unfreeze, freezes, tap, doctor):
     app.command()(command)
 for name, group in (
     ("agents", agents),

@@ -11,6 +11,7 @@ from a2a_node.client.audit import Audit
 from a2a_node.client.cache import Cache
 from a2a_node.client.caller import INVOKE, MeshCaller
 from a2a_node.client.connection import MAX_MESSAGE, Connection, Rpc, terms
+from a2a_node.client.freezes import Freezes
 from a2a_node.client.grants import Grants
 from a2a_node.client.keys import Keys
 from a2a_node.client.limits import Limits
@@ -83,6 +84,7 @@ class MeshClient:
         self.grants = Grants(self._connection)
         self.audit = Audit(self._connection)
         self.keys = Keys(self._connection)
+        self.freezes = Freezes(self._connection)
         self.limits = Limits(self._connection)
 
     async def __aenter__(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, time
@@ -115,6 +116,16 @@ class Calls:
         running.failure = running.failure or failure
         running.task.cancel()
         return True
+
+    def calls(self) -> Sequence[Call]:
+        """The calls under way."""
+        return [running.call for running in self._running.values()]
+
+    async def over(self, call_id: str) -> None:
+        """Wait until a call has ended; not at all when none of that id runs."""
+        running = self._running.get(call_id)
+        if running is not None:
+            await _end_of(running)
 
     def running(self) -> int:
         """How many calls are under way."""

@@ -37,6 +37,7 @@ from a2a_node.node import doors, stores
 from a2a_node.node.auditing import auditing
 from a2a_node.node.carriers import carrying
 from a2a_node.node.doors import Ports
+from a2a_node.node.freezing import enforced
 from a2a_node.node.handle import Node
 from a2a_node.node.identities import People, knowing
 from a2a_node.node.layers import Layers
@@ -104,6 +105,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         writers = await house.enter_async_context(
             Writers.writing(kept.streams, calls, lease=settings.lease, grace=settings.stream_grace)
         )
+        frozen = await house.enter_async_context(enforced(kept.freezes, calls, directory, (name, decisions.roots)))
         outliving = await house.enter_async_context(Outliving.keeping(calls))
         returning = Returning(kept.streams, calls, settings.lease)
         layers = Layers(
@@ -122,6 +124,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             outliving=outliving,
             returning=returning,
             writers=writers,
+            stopping=frozen.stopping,
             seals=seals,
             audited=audited,
             copies=Copies(directory.has),
@@ -155,7 +158,11 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             SessionService(kept.sessions),
             CacheService(kept.values, kept.topics),
             AccessService(
-                kept.grants, Granting(kept.grants, following, decisions.roots), decisions, known.issuing, name
+                kept.grants,
+                Granting(kept.grants, following, decisions.roots),
+                decisions,
+                known.issuing,
+                frozen.switch,
             ),
             AuditService(kept.audit, audited.watching, audited.tap, name),
             LimitService(kept.limits, limits.rules, limits.limiter, directory),

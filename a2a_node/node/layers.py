@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from a2a_node.access.decisions import Decisions
 from a2a_node.access.spiffe import Spiffe
+from a2a_node.access.stopping import Stopping
 from a2a_node.mesh.balance import Balance
 from a2a_node.mesh.balance import Place as Here
 from a2a_node.mesh.calls import Calls
@@ -58,6 +59,7 @@ class Layers:
     outliving: Outliving
     returning: Returning
     writers: Writers
+    stopping: Stopping
     seals: Seals
     audited: Audited
     copies: Copies
@@ -80,6 +82,7 @@ class Layers:
                 envelopes.check,  # before anything is spent on the call
                 self.auth.check,  # nobody unknown goes further
                 self.returning.layer,  # before permit: whoever reads on needs what the call's agent asks for
+                self.stopping.check,  # before permit: whoever is frozen is told so, whatever they may do
                 Permit(
                     self.decisions, place, self.directory
                 ).check,  # after auth: what somebody may do depends on who it is
@@ -99,6 +102,7 @@ class Layers:
                 resolve(self.directory),  # a name that nobody has costs nothing more
                 resumable(self.writers, self.calls),  # around tracking, which knows how a cancelled call ended
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
+                self.stopping.check_again,  # inside tracking: what was frozen meanwhile was not told to stop
                 self._budgeted(),  # around whatever may answer, so that no refusal is kept
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
                 cached(self.outcomes, self.lookups),  # one agent call for many equal ones
@@ -116,6 +120,7 @@ class Layers:
             [
                 resolve(self.directory),  # this node may know better by now
                 self.calls.track,  # its agent gets a token of this node
+                self.stopping.check_again,
                 self._budgeted(),  # what its agent uses is told to this node
                 self._balance().here,  # no call goes from node to node to node
                 guard(self.copies),

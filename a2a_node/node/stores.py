@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import TracerProvider
 
+from a2a_node.model.freeze_ports import Freezes
 from a2a_node.model.key_ports import Keys
 from a2a_node.model.limit_ports import Buckets, Limits
 from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
@@ -16,6 +17,7 @@ from a2a_node.store import postgres, redis
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.buckets import RedisBuckets
 from a2a_node.store.budgets import RedisBudgets
+from a2a_node.store.freezes import PostgresFreezes
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.keys import PostgresKeys
 from a2a_node.store.limits import PostgresLimits
@@ -46,6 +48,7 @@ class Stores:
     topics: Topics
     streams: Streams
     grants: Grants
+    freezes: Freezes
     secrets: MeshSecrets
     audit: AuditLog
     keys: Keys
@@ -86,6 +89,7 @@ async def opened(
             RedisTopics(shared, wakeups),
             RedisStreams(shared, wakeups, lease=lease),
             PostgresGrants(database),
+            PostgresFreezes(database),
             PostgresSecrets(database),
             PostgresAuditLog(database),
             PostgresKeys(database),

@@ -6,6 +6,7 @@ from a2a_node.access.conditions import bounded_context
 from a2a_node.access.decisions import Asked, Decisions, Facts
 from a2a_node.access.granting import Giver, Granting
 from a2a_node.access.issuing import Issuing
+from a2a_node.access.switch import Switch
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, PermissionDenied
 from a2a_node.model.grants import Decision, NewGrant, RequestStatus
@@ -15,6 +16,7 @@ from a2a_node.model.permissions import checked_permission
 from a2a_node.model.ports import GrantFilter, Grants
 from a2a_node.model.principal import checked_principal
 from a2a_node.services.fields import checked_span, mark, marked
+from a2a_node.services.freezes import FreezeRpcs
 from a2a_node.services.keys import KeyRpcs
 from a2a_node.wire.grants import from_grant, from_request, to_request_status
 from a2a_node.wire.payloads import to_mapping
@@ -28,19 +30,20 @@ CONTEXT_BYTES = 16 << 10
 Timed = pb.GrantRequest | pb.RequestPermissionRequest | pb.DecideRequestRequest
 
 
-class AccessService(KeyRpcs):
-    """Grants, requests and keys; `granting` and `issuing` know the rules, `decisions` what they come to."""
+class AccessService(KeyRpcs, FreezeRpcs):
+    """Grants, requests, keys and freezes; `granting` and `issuing` know the rules, `decisions` what they come to."""
 
     descriptor = pb.DESCRIPTOR.services_by_name["AccessService"]
 
     def __init__(
-        self, grants: Grants, granting: Granting, decisions: Decisions, issuing: Issuing, node_id: str
+        self, grants: Grants, granting: Granting, decisions: Decisions, issuing: Issuing, switch: Switch
     ) -> None:
-        super().__init__(issuing)
+        KeyRpcs.__init__(self, issuing)
+        FreezeRpcs.__init__(self, switch)
         self._grants = grants
         self._granting = granting
         self._decisions = decisions
-        self._node_id = node_id
+        self._node_id = switch.node_id
 
     async def grant(self, request: pb.GrantRequest, call: Call) -> pb.GrantResponse:
         """Give a permission in the caller's name."""

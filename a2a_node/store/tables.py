@@ -292,3 +292,38 @@ limits_revision = Table(
     Column("revision", BigInteger, nullable=False),
     CheckConstraint('"only"', name="only"),
 )
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    Column("expires_at", Time),
+    Column("lifted_by", Text, nullable=False, server_default=text("''")),
+    Column("lifted_at", Time),
+    Column("revision", BigInteger, nullable=False, server_default=text("0"), index=True),
+    CheckConstraint("kind IN ('agent', 'principal', 'call')", name="kind"),
+    Index("ix_freezes_kind_name", "kind", "name"),
+    Index("ix_freezes_created_at_id", "created_at", "id"),
+)
+
+freeze_progress = Table(
+    "freeze_progress",
+    metadata,
+    Column("freeze_id", Text, ForeignKey("freezes.id", ondelete="CASCADE"), primary_key=True),
+    Column("node_id", Text, primary_key=True),
+    Column("stopped", BigInteger, nullable=False),
+    Column("stopping", BigInteger, nullable=False),
+)
+
+freezes_revision = Table(
+    "freezes_revision",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint('"only"', name="only"),
+)

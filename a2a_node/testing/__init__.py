@@ -4,6 +4,7 @@ from a2a_node.testing.audit import MemoryAuditLog
 from a2a_node.testing.buckets import MemoryBuckets
 from a2a_node.testing.budgets import MemoryBudgets
 from a2a_node.testing.clock import Clock
+from a2a_node.testing.freezes import MemoryFreezes
 from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.keys import MemoryKeys
 from a2a_node.testing.limits import MemoryLimits
@@ -22,6 +23,7 @@ __all__ = [
     "MemoryAuditLog",
     "MemoryBuckets",
     "MemoryBudgets",
+    "MemoryFreezes",
     "MemoryGrants",
     "MemoryKeys",
     "MemoryLimits",

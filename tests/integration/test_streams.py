@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -18,8 +17,6 @@ from a2a_node.model.call import CallStatus
 from a2a_node.model.errors import CallNotFound
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
-from a2a_node.store.embedded import StoreAddresses
-from a2a_node.store.migrate import migrated
 from a2a_node.testing import line_to
 from a2a_node.wire.payloads import from_payload
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -30,6 +27,7 @@ from tests.integration.stream_house import (
     Script,
     end_of,
     mesh_of_two,
+    migrated_template,
     next_of,
     node_of,
     rest_of,
@@ -37,14 +35,7 @@ from tests.integration.stream_house import (
     words,
 )
 
-
-@pytest.fixture(scope="module")
-def migrated_template(stores: StoreAddresses, administer: Callable[[str], None]) -> str:
-    """A database with the schema, which the tests' own are copied from."""
-    administer("CREATE DATABASE streams TEMPLATE template0")
-    with asyncio.Runner() as runner:
-        runner.run(migrated(urlsplit(stores.postgres_url)._replace(path="/streams").geturl()))
-    return "streams"
+__all__ = ["migrated_template"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ MeshError                    anything below
 │                            CallIdTaken, BudgetExhausted, EnvelopeInvalid, IdempotencyKeyReused, StreamGap,
 │                            StreamNotFound
 ├── grants                   PermissionDenied, GrantTooWide, GrantNotFound, RequestNotFound, RequestDecided,
-│                            KeyNotFound
+│                            KeyNotFound, Frozen, FreezeNotFound
 ├── limits                   RateLimited
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable,
 │                            NodeUnreachable, NodeLost
@@ -53,6 +53,8 @@ from a2a_node.model.errors.calls import (
     TooManyHops,
 )
 from a2a_node.model.errors.grants import (
+    FreezeNotFound,
+    Frozen,
     GrantNotFound,
     GrantTooWide,
     KeyNotFound,
@@ -108,6 +110,8 @@ __all__ = [
     "DataDirectoryBusy",
     "DeadlineExceeded",
     "EnvelopeInvalid",
+    "FreezeNotFound",
+    "Frozen",
     "GrantNotFound",
     "GrantTooWide",
     "IdempotencyKeyReused",

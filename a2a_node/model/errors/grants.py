@@ -62,3 +62,23 @@ class KeyNotFound(MeshError):
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"no key {key_id!r}; `a2a-node keys --all` lists those that there were", key=key_id)
+
+
+class Frozen(MeshError):
+    """The agent, a principal in whose name the call is made, or its tree is frozen."""
+
+    code, reason = "PERMISSION_DENIED", "FROZEN"
+
+    def __init__(self, target: str, why: str, freeze: str) -> None:
+        super().__init__(
+            f"{target} is frozen: {why}; `a2a-node freezes` lists freezes", target=target, why=why, freeze=freeze
+        )
+
+
+class FreezeNotFound(MeshError):
+    """No freeze of that id was ever made."""
+
+    code, reason = "NOT_FOUND", "FREEZE_NOT_FOUND"
+
+    def __init__(self, freeze: str) -> None:
+        super().__init__(f"no freeze {freeze!r}; `a2a-node freezes --all` lists all of them", freeze=freeze)

@@ -33,6 +33,7 @@ from a2a_node.model.limits import Limit, LimitKey, LimitSource, Rate
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.state import Session
 from a2a_node.model.tap import EndedCall, TapFilter
+from tests.unit.cli.desk_freezes import Freezes
 from tests.unit.cli.desk_keys import Keys
 
 THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -313,7 +314,7 @@ class Mesh:
 
     def __init__(self) -> None:
         self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
-        self.grants, self.audit, self.keys = Grants(), Audit(), Keys()
+        self.grants, self.audit, self.keys, self.freezes = Grants(), Audit(), Keys(), Freezes()
         self.limits = Limits()
         self.address: str | None = None
         self.options: dict[str, object] = {}

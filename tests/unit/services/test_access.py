@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from time import monotonic
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
+from a2a_node.access.frozen import Freezing
+from a2a_node.access.switch import Switch
 from a2a_node.model.call import Call
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import InvalidInput, PageTokenInvalid, PermissionDenied
+from a2a_node.model.nodes import Node
 from a2a_node.model.principal import Principal
 from a2a_node.services.access import AccessService
+from a2a_node.testing import MemoryFreezes
 from a2a_node.wire.agents import duration
 from a2amesh.v1 import access_pb2
 from a2amesh.v1 import access_service_pb2 as pb
@@ -23,6 +27,14 @@ ANN = Principal("person", "ann")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
+class Nobody:
+    """A directory without nodes."""
+
+    def nodes(self) -> Sequence[Node]:
+        """None."""
+        return ()
+
+
 @pytest.fixture
 async def mesh() -> AsyncIterator[Mesh]:
     """A mesh in which nothing is granted yet."""
@@ -31,9 +43,12 @@ async def mesh() -> AsyncIterator[Mesh]:
 
 
 @pytest.fixture
-def service(mesh: Mesh) -> AccessService:
+async def service(mesh: Mesh) -> AsyncIterator[AccessService]:
     """The service over it."""
-    return AccessService(mesh.store, mesh.granting, mesh.decisions, mesh.issuing, "n1")
+    freezes = MemoryFreezes()
+    async with Freezing.freezes_of(freezes) as freezing:
+        switch = Switch("n1", freezes, freezing, Nobody())
+        yield AccessService(mesh.store, mesh.granting, mesh.decisions, mesh.issuing, switch)
 
 
 def by(principal: Principal, scopes: tuple[str, ...] | None = None, *, at_work: bool = False) -> Call:
