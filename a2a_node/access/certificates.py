@@ -18,7 +18,6 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from a2a_node.access.authority import Authority, Pair, fits, fresh_authority, names_of
-from a2a_node.access.identity import write_private
 from a2a_node.access.keyring import KnownKeyring
 from a2a_node.access.secrecy import Secrecy
 from a2a_node.access.spiffe import Spiffe
@@ -28,6 +27,7 @@ from a2a_node.model.key_ports import Keys
 from a2a_node.model.keys import Purpose, SigningKey
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.principal import Principal
+from a2a_node.store.files import write_private
 
 log = structlog.get_logger()
 
@@ -122,9 +122,9 @@ class OfMesh:
 
     def write(self, data_dir: Path) -> None:
         """Lay it down where people find it, with mode 0600."""
-        write_private(data_dir / KEY_FILE, self._shown.key)
-        write_private(data_dir / CERTIFICATE_FILE, self._shown.certificate)
-        write_private(data_dir / ROOT_FILE, self._shown.roots)
+        write_private(data_dir / KEY_FILE, self._shown.key.decode())
+        write_private(data_dir / CERTIFICATE_FILE, self._shown.certificate.decode())
+        write_private(data_dir / ROOT_FILE, self._shown.roots.decode())
 
     async def keep(self, vault: Vault) -> None:
         """Renew it in time, for ever."""

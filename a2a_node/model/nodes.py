@@ -32,4 +32,3 @@ class Node:
     started_at: datetime | None = None
     lease_until: datetime | None = None
     revision: int = 0
-    public_key: str = ""  # Ed25519, base64url: what its signatures are checked with

@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from a2a_node.access.decisions import Decisions
 from a2a_node.access.following import Following
 from a2a_node.access.granting import Granting
-from a2a_node.access.identity import Identity
 from a2a_node.access.secrets import Secrets
 from a2a_node.access.uses import Uses
 from a2a_node.mesh.announcing import announced
@@ -78,7 +77,6 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
     async with AsyncExitStack() as house:
         name = node_id(settings.data_dir, settings.node_id)
         key, key_file = development_key(settings.data_dir)
-        identity = Identity.kept_in(settings.data_dir, name)
         agents = loaded(settings.agent, [echo] if settings.echo else [])
         ports = Ports.of(settings)
 
@@ -144,7 +142,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             Duties(announce, draining.begin, carriers.peers.answers),
             Rhythm(settings.lease, settings.lease / 3),
         )
-        row = _row(settings, identity, ports)
+        row = _row(settings, name, ports)
         member = await house.enter_async_context(membership(kept.registry, directory, row, duties, rhythm))
         await announce()
 
@@ -200,15 +198,14 @@ def _roots(settings: Settings) -> frozenset[Principal]:
     return frozenset((DEVELOPER, *(checked_principal("administrators", name) for name in settings.administrators)))
 
 
-def _row(settings: Settings, identity: Identity, ports: Ports) -> NodeRow:
+def _row(settings: Settings, name: str, ports: Ports) -> NodeRow:
     """The node as it enters the registry."""
     host = settings.advertise_host or settings.host
     return NodeRow(
-        identity.node,
+        name,
         doors.place(host, ports.grpc),
         doors.place(host, ports.peers),
         region=settings.region,
         zone=settings.zone,
         version=version("a2a-node"),
-        public_key=identity.public_key,
     )

@@ -65,12 +65,12 @@ def instance_from(row: RowMapping) -> Instance:
 
 def node_row(node: Node) -> dict[str, object]:
     """What the table keeps of a node, but for its times."""
-    names = ("id", "address", "peer_address", "region", "zone", "version", "public_key")
+    names = ("id", "address", "peer_address", "region", "zone", "version")
     return {name: getattr(node, name) for name in names} | {"labels": dict(node.labels), "status": node.status.value}
 
 
 def node_from(row: RowMapping) -> Node:
     """The node of a row."""
-    names = ("id", "address", "peer_address", "region", "zone", "labels", "version", "public_key")
+    names = ("id", "address", "peer_address", "region", "zone", "labels", "version")
     times = ("started_at", "lease_until", "revision")
     return Node(status=NodeStatus(row["status"]), **{name: row[name] for name in names + times})

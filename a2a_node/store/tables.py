@@ -69,7 +69,6 @@ nodes = Table(
     Column("started_at", Time, nullable=False, server_default=NOW),
     Column("lease_until", Time, nullable=False),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
-    Column("public_key", Text, nullable=False, server_default=text("''")),  # Ed25519, base64url without padding
     CheckConstraint("status IN ('alive', 'draining', 'suspect', 'gone')", name="status"),
 )
 

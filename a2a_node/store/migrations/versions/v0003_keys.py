@@ -1,4 +1,4 @@
-"""API keys, the keys that the mesh signs with, and those that nodes sign with."""
+"""API keys, and the keys that the mesh signs with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,6 @@ NOW = sa.text("clock_timestamp()")
 
 def upgrade() -> None:
     """Make all tables."""
-    op.add_column("nodes", sa.Column("public_key", sa.Text, server_default=sa.text("''"), nullable=False))
     _api_keys()
     op.create_table(
         "signing_keys",
@@ -41,7 +40,6 @@ def downgrade() -> None:
     """Drop all tables, with what is in them."""
     for table in ("keys_revision", "signing_keys", "api_keys"):
         op.drop_table(table)
-    op.drop_column("nodes", "public_key")
 
 
 def _api_keys() -> None:
