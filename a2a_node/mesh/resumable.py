@@ -12,7 +12,7 @@ from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.stream import Stream
 from a2a_node.mesh.writers import Writers
 from a2a_node.model.call import Call, CallStatus, Layer, Proceed, Reply
-from a2a_node.model.errors import CallCancelled, CallNotFound, InternalError, MeshError
+from a2a_node.model.errors import CallCancelled, CallIdTaken, CallNotFound, InternalError, MeshError
 from a2a_node.model.payload import Payload
 from a2a_node.model.streams import Ending
 
@@ -20,11 +20,14 @@ log = structlog.get_logger()
 
 
 def resumable(writers: Writers, calls: Calls) -> Layer:
-    """The layer, for calls that outlive their client; it stands around the one that tracks calls."""
+    """The layer, for calls that outlive their client; it stands around the one that tracks calls.
+
+    Calls with an idempotency key are kept as well, so that every node knows how they stand, whatever becomes of theirs.
+    """
 
     async def layer(call: Call, proceed: Proceed) -> None:
         if call.listener is None:
-            await proceed(call)
+            await (_noted(call, proceed, writers, calls) if call.idempotency_key else proceed(call))
             return
         stream = await writers.begin(call)
         try:
@@ -34,6 +37,26 @@ def resumable(writers: Writers, calls: Calls) -> Layer:
             writers.close(stream)
 
     return layer
+
+
+async def _noted(call: Call, proceed: Proceed, writers: Writers, calls: Calls) -> None:
+    """Keep how a unary call stands; one that is repeated under its id is known already."""
+    try:
+        stream = await writers.begin(call)
+    except CallIdTaken:
+        await proceed(call)
+        return
+    reply = call.reply
+
+    async def said(payload: Payload) -> None:
+        await stream.say(payload)
+        await reply(payload)
+
+    call.reply = said
+    try:
+        await _worked(call, proceed, stream, calls)
+    finally:
+        writers.close(stream)
 
 
 async def _worked(call: Call, proceed: Proceed, stream: Stream, calls: Calls) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call, CallRecord, CallStatus, Proceed
@@ -56,9 +57,13 @@ class Returning:
     async def record(self, call_id: str) -> CallRecord:
         """How a call stands that is kept, and runs or ran on any node; CallNotFound."""
         try:
-            return (await self._streams.look(call_id)).record
+            part = await self._streams.look(call_id)
+            if not (part.unary and part.last):
+                return part.record
+            part = await self._streams.read(call_id, 0)
         except StreamNotFound:
             raise CallNotFound(call_id) from None
+        return replace(part.record, output=part.events[0].payload)
 
     async def events(self, call_id: str, after: int) -> AsyncGenerator[StreamEvent | Gap, None]:
         """What follows a sequence until the call ends; then raises what it ended with, if that was a failure."""

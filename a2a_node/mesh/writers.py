@@ -143,4 +143,4 @@ def head_of(call: Call) -> StreamHead:
     """What is kept of a call before its first event."""
     envelope = call.envelope
     way = (envelope.path, envelope.parent, envelope.root) if envelope else ((), "", call.id)
-    return StreamHead(call.id, str(call.principal), call.agent, call.capability, *way)
+    return StreamHead(call.id, str(call.principal), call.agent, call.capability, *way, call.unary)

@@ -21,6 +21,7 @@ class StreamHead:
     path: tuple[str, ...] = ()
     parent: str = ""
     root: str = ""
+    unary: bool = False  # it has one output at most, which is told with how it ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,4 @@ class StreamPart:
     last: int
     events: Sequence[StreamEvent]
     lease: float  # seconds until the writer is lost unless it is heard of; 0 when the call has ended
+    unary: bool = False

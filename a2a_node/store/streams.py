@@ -92,6 +92,7 @@ class RedisStreams:
             int(place[b"last"]),
             [_event(number, fields) for number, fields in events],
             left / 1000,
+            place[b"unary"] == b"1",
         )
 
     def _said(self, write: StreamWrite) -> Sequence[Argument]:
@@ -113,7 +114,7 @@ def _keys(call_id: str) -> Sequence[str]:
 def _head_fields(head: StreamHead) -> Sequence[str]:
     return (
         *("principal", head.principal, "agent", head.agent, "capability", head.capability),
-        *("path", " ".join(head.path), "parent", head.parent, "root", head.root),
+        *("path", " ".join(head.path), "parent", head.parent, "root", head.root, "unary", "1" if head.unary else "0"),
     )
 
 

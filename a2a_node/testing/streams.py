@@ -25,7 +25,7 @@ class _Stream:
     """What is kept of one call."""
 
     record: CallRecord
-    principal: str
+    head: StreamHead
     writer: str
     until: datetime
     expires: datetime
@@ -74,7 +74,7 @@ class MemoryStreams(Presence):
         record = CallRecord(
             head.id, head.agent, head.capability, CallStatus.RUNNING, head.path, head.parent, head.root, now
         )
-        stream = _Stream(record, head.principal, writer, now + self._lease, now + self._retention, now)
+        stream = _Stream(record, head, writer, now + self._lease, now + self._retention, now)
         self._streams[head.id] = stream
         return writer
 
@@ -163,7 +163,7 @@ class MemoryStreams(Presence):
     def _part(self, stream: _Stream, events: Sequence[StreamEvent]) -> StreamPart:
         running = stream.record.status is CallStatus.RUNNING
         left = (stream.until - self._clock()).total_seconds() if running else 0.0
-        return StreamPart(stream.record, stream.principal, stream.last, events, left)
+        return StreamPart(stream.record, stream.head.principal, stream.last, events, left, stream.head.unary)
 
     def _tell(self, name: str) -> None:
         for news in self._listeners.get(name, ()):

@@ -13,8 +13,10 @@ from time import monotonic
 import psutil
 import pytest
 
+from a2a_node.agent import Agent
+from a2a_node.attach import attached
 from a2a_node.client import MeshClient
-from a2a_node.model.call import CallStatus
+from a2a_node.model.call import CallRecord, CallStatus
 from a2a_node.model.errors import MeshError, NodeLost
 from a2a_node.model.names import fresh_uuid
 from a2a_node.testing import line_to
@@ -180,3 +182,42 @@ async def test_a_client_that_leaves_on_purpose_ends_its_call(nodes: Nodes) -> No
         async with aclosing(numbers):  # type: ignore[type-var]  # it is a generator
             assert await number(numbers) == 1
         assert (await mesh.get_call(call_id)).status is CallStatus.CANCELLED
+
+
+async def test_a_unary_call_with_a_key_ends_for_whoever_asks_when_its_node_dies(nodes: Nodes) -> None:
+    """As NODE_LOST, within two leases; it never stays running, and to cancel it changes nothing."""
+    here, there = nodes.start(), nodes.start()
+    call_id, begun = fresh_uuid(), asyncio.Event()
+    sleeper = Agent("sleeper", version="1.0.0")
+
+    @sleeper.capability
+    async def sleep() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with (
+        MeshClient(here.address, nodes.key) as mesh,
+        MeshClient(there.address, nodes.key) as other,
+        attached(sleeper, here.address, key=nodes.key),
+        asyncio.timeout(PATIENCE),
+    ):
+        waiting = asyncio.ensure_future(mesh.call("sleeper", "sleep", call_id=call_id, idempotency_key="k"))
+        await begun.wait()
+        assert (await other.get_call(call_id)).status is CallStatus.RUNNING
+        os.kill(here.pid, signal.SIGKILL)
+        killed = monotonic()
+        with pytest.raises(MeshError):
+            await waiting
+        while (record := await known(other, call_id)) is None or record.status is CallStatus.RUNNING:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+        assert isinstance(record.error, NodeLost)
+        assert monotonic() - killed < 2 * LEASE
+        assert (await other.cancel(call_id)).status is CallStatus.FAILED
+
+
+async def known(mesh: MeshClient, call_id: str) -> CallRecord | None:
+    """How a call stands; None while that cannot be told."""
+    try:
+        return await mesh.get_call(call_id)
+    except MeshError:
+        return None

@@ -48,7 +48,7 @@ class House:
         call.resumable = True
         for name, value in fields.items():
             setattr(call, name, value)
-        call.reply = self._reply
+        call.reply = self.heard
         run = folded([self.outliving.layer, resumable(self.writers, self.calls), self.calls.track], work)
         return call, asyncio.ensure_future(_run(run, call))
 
@@ -56,7 +56,8 @@ class House:
         """All that is kept after a sequence, until the end."""
         return [_told(event) async for event in self.returning.events(call_id, after)]
 
-    async def _reply(self, payload: Payload) -> None:
+    async def heard(self, payload: Payload) -> None:
+        """The client gets an output."""
         if self.slow is not None:
             await self.slow.wait()
         self.got.append(payload.body)
@@ -353,6 +354,33 @@ async def test_what_is_trimmed_is_told_as_a_gap(house: House) -> None:
     events = house.returning.events(call_id, 0)
     assert await anext(events) == Gap(1, 1)
     await events.aclose()
+
+
+async def test_how_a_call_with_a_key_stands_is_kept_with_its_output(house: House) -> None:
+    """For every node to tell; a repeat under the same id goes on to whoever knows the outcome."""
+    keyed: dict[str, object] = {"resumable": False, "unary": True, "idempotency_key": "k"}
+    call, rpc = house.begin(saying("one"), **keyed)
+    await rpc
+    assert house.got == ["one"]
+    record = await house.returning.record(call.id)
+    assert (record.status, record.output) == (CallStatus.SUCCEEDED, Payload("one", TEXT))
+    elsewhere = Calls()
+    repeat = Call("/AgentService/Invoke", _nothing, id=call.id, agent="talker", principal=ADA, unary=True)
+    repeat.idempotency_key, repeat.reply = "k", house.heard
+    await folded([resumable(house.writers, elsewhere), elsewhere.track], saying("two"))(repeat)
+    assert house.got == ["one", "two"]
+
+
+async def test_a_call_with_a_key_whose_node_died_is_told_as_lost(house: House) -> None:
+    """Within its lease; and not while its node lives."""
+    keyed: dict[str, object] = {"resumable": False, "unary": True, "idempotency_key": "k"}
+    call, rpc = house.begin(saying(then=asyncio.Event()), **keyed)
+    await settled()
+    assert (await house.returning.record(call.id)).status is CallStatus.RUNNING
+    house.clock.advance(LEASE + 1)
+    record = await house.returning.record(call.id)
+    assert (record.status, repr(record.error)) == (CallStatus.FAILED, repr(NodeLost(call.id)))
+    rpc.cancel()
 
 
 def test_errors_of_streams_tell_what_to_do() -> None:
