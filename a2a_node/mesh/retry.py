@@ -89,7 +89,7 @@ class Retry:
     async def layer(self, call: Call, proceed: Proceed) -> None:
         """Try, and try again as long as this helps; what the last try failed with is raised."""
         self._savings.put()
-        kept = await _kept(call)
+        kept = call.requests.payload if isinstance(call.requests, Once) else None
         call.reply = _noted(call, call.reply)
         try:
             await proceed(call)
@@ -131,15 +131,6 @@ class Retry:
             self.tries.unpaid += 1
             raise failure
         return wait
-
-
-async def _kept(call: Call) -> Payload | None:
-    """The call's one input, to be said again; it is still there for whoever reads it next."""
-    if not isinstance(call.requests, Once):
-        return None
-    payload = await anext(call.requests, None)
-    call.requests = Once(payload)
-    return payload
 
 
 def _noted(call: Call, reply: Reply) -> Reply:

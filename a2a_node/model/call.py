@@ -27,16 +27,16 @@ class Once:
     leaves would have it closed by a task of its own.
     """
 
-    __slots__ = ("_payload",)
+    __slots__ = ("payload",)
 
     def __init__(self, payload: Payload | None = None) -> None:
-        self._payload = payload
+        self.payload = payload  # None once it was taken
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Payload:
-        payload, self._payload = self._payload, None
+        payload, self.payload = self.payload, None
         if payload is None:
             raise StopAsyncIteration
         return payload

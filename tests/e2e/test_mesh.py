@@ -19,7 +19,7 @@ from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import CallLoop, MeshError
 from a2a_node.model.nodes import NodeStatus
 from tests.e2e.nodes import RunningNode, mesh_node
-from tests.integration.peer_agents import Work, worker
+from tests.integration.peer_agents import AMPLE, Work, worker
 
 PATIENCE = 60.0
 LEASE = 3
@@ -46,12 +46,12 @@ def steady(copy: str) -> Agent:
     """An agent with copies, whose work may be done again."""
     agent = Agent("steady")
 
-    @agent.capability(idempotent=True)
+    @agent.capability(idempotent=True, limit=AMPLE)
     async def ask(number: int) -> dict[str, object]:
         await asyncio.sleep(0.002)
         return {"number": number, "copy": copy}
 
-    @agent.capability(idempotent=True)
+    @agent.capability(idempotent=True, limit=AMPLE)
     async def count(n: int) -> AsyncIterator[dict[str, object]]:
         for number in range(n):
             await asyncio.sleep(0.002)

@@ -13,6 +13,7 @@ from a2a_node.model.errors import AgentRefused, MeshError
 from tests.integration.people import Meeting
 
 PATIENCE = 20.0
+AMPLE = "100000/s burst 100000"
 Beside = Callable[[Agent, Meeting], AbstractAsyncContextManager[object]]
 
 
@@ -31,7 +32,7 @@ def worker(name: str, work: Work) -> Agent:
     _talks(agent, work)
     _fails(agent)
 
-    @agent.capability
+    @agent.capability(limit=AMPLE)
     async def hand_on(route: list[str], context: Context) -> object:
         work.begun += 1
         if not route:
@@ -43,24 +44,24 @@ def worker(name: str, work: Work) -> Agent:
 
 def _talks(agent: Agent, work: Work) -> None:
 
-    @agent.capability(idempotent=True)
+    @agent.capability(idempotent=True, limit=AMPLE)
     async def say(text: str, context: Context) -> dict[str, str]:
         work.calls += 1
         work.seen.append(context)
         return {"text": text}
 
-    @agent.capability
+    @agent.capability(limit=AMPLE)
     async def count(n: int) -> AsyncIterator[dict[str, int]]:
         for number in range(1, n + 1):
             work.calls = number
             yield {"number": number}
 
-    @agent.capability
+    @agent.capability(limit=AMPLE)
     async def talk(words: AsyncIterator[dict[str, str]]) -> AsyncIterator[dict[str, str]]:
         async for word in words:
             yield {"heard": word["text"]}
 
-    @agent.capability
+    @agent.capability(limit=AMPLE)
     async def wait() -> None:
         work.started.set()
         try:
@@ -70,11 +71,11 @@ def _talks(agent: Agent, work: Work) -> None:
 
 
 def _fails(agent: Agent) -> None:
-    @agent.capability
+    @agent.capability(limit=AMPLE)
     async def refuse(code: str) -> None:
         raise AgentRefused("not today", code=code, reason="CLOSED", until="noon")
 
-    @agent.capability
+    @agent.capability(limit=AMPLE)
     async def crash() -> None:
         raise RuntimeError("hunter2")
 

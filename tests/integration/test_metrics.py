@@ -17,7 +17,7 @@ from a2a_node.client import MeshClient
 from a2a_node.model.errors import AgentLost, AgentNotFound, Unauthenticated
 from a2a_node.node import Node
 from tests.integration.conftest import Running
-from tests.integration.peer_agents import Work, worker
+from tests.integration.peer_agents import Work, known, worker
 from tests.integration.people import Meet, meet
 from tests.integration.receiver import over_grpc
 
@@ -185,6 +185,7 @@ async def test_what_other_rooms_count_is_there_from_the_start(running_node: Runn
 async def test_links_and_tries_are_counted(meet: Meet) -> None:
     """On both nodes that a call passes; and the breaker of what was lost."""
     async with meet("one", echo=False) as one, meet("two") as two:
+        await known(one, "echo")
         assert await one.dev.call("echo", "say", {"text": "x"})
         for place, direction in ((one, "out"), (two, "in")):
             found = await metrics(place.node)

@@ -22,7 +22,7 @@ from a2a_node.model.errors import (
     PermissionDenied,
 )
 from a2a_node.model.payload import TEXT, Payload
-from tests.integration.peer_agents import PATIENCE, Beside, Work, by_address, by_stream, known, worker
+from tests.integration.peer_agents import AMPLE, PATIENCE, Beside, Work, by_address, by_stream, known, worker
 from tests.integration.people import Meet, meet
 
 __all__ = ["meet"]
@@ -209,7 +209,7 @@ async def test_a_slow_reader_slows_the_agent_on_the_other_node(meet: Meet) -> No
 
         agent = Agent("loud")
 
-        @agent.capability
+        @agent.capability(limit=AMPLE)
         async def shout() -> AsyncIterator[dict[str, str]]:
             for number in range(1, 2001):
                 work.calls = number
