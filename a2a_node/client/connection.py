@@ -31,6 +31,10 @@ PING_MS = 5000  # a node that is silent for so long is asked whether it lives, a
 MAX_MESSAGE = 16 * 1024 * 1024 + ENVELOPE_BYTES
 
 
+class Unanswered(NodeUnreachable):
+    """The same, found here and said by no node: the RPC may go on elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rpc(Generic[Q, R]):
     """One RPC of the contract: `Service/Method` and its messages."""
@@ -121,7 +125,7 @@ class Connection:
         error = from_status(failure.code().name, failure.details() or "", details)
         if details is None and error.code == "UNAVAILABLE":
             self._leave_old()
-            return NodeUnreachable(self.address)
+            return Unanswered(self.address)
         if details is None and error.code == "DEADLINE_EXCEEDED":
             return DeadlineExceeded(within.time_left or 0.0)
         return error

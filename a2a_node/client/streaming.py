@@ -11,12 +11,13 @@ from time import monotonic
 from typing import cast
 
 from a2a_node.client.caller import INVOKE_STREAM
-from a2a_node.client.connection import Connection, Rpc
+from a2a_node.client.connection import Connection, Rpc, Unanswered
 from a2a_node.model.call import Terms
-from a2a_node.model.errors import MeshError, NodeDraining, NodeUnreachable, StoreUnavailable, StreamNotFound
+from a2a_node.model.errors import MeshError, NodeDraining, RateLimited, StoreUnavailable, StreamNotFound
 from a2amesh.v1 import agent_service_pb2 as pb
 
 CANCEL = Rpc("AgentService/CancelCall", pb.CancelCallRequest, pb.CancelCallResponse)
+GET = Rpc("AgentService/GetCall", pb.GetCallRequest, pb.GetCallResponse)
 
 PATIENCE = 30.0  # seconds without an answer of any node; the nodes' own patience with streams that nobody reads
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0  # seconds between rounds over all nodes
@@ -89,7 +90,7 @@ class Streaming:
             except StreamNotFound:
                 raise lost from None  # it had not begun, or could not be kept: what was lost is lost
             except MeshError as failure:
-                if not _lost(failure) or not place.resumable:
+                if not place.resumable or not (_lost(failure) or await self._passes(node, call_id, failure)):
                     raise
                 if place.after > before:
                     patience, wait = monotonic() + PATIENCE, FIRST_WAIT
@@ -107,6 +108,16 @@ class Streaming:
                 place.after, place.resumable = event.sequence, event.resumable
                 yield event
 
+    async def _passes(self, node: Connection, call_id: str, failure: MeshError) -> bool:
+        """Whether a node only cannot tell for now; it may also be what the call itself ended with."""
+        if not isinstance(failure, NodeDraining | StoreUnavailable | RateLimited):
+            return False
+        try:
+            answer = await node.ask(GET, pb.GetCallRequest(call_id=call_id), Terms(time_left=PARTING))
+        except MeshError:
+            return True
+        return not answer.call.HasField("finish_time")
+
     async def _part(self, call_id: str) -> None:
         """Nobody wants the call any more; a node that is not told ends it after its own patience."""
         request = pb.CancelCallRequest(call_id=call_id, reason="its client wants no more of it")
@@ -117,6 +128,6 @@ class Streaming:
 
 
 def _lost(failure: MeshError) -> bool:
-    """Whether the connection was lost or the node was about to go, rather than the call ended."""
+    """Whether the connection was lost, rather than the call ended."""
     nameless = failure.code == failure.reason == "CANCELLED"  # a node that stopped had no time to say why
-    return nameless or isinstance(failure, NodeUnreachable | NodeDraining | StoreUnavailable)
+    return nameless or isinstance(failure, Unanswered)
