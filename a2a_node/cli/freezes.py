@@ -64,6 +64,6 @@ def _row(frozen: FreezeState) -> dict[str, object]:
         "what": str(one.target),
         "reason": one.reason,
         "by": one.created_by,
-        "since": one.created_at,
+        "since": f"{one.created_at:%Y-%m-%d %H:%M:%S}",
         "nodes": ", ".join(_nodes(frozen)),
     }

@@ -12,7 +12,7 @@ import typer
 
 from a2a_node.model.errors import MeshError
 
-WIDE = 200  # columns of a table that goes to a file or a pipe, where nothing is folded
+WIDE = 200  # columns of a table; a narrower terminal breaks its lines, for an id that was cut is good for nothing
 
 
 def dumps(value: object, *, indent: bool = False) -> str:
@@ -74,10 +74,10 @@ def _tabulate(rows: Sequence[Mapping[str, object]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    Console(width=WIDE).print(table)
 
 
 def _plain(value: object) -> object:

@@ -73,6 +73,11 @@ class Book:
         entry = self._entries.get(name)
         return entry is not None and entry.agent.descriptor.needs_call_token
 
+    def cost_of(self, name: str, capability: str) -> int:
+        """The tokens that a call of the capability costs; 1 where nobody has it."""
+        entry = self._entries.get(name)
+        return 1 if entry is None else entry.agent.descriptor.cost_of(capability)
+
     def instance(self, instance_id: str) -> Instance:
         """The instance; InstanceNotFound."""
         try:

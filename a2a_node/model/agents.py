@@ -54,6 +54,13 @@ class AgentDescriptor:
                 return capability
         raise CapabilityNotFound(self.name, name, [capability.name for capability in self.capabilities])
 
+    def cost_of(self, capability: str) -> int:
+        """The tokens that a call of a capability costs; 1 where it has none of that name."""
+        try:
+            return self.capability(capability).cost
+        except CapabilityNotFound:
+            return 1
+
     def checked(self) -> AgentDescriptor:
         """The descriptor itself; InvalidInput names the first field that is wrong."""
         checked_name("agent.name", self.name)

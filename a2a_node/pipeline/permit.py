@@ -38,6 +38,9 @@ class Agents(Protocol):
     def needs_call_token(self, name: str) -> bool:
         """Whether an agent calls others only at work."""
 
+    def cost_of(self, name: str, capability: str) -> int:
+        """The tokens that a call of a capability costs; 1 where nobody has it."""
+
 
 class Permit:
     """The layer `check`."""
@@ -47,6 +50,7 @@ class Permit:
         self._kept = decisions.kept
         self._place = place
         self._owner_of, self._needs_token = agents.owner_of, agents.needs_call_token
+        self._cost_of = agents.cost_of
         self._streams = Streams(self._renewed)
         decisions.following.listen(self._streams.check)
 
@@ -107,7 +111,7 @@ class Permit:
                 "zone": self._place.zone,
                 "hops": len(call.envelope.path) if call.envelope else 0,
                 "payload_bytes": call.payload_bytes,
-                "cost": 1,
+                "cost": self._cost_of(call.agent, call.capability),
             },
             said(call.metadata),
         )

@@ -81,7 +81,7 @@ async def serving(
         ("grpc.max_send_message_length", size),
         ("grpc.server.max_pending_requests", PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_MS),
+        ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_MS),
         ("grpc.enable_channelz", 1),
     )
     async with core.serving(doors, Routes(handlers, _unserved(front)), options, grace) as ports:

@@ -5,15 +5,19 @@ The sync client drives it, so that nothing of the code under `a2a_node/core` tak
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import time
 from typing import TypeAlias
 
 import grpc
 import pytest
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
+import a2a_node
 from a2a_node.core import library
 from a2a_node.core.library import NEVER, PAST, SHUTDOWN, CoreServer, Event, Metadata, Queue
 
@@ -200,3 +204,12 @@ def test_credentials_of_grpc_hold_those_of_the_core() -> None:
     """And a door without TLS has none."""
     assert library.of_credentials(None) is None
     assert library.of_credentials(grpc.ssl_server_credentials([(b"key", b"certificate")])) is not None
+
+
+def test_every_option_of_a_channel_is_one_that_the_core_knows() -> None:
+    """It ignores others without a word: a quiet stream was cut off where one was misspelt."""
+    core = Path(cygrpc.__file__).read_bytes()
+    written = "".join(file.read_text() for file in Path(a2a_node.__file__).parent.rglob("*.py"))
+    named = set(re.findall(r'\("(grpc\.[\w.]+)",', written))
+    assert "grpc.keepalive_time_ms" in named
+    assert not [name for name in named if name.encode() + b"\0" not in core]

@@ -180,6 +180,16 @@ async def test_what_is_not_known_is_said_by_name() -> None:
         book.node(HERE)
 
 
+async def test_a_call_costs_what_its_capability_says() -> None:
+    """And 1 where nobody has it."""
+    registry, book = await joined(MemoryRegistry()), Book()
+    dear = AgentDescriptor("a", capabilities=(AgentCapability("say"), AgentCapability("dear", cost=7)))
+    await registry.register(dear, OWNER, endpoint("a"), 15)
+    book.take(step_to(book, await registry.snapshot()))
+    assert [book.cost_of("a", name) for name in ("say", "dear", "", "sing")] == [1, 7, 1, 1]
+    assert book.cost_of("b", "say") == 1
+
+
 async def test_a_renewed_lease_is_known_at_once() -> None:
     """Though it makes no revision; one of an instance that is gone is ignored."""
     registry, book = await joined(MemoryRegistry()), Book()

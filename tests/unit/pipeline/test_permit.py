@@ -20,6 +20,7 @@ CROWD = Principal("agent", "crowd")
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
 STREAM = "/a2amesh.v1.AgentService/InvokeStream"
 OWNERS = {"crowd": "person:bob"}
+COSTS = {("echo", "dear"): 6}
 
 
 class Agents:
@@ -35,6 +36,10 @@ class Agents:
     def needs_call_token(self, name: str) -> bool:
         """Whether it is bound."""
         return name in self.bound
+
+    def cost_of(self, name: str, capability: str) -> int:
+        """What a call costs."""
+        return COSTS.get((name, capability), 1)
 
 
 class House:
@@ -163,6 +168,14 @@ async def test_conditions_see_the_call_and_its_baggage(house: House) -> None:
     assert await house.enters(call(ANN, payload_bytes=100, capability="say", metadata=metadata))
     assert not await house.enters(call(ANN, payload_bytes=101, capability="say", metadata=metadata))
     assert not await house.enters(call(ANN, payload_bytes=100, capability="say"))
+
+
+async def test_a_condition_bounds_what_a_call_may_cost(house: House) -> None:
+    """As the registry has it; a capability that nobody knows costs 1."""
+    await house.mesh.give("person:dev", "person:ann", "agent:*:invoke", conditions=("call.cost <= 5",))
+    assert not await house.enters(call(ANN, capability="dear"))
+    assert await house.enters(call(ANN, capability="say"))
+    assert await house.enters(call(ANN, agent="nobody", capability="dear"))
 
 
 async def test_a_decision_on_conditions_is_never_kept(house: House) -> None:
