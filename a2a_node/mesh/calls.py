@@ -25,6 +25,7 @@ from a2a_node.model.errors import (
 from a2a_node.model.names import fresh_bits
 
 CANCEL_SECONDS = 5.0
+ALIKE = 256  # words for calls of which the same is said
 
 
 @dataclass(slots=True, eq=False)
@@ -38,8 +39,10 @@ class _Running:
     ended: asyncio.Event | None = None  # made for the first who waits
 
 
-# what is remembered of an ended call, as small as it can be: when it began and ended, how, its envelope, what it used
-_Ended = tuple[float, float, CallStatus, MeshError | None, str, str, Envelope | None, Amounts | None, bool]
+# what is said of a call: agent, capability, path, parent, root (empty for itself), what it used, whether it was carried
+_Said = tuple[str, str, tuple[str, ...], str, str, Amounts | None, bool]
+# what is remembered of an ended one, as small as it can be: when it began and ended, how, and what is said of it
+_Ended = tuple[float, float, CallStatus, MeshError | None, _Said]
 
 
 class Calls:
@@ -49,6 +52,7 @@ class Calls:
         self._running: dict[str, _Running] = {}
         self._ended: OrderedDict[str, _Ended] = OrderedDict()
         self._remembered = remembered
+        self._alike: dict[_Said, _Said] = {}
 
     async def track(self, call: Call, proceed: Proceed) -> None:
         """The layer: a call is known from here to its end; CallIdTaken for an id that is known already."""
@@ -168,11 +172,21 @@ class Calls:
     def _left(self, running: _Running, status: CallStatus, error: MeshError | None) -> None:
         call = running.call
         del self._running[call.id]
-        self._ended[call.id] = (running.created_at, time(), status, error, *_said(call))
+        self._ended[call.id] = (running.created_at, time(), status, error, self._said(call))
         if len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
         if running.ended is not None:
             running.ended.set()
+
+    def _said(self, call: Call) -> _Said:
+        """What is said of a call, in the same words as of the calls before it: 1 MB less for 4,096 of them."""
+        said = _said(call)
+        parent, used = said[3], said[5]
+        if parent or used is not None:
+            return said
+        if len(self._alike) >= ALIKE:
+            self._alike.clear()
+        return self._alike.setdefault(said, said)
 
 
 async def _end_of(running: _Running) -> None:
@@ -183,24 +197,28 @@ async def _end_of(running: _Running) -> None:
 
 def _running_record(running: _Running) -> CallRecord:
     call = running.call
-    begun = (running.created_at, 0.0, CallStatus.RUNNING, None, *_said(call))
-    return _ended_record(call.id, begun)
+    return _ended_record(call.id, (running.created_at, 0.0, CallStatus.RUNNING, None, _said(call)))
 
 
-def _said(call: Call) -> tuple[str, str, Envelope | None, Amounts | None, bool]:
-    return call.agent, call.capability, call.envelope, call.used, call.carrier != ""
+def _said(call: Call) -> _Said:
+    carried, envelope = call.carrier != "", call.envelope
+    if envelope is None:
+        return call.agent, call.capability, (), "", "", call.used, carried
+    root = "" if envelope.root == call.id else envelope.root
+    return call.agent, call.capability, envelope.path, envelope.parent, root, call.used, carried
 
 
 def _ended_record(call_id: str, ended: _Ended) -> CallRecord:
-    created_at, finished_at, status, error, agent, capability, envelope, used, carried = ended
+    created_at, finished_at, status, error, said = ended
+    agent, capability, path, parent, root, used, carried = said
     return CallRecord(
         id=call_id,
         agent=agent,
         capability=capability,
         status=status,
-        path=envelope.path if envelope else (),
-        parent=envelope.parent if envelope else "",
-        root=envelope.root if envelope else call_id,
+        path=path,
+        parent=parent,
+        root=root or call_id,
         created_at=datetime.fromtimestamp(created_at, UTC),
         finished_at=datetime.fromtimestamp(finished_at, UTC) if finished_at else None,
         error=error,
