@@ -1,4 +1,8 @@
-"""The program `a2a-node`: all commands under one name."""
+"""The program `a2a-node`: what it is as a whole, and the two commands that run a node.
+
+A node keeps what its command has imported. So the others, 1.4 MB of it, are imported where one of them, or help, is
+wanted.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +12,27 @@ from typing import Annotated
 
 import typer
 
-from a2a_node.cli.agents import agents
-from a2a_node.cli.audit import audit
-from a2a_node.cli.cache import cache
-from a2a_node.cli.calls import call, stream
-from a2a_node.cli.database import database
-from a2a_node.cli.doctor import doctor
 from a2a_node.cli.failures import BAD_USAGE
-from a2a_node.cli.freezes import freeze, freezes, unfreeze
-from a2a_node.cli.grants import grants
-from a2a_node.cli.keys import keys, token
-from a2a_node.cli.limits import limits
-from a2a_node.cli.nodes import nodes
-from a2a_node.cli.sessions import sessions
 from a2a_node.cli.start import serve, up
-from a2a_node.cli.tap import tap
 
 TYPERS_BAD_USAGE = 2
+RUN_A_NODE = (up, serve)
 
-app = typer.Typer(
-    name="a2a-node",
-    help="The mesh node you run next to your agents: any agent calls any other by name, over gRPC.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,  # their frames show local variables, keys among them
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (up, serve, call, stream, token, freeze, unfreeze, freezes, tap, doctor):
-    app.command()(command)
-for name, group in (
-    ("agents", agents),
-    ("nodes", nodes),
-    ("sessions", sessions),
-    ("cache", cache),
-    ("grants", grants),
-    ("audit", audit),
-    ("keys", keys),
-    ("limits", limits),
-    ("db", database),
-):
-    app.add_typer(group, name=name)
+
+def program() -> typer.Typer:
+    """The program with the commands that run a node."""
+    app = typer.Typer(
+        name="a2a-node",
+        help="The mesh node you run next to your agents: any agent calls any other by name, over gRPC.",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,  # their frames show local variables, keys among them
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    for command in RUN_A_NODE:
+        app.command()(command)
+    return app
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks take the value so
@@ -56,7 +41,6 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks ta
         raise typer.Exit
 
 
-@app.callback()
 def options(
     *,
     version: Annotated[
@@ -69,6 +53,14 @@ def options(
 def main() -> None:
     """Run the command that the process was given, and end the process with its exit code."""
     try:
-        app()
+        _app(sys.argv[1:2])()
     except SystemExit as end:
         sys.exit(BAD_USAGE if end.code == TYPERS_BAD_USAGE else end.code)
+
+
+def _app(first: list[str]) -> typer.Typer:
+    if first in ([command.__name__] for command in RUN_A_NODE):
+        return program()
+    from a2a_node.cli.commands import app  # noqa: PLC0415 - see above
+
+    return app

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import a2a_node.client
-from a2a_node.cli.app import app
+from a2a_node.cli.commands import app
 from tests.unit.cli.desk import Mesh
 
 Run = Callable[..., Result]

@@ -10,7 +10,8 @@ from typer import Typer
 from typer.main import get_command, get_group
 from typer.testing import CliRunner
 
-from a2a_node.cli.app import app, main
+from a2a_node.cli.app import main
+from a2a_node.cli.commands import app
 from tests.unit.cli.conftest import Run
 
 RUNS_A_NODE = {"up", "serve"}

@@ -1,0 +1,34 @@
+"""All commands of the program `a2a-node`, under one name."""
+
+from __future__ import annotations
+
+from a2a_node.cli.agents import agents
+from a2a_node.cli.app import program
+from a2a_node.cli.audit import audit
+from a2a_node.cli.cache import cache
+from a2a_node.cli.calls import call, stream
+from a2a_node.cli.database import database
+from a2a_node.cli.doctor import doctor
+from a2a_node.cli.freezes import freeze, freezes, unfreeze
+from a2a_node.cli.grants import grants
+from a2a_node.cli.keys import keys, token
+from a2a_node.cli.limits import limits
+from a2a_node.cli.nodes import nodes
+from a2a_node.cli.sessions import sessions
+from a2a_node.cli.tap import tap
+
+app = program()
+for command in (call, stream, token, freeze, unfreeze, freezes, tap, doctor):
+    app.command()(command)
+for name, group in (
+    ("agents", agents),
+    ("nodes", nodes),
+    ("sessions", sessions),
+    ("cache", cache),
+    ("grants", grants),
+    ("audit", audit),
+    ("keys", keys),
+    ("limits", limits),
+    ("db", database),
+):
+    app.add_typer(group, name=name)
