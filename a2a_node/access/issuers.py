@@ -6,26 +6,27 @@ A set of keys that cannot be read leaves the one before in force, so that an iss
 from __future__ import annotations
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import IO
-from urllib.parse import urlsplit
 
 import structlog
 
-from a2a_node.access.jwks import ALGORITHMS, SECRET_ALGORITHM, BadKeySet, CheckingKey, key_set, shared_secret
+from a2a_node.access.jwks import (
+    ALGORITHMS,
+    SECRET_ALGORITHM,
+    SIZE,
+    BadKeySet,
+    CheckingKey,
+    bounded,
+    key_set,
+    shared_secret,
+)
 from a2a_node.mesh.background import background
 
 log = structlog.get_logger()
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SIZE = 256 * 1024  # bytes of a set of keys
-CHUNK = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class KeySource:
 
     def _content_now(self) -> bytes:
         if _is_url(self.issuer.jwks):
+            from a2a_node.access.fetching import fetched  # noqa: PLC0415 - only where an issuer publishes its keys
+
             return fetched(self.issuer.jwks, self._pace.patience)
         file = Path(self.issuer.jwks)
         status = file.stat()
@@ -122,7 +125,7 @@ class KeySource:
         with file.open("rb") as opened:
             content = opened.read(SIZE + 1)
         self._stamp = stamp
-        return _bounded(content)
+        return bounded(content)
 
 
 class Issuers:
@@ -153,47 +156,6 @@ class Issuers:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-class _Nowhere(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: where keys come from is said in the settings, and not by whoever answers there."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Refuse."""
-
-
-def is_fit(url: str) -> bool:
-    """Whether keys may be fetched from there: by https, or from this machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-
-
-def fetched(url: str, patience: float) -> bytes:
-    """What a URL answers; OSError when there is nothing, too much, or not in time."""
-    if not is_fit(url):
-        raise OSError("neither https nor on loopback")
-    until = monotonic() + patience
-    try:
-        with urllib.request.build_opener(_Nowhere).open(url, timeout=patience) as answer:
-            return _drained(answer, until)
-    except (urllib.error.URLError, ValueError) as error:
-        raise OSError(str(error)) from None
-
-
-def _drained(answer: IO[bytes], until: float) -> bytes:
-    """All of it; a server that drips is left when the time is over."""
-    content = b""
-    while chunk := answer.read(CHUNK):
-        content = _bounded(content + chunk)
-        if monotonic() > until:
-            raise OSError("took too long")
-    return content
-
-
-def _bounded(content: bytes) -> bytes:
-    if len(content) > SIZE:
-        raise BadKeySet(f"has more than {SIZE} bytes")
-    return content
 
 
 def _is_url(jwks: str) -> bool:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import HMACAlgorithm, OKPAlgorithm
+from jwt.api_jwk import PyJWK
+from jwt.exceptions import PyJWTError
 
 MOST = 64  # keys of a set
+SIZE = 256 * 1024  # bytes of it
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LEAST_RSA = 2048  # bits
 SECRET_ALGORITHM = "HS256"  # noqa: S105 - the name of an algorithm
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
@@ -21,11 +26,24 @@ class CheckingKey:
 
     id: str
     algorithm: str
-    key: jwt.PyJWK = field(repr=False)
+    key: PyJWK = field(repr=False)
 
 
 class BadKeySet(ValueError):
     """What was read is no set of keys."""
+
+
+def is_fit(url: str) -> bool:
+    """Whether keys may be fetched from there: by https, or from this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def bounded(content: bytes) -> bytes:
+    """What was read of a set; BadKeySet when that is too much."""
+    if len(content) > SIZE:
+        raise BadKeySet(f"has more than {SIZE} bytes")
+    return content
 
 
 def key_set(content: bytes, algorithms: frozenset[str]) -> Mapping[str, CheckingKey]:
@@ -43,15 +61,15 @@ def key_set(content: bytes, algorithms: frozenset[str]) -> Mapping[str, Checking
 
 def public_key(key_id: str, pem: str) -> CheckingKey:
     """The Ed25519 key of a PEM."""
-    algorithm = jwt.algorithms.OKPAlgorithm()
+    algorithm = OKPAlgorithm()
     described = algorithm.to_jwk(algorithm.prepare_key(pem), as_dict=True)
-    return CheckingKey(key_id, "EdDSA", jwt.PyJWK(described, "EdDSA"))
+    return CheckingKey(key_id, "EdDSA", PyJWK(described, "EdDSA"))
 
 
 def shared_secret(secret: bytes) -> CheckingKey:
     """The key of an issuer with whom a secret is shared."""
-    described = jwt.algorithms.HMACAlgorithm.to_jwk(secret, as_dict=True)
-    return CheckingKey("", SECRET_ALGORITHM, jwt.PyJWK(described, SECRET_ALGORITHM))
+    described = HMACAlgorithm.to_jwk(secret, as_dict=True)
+    return CheckingKey("", SECRET_ALGORITHM, PyJWK(described, SECRET_ALGORITHM))
 
 
 def _checking(described: dict[str, object]) -> CheckingKey | None:
@@ -59,8 +77,8 @@ def _checking(described: dict[str, object]) -> CheckingKey | None:
     if described.get("use", "sig") != "sig" or described.get("kty") == "oct":
         return None
     try:
-        key = jwt.PyJWK(described)
-    except jwt.PyJWTError:
+        key = PyJWK(described)
+    except PyJWTError:
         return None
     if isinstance(key.key, RSAPublicKey) and key.key.key_size < LEAST_RSA:
         return None

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import time
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.api_jwt import encode
 
 from a2a_node.access.keyring import KnownKeyring
 from a2a_node.access.secrecy import Secrecy
@@ -82,7 +82,7 @@ class Mint:
             said["permissions"] = list(claims.permissions)
         if claims.key:
             said[KEY_CLAIM] = claims.key
-        return jwt.encode(said, private, "EdDSA", {"kid": key.id}), str(said["jti"])
+        return encode(said, private, "EdDSA", {"kid": key.id}), str(said["jti"])
 
     def _signer(self) -> tuple[SigningKey, Ed25519PrivateKey]:
         now = self._keyring.now()

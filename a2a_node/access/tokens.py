@@ -12,8 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 
-import jwt
 import orjson
+from jwt.api_jwt import decode
+from jwt.exceptions import (
+    ExpiredSignatureError,
+    ImmatureSignatureError,
+    InvalidAlgorithmError,
+    InvalidAudienceError,
+    InvalidIssuerError,
+    InvalidSignatureError,
+    MissingRequiredClaimError,
+    PyJWTError,
+)
 
 from a2a_node.access.issuers import Issuer, Issuers
 from a2a_node.access.jwks import CheckingKey, public_key
@@ -27,12 +37,12 @@ from a2a_node.model.principal import KINDS, WRITTEN, Principal, Proof
 LONGEST = 8192  # characters, looked at before anything else
 MOST_SCOPES = 256
 REASONS: Mapping[type[Exception], str] = {
-    jwt.ExpiredSignatureError: "the token has expired",
-    jwt.ImmatureSignatureError: "the token is not valid yet",
-    jwt.InvalidAudienceError: "the token is for another audience",
-    jwt.InvalidIssuerError: "the token is of another issuer",
-    jwt.InvalidAlgorithmError: "the token's algorithm is not the one of its key",
-    jwt.InvalidSignatureError: "the token's signature is wrong",
+    ExpiredSignatureError: "the token has expired",
+    ImmatureSignatureError: "the token is not valid yet",
+    InvalidAudienceError: "the token is for another audience",
+    InvalidIssuerError: "the token is of another issuer",
+    InvalidAlgorithmError: "the token's algorithm is not the one of its key",
+    InvalidSignatureError: "the token's signature is wrong",
 }
 OF_MESH = Issuer(MESH, (MESH,), algorithms=frozenset(("EdDSA",)), kinds=KINDS)
 
@@ -92,7 +102,7 @@ class Tokens:
 
     def _checked(self, token: str, issuer: Issuer, key: CheckingKey) -> Mapping[str, object]:
         try:
-            claims: Mapping[str, object] = jwt.decode(
+            claims: Mapping[str, object] = decode(
                 token,
                 key.key,
                 algorithms=[key.algorithm],
@@ -101,10 +111,10 @@ class Tokens:
                 leeway=self._leeway,
                 options={"require": ["exp", "iss", "aud", issuer.claim]},
             )
-        except jwt.MissingRequiredClaimError as error:
+        except MissingRequiredClaimError as error:
             raise Unauthenticated(f"the token has no claim {error.claim!r}", lasting=True) from None
-        except jwt.PyJWTError as error:
-            early = isinstance(error, jwt.ImmatureSignatureError)
+        except PyJWTError as error:
+            early = isinstance(error, ImmatureSignatureError)
             raise Unauthenticated(REASONS.get(type(error), "the token is damaged"), lasting=not early) from None
         return claims
 

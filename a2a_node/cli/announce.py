@@ -63,16 +63,30 @@ def program(started: str) -> str:
 
 
 def _greet(arrival: Arrival, lines: Sequence[str]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - slow to import, and most commands do without
-    from rich.panel import Panel  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    tls = " (TLS; A2A_TLS_CA names its authorities)" if arrival.tls else ""
+    facts = (
+        f"gRPC  {arrival.grpc_address}{tls}",
+        f"HTTP  http://{arrival.http_address}",
+        f"key   {arrival.key_file}",
+    )
+    # without a border: a fold would be pasted along with it
+    tries = ("Try, in another terminal:", *(f"  {line}" for line in lines))
+    typer.echo("\n".join((*_framed(f"a2a-node {arrival.node_id}", facts), *tries)), err=True)
 
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("gRPC", f"{arrival.grpc_address}{' (TLS; A2A_TLS_CA names its authorities)' if arrival.tls else ''}")
-    facts.add_row("HTTP", f"http://{arrival.http_address}")
-    facts.add_row("key", str(arrival.key_file))
-    console = Console(stderr=True, highlight=False, markup=False)
-    console.print(Panel(facts, title=f"a2a-node {arrival.node_id}", title_align="left", expand=False))
-    console.print("Try, in another terminal:")
-    for line in lines:
-        console.print(f"  {line}", soft_wrap=True)  # a border, or a fold, would be pasted along with it
+
+def _framed(title: str, lines: Sequence[str]) -> Sequence[str]:
+    """The lines in a panel, or as they are where it has no room; rich would stay in memory for it, 3 MB."""
+    width = max(len(line) for line in (*lines, title)) + 4
+    border = ("╭", "╮", "╰", "╯", "─", "│")
+    try:
+        "".join(border).encode(sys.stderr.encoding or "ascii")
+    except UnicodeEncodeError:
+        border = ("+", "+", "+", "+", "-", "|")
+    top_left, top_right, left, right, across, down = border
+    if width + 2 > shutil.get_terminal_size().columns:
+        return (title, *lines)
+    return (
+        f"{top_left}{across} {title} {across * (width - len(title) - 3)}{top_right}",
+        *(f"{down}  {line:<{width - 4}}  {down}" for line in lines),
+        f"{left}{across * width}{right}",
+    )

@@ -79,8 +79,10 @@ async def _serve(settings: Settings, postgres_url: str, redis_url: str, stopping
 
 
 def _run(settings: Settings, work: Running) -> None:
+    from a2a_node import lean  # noqa: F401, PLC0415 - before all that it makes lighter
     from a2a_node.cli.logs import configure_logs  # noqa: PLC0415 - as above
 
+    _share_arenas()
     configure_logs(as_json=settings.json_logs, texts=settings.log_texts)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(until_stopped(work))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from a2a_node.access.issuers import Issuer, checked_algorithms, is_fit
+from a2a_node.access.issuers import Issuer, checked_algorithms
+from a2a_node.access.jwks import is_fit
 from a2a_node.access.mint import MESH
 from a2a_node.model.errors import SettingInvalid
 from a2a_node.model.principal import KINDS

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from time import monotonic
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics import Counter, Histogram
+from prometheus_client.registry import CollectorRegistry
 
 from a2a_node.mesh.route import Finds
 from a2a_node.model.call import Call, Proceed

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import asyncpg
 from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio.engine import create_async_engine
 
 from a2a_node.store.driver import Dial, translated
-from a2a_node.store.engine import create_async_engine
 
 HEAD = "0006"
 LOCK = text("SELECT pg_advisory_xact_lock(7021842630051)")  # any number that nobody else locks

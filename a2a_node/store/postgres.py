@@ -15,10 +15,10 @@ from typing import cast
 import orjson
 from opentelemetry.trace import TracerProvider
 from sqlalchemy import Executable, RowMapping, text
+from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from a2a_node.store.driver import Dial, translated
-from a2a_node.store.engine import AsyncConnection, AsyncEngine, create_async_engine
 from a2a_node.store.pool import Pool
 from a2a_node.store.traces import trace_postgres
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
 from opentelemetry.trace import TracerProvider
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio import Redis as Client
 from redis.asyncio.client import PubSub
+from redis.asyncio.client import Redis as Client
+from redis.asyncio.connection import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (

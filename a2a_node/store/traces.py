@@ -7,9 +7,8 @@ touched. Without tracing it is not imported.
 from __future__ import annotations
 
 from opentelemetry.trace import TracerProvider
-from redis.asyncio import Redis
-
-from a2a_node.store.engine import AsyncEngine
+from redis.asyncio.client import Redis
+from sqlalchemy.ext.asyncio.engine import AsyncEngine
 
 
 def trace_postgres(engine: AsyncEngine, provider: TracerProvider) -> None:

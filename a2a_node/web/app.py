@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from a2a_node.model.errors import SettingInvalid
 from a2a_node.web.figures import Figures
@@ -18,7 +18,7 @@ from a2a_node.web.figures import Figures
 Readiness = Callable[[], tuple[bool, Mapping[str, str]]]
 
 
-def app(readiness: Readiness, figures: Figures) -> Starlette:
+def app(readiness: Readiness, figures: Figures) -> Router:
     """The application; `readiness` says whether calls are served, and how each dependency stands."""
 
     async def healthz(_: Request) -> Response:
@@ -32,13 +32,13 @@ def app(readiness: Readiness, figures: Figures) -> Starlette:
         page, media_type = await figures.page(request.headers.get("accept", ""))
         return Response(page, headers={"content-type": media_type})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    return Router(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, application: Starlette) -> AsyncIterator[None]:
+async def serving(host: str, port: int, application: Router) -> AsyncIterator[None]:
     """Serve until the block ends; SettingInvalid when the port is taken."""
-    config = uvicorn.Config(
+    config = Config(
         application, host, port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )
     server = _Quiet(config)
@@ -51,7 +51,7 @@ async def serving(host: str, port: int, application: Starlette) -> AsyncIterator
         await asyncio.wait([task])
 
 
-class _Quiet(uvicorn.Server):
+class _Quiet(Server):
     """A server that leaves the process's signals alone."""
 
     @contextmanager
@@ -60,7 +60,7 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-async def _served(server: uvicorn.Server) -> bool:
+async def _served(server: Server) -> bool:
     """Whether it ended in order; uvicorn leaves by SystemExit when it cannot bind."""
     try:
         await server.serve()
@@ -69,7 +69,7 @@ async def _served(server: uvicorn.Server) -> bool:
     return True
 
 
-async def _started(server: uvicorn.Server, task: asyncio.Task[bool], port: int) -> None:
+async def _started(server: Server, task: asyncio.Task[bool], port: int) -> None:
     while not server.started:
         if task.done():
             raise SettingInvalid("http_port", f"{port} cannot be listened on; is another node running?")

@@ -7,7 +7,10 @@ import platform
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from prometheus_client import CollectorRegistry, GCCollector, Histogram, Info, ProcessCollector
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics import Histogram, Info
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import CollectorRegistry
 
 EVERY = 0.25  # seconds between looks at the loop
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

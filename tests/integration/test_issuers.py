@@ -12,7 +12,8 @@ from time import monotonic
 
 import pytest
 
-from a2a_node.access.issuers import Issuer, Issuers, Pace, fetched
+from a2a_node.access.fetching import fetched
+from a2a_node.access.issuers import Issuer, Issuers, Pace
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import Unauthenticated
 from tests.integration.conftest import Running

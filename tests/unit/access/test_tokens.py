@@ -215,7 +215,7 @@ async def test_what_is_refused_for_good_is_not_checked_again(house: House, monke
         checked.append(token)
         return decode(token, *more, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(jwt, "decode", counted)
+    monkeypatch.setattr("a2a_node.access.tokens.decode", counted)
     wrong, early = signed(aud="elsewhere"), signed(nbf=int(time()) + 600)
     for _ in range(3):
         assert isinstance(await house.shown(wrong), str)
