@@ -5,7 +5,7 @@ RUNTIME := .venv/.runtime
 STAMP := .venv/.development
 TESTS ?= tests/unit tests/contract tests/integration tests/e2e
 .DEFAULT_GOAL := up
-.PHONY: up test check lint types imports protos generated breaking gen bench setup clean
+.PHONY: up test check lint types imports protos generated breaking gen bench chaos chaos-quick setup clean
 
 # What a node needs is installed first and alone, so that the first `make up` is quick.
 define install
@@ -79,6 +79,12 @@ generated: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+# Every fault on real processes under load: under 10 minutes, or what CHAOS_ROUNDS and CHAOS_SECONDS say.
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-quick: $(STAMP)
+	@$(BIN)/python -m tests.chaos --quick $(ARGS)
 
 clean:
 	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -71,7 +71,7 @@ async def opened(
 ) -> AsyncIterator[Stores]:
     """The stores behind their ports, the schema of Postgres up to date.
 
-    `lease` is that of streams, in seconds; `traces` hears what calls ask of the stores.
+    `lease` is that of streams and of calls with a key, in seconds; `traces` hears what calls ask of the stores.
     """
     async with AsyncExitStack() as house:
         await migrated(postgres_url)
@@ -83,7 +83,7 @@ async def opened(
             database,
             shared,
             PostgresRegistry(database),
-            RedisOutcomes(shared, wakeups),
+            RedisOutcomes(shared, wakeups, lease=lease),
             sessions,
             RedisValues(shared),
             RedisTopics(shared, wakeups),

@@ -215,6 +215,35 @@ async def test_a_unary_call_with_a_key_ends_for_whoever_asks_when_its_node_dies(
         assert (await other.cancel(call_id)).status is CallStatus.FAILED
 
 
+async def test_a_call_with_a_key_is_done_elsewhere_soon_after_its_node_died(nodes: Nodes) -> None:
+    """Whoever repeats it at another node waits no longer than the lease of the dead one."""
+    here, there = nodes.start(), nodes.start()
+    begun, again = asyncio.Event(), asyncio.Event()
+    worker = Agent("worker", version="1.0.0")
+
+    @worker.capability
+    async def work() -> str:
+        begun.set()
+        await again.wait()
+        return "done"
+
+    async with (
+        MeshClient(here.address, nodes.key) as mesh,
+        MeshClient(there.address, nodes.key) as other,
+        attached(worker, there.address, key=nodes.key),
+        asyncio.timeout(PATIENCE),
+    ):
+        waiting = asyncio.ensure_future(mesh.call("worker", "work", idempotency_key="k"))
+        await begun.wait()
+        os.kill(here.pid, signal.SIGKILL)
+        killed = monotonic()
+        again.set()
+        with pytest.raises(MeshError):
+            await waiting
+        assert await other.call("worker", "work", idempotency_key="k") == {"result": "done"}
+        assert monotonic() - killed < 2 * LEASE
+
+
 async def known(mesh: MeshClient, call_id: str) -> CallRecord | None:
     """How a call stands; None while that cannot be told."""
     try:

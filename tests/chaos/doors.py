@@ -1,0 +1,88 @@
+"""Doors in front of servers: they know who comes, let some wait, and keep some out as a broken network does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+CHUNK = 65_536  # bytes
+Address = tuple[str, int]
+
+
+class Door:
+    """A port that leads to a server; `open_door` makes one."""
+
+    def __init__(self, target: Address, who: Callable[[int], str]) -> None:
+        """`who` names the process behind a port of this machine."""
+        self._target = target
+        self._who = who
+        self._barred: set[str] = set()
+        self._changed = asyncio.Condition()
+        self._came = 0
+        self._every, self._seconds = 0, 0.0
+        self.address: Address = ("", 0)
+        self.waited = 0  # connections that were let wait
+
+    def delay(self, every: int, seconds: float) -> None:
+        """Let one connection in so many wait before it leads anywhere; 0 for none."""
+        self._every, self._seconds = every, seconds
+
+    async def bar(self, *names: str) -> None:
+        """Let nothing through from or to these, without a word to either side; nobody means that all pass again."""
+        async with self._changed:
+            self._barred = set(names)
+            self._changed.notify_all()
+
+    async def carry(self, near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:
+        """One connection, until either side ends it."""
+        self._came += 1
+        name = self._who(near_end.get_extra_info("peername")[1])
+        try:
+            if self._every and self._came % self._every == 0:
+                self.waited += 1
+                await asyncio.sleep(self._seconds)
+            await self._passes(name)
+            far, far_end = await asyncio.open_connection(*self._target)
+        except OSError:
+            near_end.transport.abort()
+            return
+        try:
+            await asyncio.gather(self._pump(near, far_end, name), self._pump(far, near_end, name))
+        finally:
+            near_end.transport.abort()
+            far_end.transport.abort()
+
+    async def _passes(self, name: str) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: name not in self._barred)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, name: str) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(CHUNK):
+                await self._passes(name)
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+
+@asynccontextmanager
+async def open_door(at: Address, target: Address, who: Callable[[int], str]) -> AsyncIterator[Door]:
+    """A door at an address, until the block ends; port 0 is a free one."""
+    door = Door(target, who)
+    carried: set[asyncio.Task[None]] = set()
+
+    def accept(near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(door.carry(near, near_end))
+        carried.add(task)
+        task.add_done_callback(carried.discard)
+
+    server = await asyncio.start_server(accept, *at)
+    door.address = server.sockets[0].getsockname()[:2]
+    try:
+        yield door
+    finally:
+        server.close()
+        for task in carried:
+            task.cancel()
+        await asyncio.gather(*carried, return_exceptions=True)

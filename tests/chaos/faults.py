@@ -1,0 +1,145 @@
+"""The faults: what is done to a mesh, for how long, and how it is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from tests.chaos import clock
+from tests.chaos.mesh import Mesh
+
+Done = Callable[[Mesh, int], AbstractAsyncContextManager[None]]
+HOUR = 3600
+STOP = 5.0  # seconds that a process is stopped: longer than its lease, and than others wait for it
+DELAYED, DELAY = 10, 2.0  # one connection in ten, by two seconds
+
+
+class Kind(Enum):
+    """How a fault is repeated, and when the mesh can recover."""
+
+    ROUNDS = auto()  # many times; from the moment that it is done
+    OUTAGE = auto()  # once and long; from the moment that it is over, for keys need their store
+    SPELL = auto()  # once and long; from the moment that it is done
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of misfortune; `done` is told which round it is, and a block in it is the time that it lasts."""
+
+    name: str
+    kind: Kind
+    done: Done
+    churn: int = 0
+
+
+@asynccontextmanager
+async def nothing(_: Mesh, __: int) -> AsyncIterator[None]:
+    """No fault, to see that the figures are clean without one."""
+    yield
+
+
+def killed(part: str) -> Done:
+    """Kill -9, then start again."""
+
+    @asynccontextmanager
+    async def done(mesh: Mesh, _: int) -> AsyncIterator[None]:
+        await mesh.parts[part].end(signal.SIGKILL)
+        yield
+        await mesh.parts[part].start()
+
+    return done
+
+
+def stopped(part: str) -> Done:
+    """SIGSTOP, then SIGCONT: it neither works nor dies, and goes on with what it was at."""
+
+    @asynccontextmanager
+    async def done(mesh: Mesh, _: int) -> AsyncIterator[None]:
+        mesh.parts[part].signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(STOP)
+            yield
+        finally:
+            mesh.parts[part].signal(signal.SIGCONT)
+
+    return done
+
+
+def away(*stores: str) -> Done:
+    """Stores that are stopped: their connections stay, and nothing answers."""
+
+    @asynccontextmanager
+    async def done(mesh: Mesh, _: int) -> AsyncIterator[None]:
+        processes = mesh.servers(*stores)
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    return done
+
+
+@asynccontextmanager
+async def parted(mesh: Mesh, _: int) -> AsyncIterator[None]:
+    """Nothing passes between two nodes, while both reach the stores, the third one and their agents."""
+    await mesh.doors["serving"].bar("front")
+    await mesh.doors["front"].bar("serving")
+    try:
+        yield
+    finally:
+        await mesh.doors["serving"].bar()
+        await mesh.doors["front"].bar()
+
+
+@asynccontextmanager
+async def delayed(mesh: Mesh, _: int) -> AsyncIterator[None]:
+    """One connection in ten, of clients and of nodes, leads nowhere for two seconds."""
+    for door in mesh.doors.values():
+        door.delay(DELAYED, DELAY)
+    try:
+        yield
+    finally:
+        for door in mesh.doors.values():
+            door.delay(0, 0.0)
+
+
+@asynccontextmanager
+async def off_clock(mesh: Mesh, round_: int) -> AsyncIterator[None]:
+    """The serving node starts again with a clock that is an hour fast, or slow; afterwards with the right one."""
+    built = clock.library(mesh.home)
+    if built is None:
+        raise RuntimeError("a clock that is off needs a C compiler, and there is none")
+    node = mesh.parts["serving"]
+    await node.end()
+    await node.start(**clock.off_by(built, -HOUR if round_ % 2 else HOUR))
+    yield
+    await node.end()
+    await node.start()
+
+
+LANES = (
+    (
+        Fault("none", Kind.SPELL, nothing),
+        Fault("serving_node_killed", Kind.ROUNDS, killed("serving")),
+        Fault("serving_node_stopped", Kind.ROUNDS, stopped("serving")),
+        Fault("agent_stopped", Kind.ROUNDS, stopped("a")),
+        Fault("connections_delayed", Kind.SPELL, delayed, churn=5),
+    ),
+    (
+        Fault("agent_killed", Kind.ROUNDS, killed("a")),
+        Fault("client_node_killed", Kind.ROUNDS, killed("front")),
+        Fault("client_node_stopped", Kind.ROUNDS, stopped("front")),
+        Fault("postgres_stopped", Kind.OUTAGE, away("postgres")),
+        Fault("redis_stopped", Kind.OUTAGE, away("valkey-server")),
+        Fault("both_stores_stopped", Kind.OUTAGE, away("postgres", "valkey-server")),
+        Fault("two_nodes_parted", Kind.SPELL, parted),
+        Fault("clock_an_hour_fast_or_slow", Kind.SPELL, off_clock),
+    ),
+)

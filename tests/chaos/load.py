@@ -1,0 +1,169 @@
+"""The load: calls with a key that are asked until they have an outcome, calls without, streams, and rationed calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count, cycle
+from time import monotonic
+from typing import cast
+
+from a2a_node.client import MeshClient
+from a2a_node.model.errors import MeshError, RateLimited, StreamGap
+from tests.chaos.tally import Answer, Tally, event
+
+PATIENCE = 60.0  # seconds that a user asks again
+TRY = 4.0  # seconds that a user waits for one answer
+PAUSE = 0.02  # seconds between calls
+EVENTS = 100  # of a stream
+KEYED, PLAIN, STREAMS, RATIONED = 4, 2, 3, 2  # workers
+TOGETHER = 8  # calls with one key
+SAMPLE = 300  # calls whose outcome is asked for again
+
+Clients = Sequence[MeshClient]
+Work = Callable[[Clients, str], Awaitable[None]]
+
+
+class Load:
+    """Asks two nodes of a mesh, the first one first, until it is told to stop."""
+
+    def __init__(self, name: str, addresses: Sequence[str], key: str, churn: int = 0) -> None:
+        """`churn` is after how many calls a worker makes new connections; 0 for never."""
+        self._name, self._addresses, self._key, self._churn = name, addresses, key, churn
+        self._stopped = False
+        self._numbers = count(1)
+        self._news = asyncio.Condition()
+        self._last: dict[str, float] = {}  # when the last call that a worker had answered was begun
+        self._copies: dict[str, float] = {}  # the same for the agent's copies
+        self.tally = Tally()
+
+    async def run(self) -> None:
+        """Ask until stopped."""
+        kinds = ((self._keyed, KEYED), (self._plain, PLAIN), (self._stream, STREAMS), (self._rationed, RATIONED))
+        async with asyncio.TaskGroup() as tasks:
+            for work, workers in kinds:
+                for worker in range(workers):
+                    tasks.create_task(self._repeated(work, f"{work.__name__}{worker}"))
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._stopped = True
+
+    async def steady(self, copies: Sequence[str], since: float) -> bool:
+        """Wait until every worker and these copies have answered what was begun after a time; whether they did."""
+
+        def well() -> bool:
+            late = [self._copies.get(copy, 0.0) for copy in copies] + list(self._last.values())
+            return len(self._last) == KEYED + PLAIN and min(late) >= since
+
+        try:
+            async with asyncio.timeout(PATIENCE), self._news:
+                await self._news.wait_for(well)
+        except TimeoutError:
+            return False
+        return True
+
+    async def ask_again(self) -> None:
+        """Ask calls with a key once more: they have the outcome that they had."""
+        async with self._clients() as clients:
+            for answer in self.tally.answers[-SAMPLE:]:
+                again = await self._outcome(clients, answer.number)
+                self.tally.other_outcomes += again is not None and again["execution"] != answer.execution
+
+    async def wait_for_each_other(self, address: str) -> None:
+        """Ask a node the same several times at once: all but one wait, which takes a connection that then stays."""
+        async with MeshClient(address, self._key) as mesh:
+            ask = [mesh.call("steady", "ask", {"number": "warm"}, idempotency_key=address) for _ in range(TOGETHER)]
+            await asyncio.gather(*ask)
+
+    async def _repeated(self, work: Work, worker: str) -> None:
+        while not self._stopped:
+            async with self._clients() as clients:
+                await self._while_connected(work, clients, worker)
+
+    async def _while_connected(self, work: Work, clients: Clients, worker: str) -> None:
+        for done in count(1):
+            await work(clients, worker)
+            await asyncio.sleep(PAUSE)
+            if self._stopped or done == self._churn:
+                return
+
+    @asynccontextmanager
+    async def _clients(self) -> AsyncIterator[Clients]:
+        async with AsyncExitStack() as house:
+            turns = (self._addresses, self._addresses[::-1])
+            yield [await house.enter_async_context(MeshClient(",".join(turn), self._key)) for turn in turns]
+
+    async def _keyed(self, clients: Clients, worker: str) -> None:
+        number, began = f"keyed-{self._name}-{next(self._numbers)}", monotonic()
+        self.tally.asked += 1
+        answer = await self._outcome(clients, number)
+        if answer is None:
+            self.tally.lost += 1
+        else:
+            await self._heard(
+                self.tally.answers, Answer(number, answer["execution"], answer["copy"], began, monotonic()), worker
+            )
+
+    async def _outcome(self, clients: Clients, number: str) -> dict[str, str] | None:
+        """What a user does who needs an outcome: ask again, elsewhere, with the same key."""
+        until = monotonic() + PATIENCE
+        for mesh in cycle(clients):
+            try:
+                answer = await mesh.call("steady", "ask", {"number": number}, timeout=TRY, idempotency_key=number)
+                return cast("dict[str, str]", answer)
+            except MeshError as failure:
+                self.tally.reasons[failure.reason] += 1
+            if monotonic() > until:
+                return None
+            await asyncio.sleep(5 * PAUSE)
+        return None
+
+    async def _plain(self, clients: Clients, worker: str) -> None:
+        number, began = f"plain-{self._name}-{next(self._numbers)}", monotonic()
+        self.tally.asked += 1
+        for mesh in clients:  # another number for the second one: nobody may repeat a call without a key
+            try:
+                said = await mesh.call("steady", "ask", {"number": number}, timeout=TRY)
+            except MeshError as failure:
+                self.tally.reasons[f"plain {failure.reason}"] += 1
+                number = f"{number}-again"
+            else:
+                answer = cast("dict[str, str]", said)
+                await self._heard(
+                    self.tally.plain, Answer(number, answer["execution"], answer["copy"], began, monotonic()), worker
+                )
+                return
+
+    async def _heard(self, kept: list[Answer], answer: Answer, worker: str) -> None:
+        kept.append(answer)
+        self._last[worker] = answer.began
+        self._copies[answer.copy] = max(answer.began, self._copies.get(answer.copy, 0.0))
+        async with self._news:
+            self._news.notify_all()
+
+    async def _stream(self, clients: Clients, _: str) -> None:
+        self.tally.asked += 1
+        last = 0
+        try:
+            async for said in clients[0].stream("steady", "count", {"n": EVENTS}, timeout=PATIENCE):
+                last = event(self.tally, cast("dict[str, int]", said)["number"], last)
+            self.tally.events_lost += EVENTS - last
+        except StreamGap as gap:
+            self.tally.events_lost += 1
+            self.tally.reasons[f"stream {gap.reason}"] += 1
+        except MeshError as failure:
+            self.tally.reasons[f"stream {failure.reason}"] += 1
+
+    async def _rationed(self, clients: Clients, worker: str) -> None:
+        began, mesh = monotonic(), clients[int(worker[-1])]
+        self.tally.asked += 1
+        try:
+            await mesh.call("steady", "rationed", timeout=TRY)
+        except RateLimited:
+            return
+        except MeshError as failure:
+            self.tally.reasons[f"rationed {failure.reason}"] += 1
+        else:
+            self.tally.rationed.append((began, monotonic()))

@@ -1,0 +1,168 @@
+"""The mesh that suffers: three nodes and two copies of an agent, each in a process of its own, on stores of their own.
+
+Clients ask `front`; the agent's copies are at `serving` and `other`. Nodes meet at addresses of this machine that lead
+through doors, so that a network between two of them can break.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+import psutil
+
+from tests.chaos import gauges
+from tests.chaos.doors import Door, open_door
+from tests.e2e.nodes import A2A_NODE
+from tests.e2e.processes import Program
+
+LEASE = 3  # seconds
+NODES = ("front", "serving", "other")
+COPIES = {"a": "serving", "b": "other"}
+QUIET = 20.0  # seconds that what is left may take to end
+HOST = "127.0.0.1"
+
+
+class Part:
+    """A process of the mesh that dies and comes back."""
+
+    def __init__(self, command: Sequence[str | Path], environ: Mapping[str, str], ready: str) -> None:
+        self._command, self._environ, self._ready = command, environ, ready
+        self._program: Program | None = None
+
+    async def start(self, **environ: str) -> None:
+        """Run it, and wait until it is ready."""
+        self._program = Program(self._command, {**self._environ, **environ})
+        await asyncio.to_thread(self._program.line, self._ready)
+
+    async def end(self, sign: signal.Signals = signal.SIGTERM) -> None:
+        """End it, and wait until it has ended."""
+        if self._program is not None:
+            await asyncio.to_thread(self._program.end, sign)
+
+    def signal(self, sign: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, sign)
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 before it was started."""
+        return 0 if self._program is None else self._program.pid
+
+    @property
+    def output(self) -> str:
+        """What it has said since it was started."""
+        return "" if self._program is None else self._program.output
+
+
+class Mesh:
+    """All of it; made by `mesh`."""
+
+    def __init__(self, home: Path, key: str, stores: Mapping[str, str], net: int) -> None:
+        """`net` tells meshes on one machine apart: their nodes meet at 127.0.net.1, 2 and 3."""
+        self.home, self.key = home, key
+        self._net = net
+        self._common = {**stores, "A2A_LEASE": str(LEASE), "A2A_KEY": key, "A2A_ACCESS_LOG": "false"}
+        self._ports = {name: [free_port() for _ in range(3)] for name in NODES}
+        self.parts: dict[str, Part] = {}
+        self.doors: dict[str, Door] = {}  # to the nodes, from other nodes; "clients" is that of front for clients
+
+    def address(self, node: str) -> str:
+        """Where clients find a node."""
+        return f"{HOST}:{self._ports[node][0]}"
+
+    async def open(self, house: AsyncExitStack) -> None:
+        """Start everything; the house ends it."""
+        for number, name in enumerate(NODES, start=1):
+            port = self._ports[name][1]
+            here = (f"127.0.{self._net}.{number}", port)
+            self.doors[name] = await house.enter_async_context(open_door(here, (HOST, port), self._who))
+            self.parts[name] = self._node(name, here[0])
+        front = (HOST, self._ports["front"][0])
+        self.doors["clients"] = await house.enter_async_context(open_door((HOST, 0), front, self._who))
+        for copy, node in COPIES.items():
+            self.parts[copy] = self._agent(copy, node)
+        for part in self.parts.values():
+            house.push_async_callback(part.end)
+            await part.start()
+
+    async def gauges(self) -> Counter[str]:
+        """What all nodes have under way."""
+        seen: Counter[str] = Counter()
+        for name in NODES:
+            for figure, count in (await gauges.read(f"{HOST}:{self._ports[name][2]}")).items():
+                seen[f"{name} {figure}"] = count
+        return seen
+
+    async def left(self, before: Counter[str]) -> Counter[str]:
+        """What does not end after the load has."""
+        until = monotonic() + QUIET
+        while (left := gauges.left(before, await self.gauges())) and monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
+        return left
+
+    def servers(self, *names: str) -> list[psutil.Process]:
+        """The processes of stores: `postgres`, `valkey-server`."""
+        return [process for process in psutil.process_iter() if self._ours(process, names)]
+
+    def ledger(self) -> list[list[str]]:
+        """All lines of the agents' ledgers."""
+        files = [self.home / f"{copy}.ledger" for copy in COPIES]
+        return [line.split() for file in files if file.exists() for line in file.read_text().splitlines()]
+
+    def _ours(self, process: psutil.Process, names: Sequence[str]) -> bool:
+        try:
+            return process.name() in names and str(self.home) in " ".join([*process.cmdline(), process.cwd()])
+        except psutil.Error:
+            return False
+
+    def _who(self, port: int) -> str:
+        """The node behind a port, or nobody's name."""
+        for name in NODES:
+            with suppress(psutil.Error):
+                if port in {one.laddr.port for one in psutil.Process(self.parts[name].pid).net_connections("tcp4")}:
+                    return name
+        return ""
+
+    def _node(self, name: str, advertised: str) -> Part:
+        ports = zip(("grpc-port", "peer-port", "http-port"), self._ports[name], strict=True)
+        data_dir = self.home / name
+        data_dir.mkdir(mode=0o700)
+        (data_dir / "dev.key").write_text(self.key)
+        (data_dir / "dev.key").chmod(0o600)
+        words = [f"--{option}={port}" for option, port in ports]
+        words += [f"--data-dir={data_dir}", f"--node-id={name}", f"--advertise-host={advertised}"]
+        return Part((A2A_NODE, "serve", *words), self._common, r"ready grpc=")
+
+    def _agent(self, copy: str, node: str) -> Part:
+        ledger = self.home / f"{copy}.ledger"
+        command = (sys.executable, "-m", "tests.chaos.agents", copy, self.address(node), ledger)
+        return Part(command, self._common, r"^ready$")
+
+
+def free_port() -> int:
+    """A port that nobody listens on, on any address of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def mesh(home: Path, key: str, net: int) -> AsyncIterator[Mesh]:
+    """A mesh that takes calls, until the block ends."""
+    stores = Part((sys.executable, "-m", "tests.bench.stores", home / "stores", home / "urls"), {}, r"^ready$")
+    async with AsyncExitStack() as house:
+        house.push_async_callback(stores.end)
+        await stores.start()
+        postgres_url, redis_url = (home / "urls").read_text().split()
+        opened = Mesh(home, key, {"A2A_POSTGRES_URL": postgres_url, "A2A_REDIS_URL": redis_url}, net)
+        await opened.open(house)
+        yield opened
