@@ -14,6 +14,7 @@ from a2a_node.attach.host import Host, Place
 from a2a_node.attach.work import Bounds, Work
 from a2a_node.client.sending import write
 from a2a_node.model.errors import AgentOverloaded, CapabilityNotFound, MeshError, NodeUnreachable
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import to_mapping, to_payload
@@ -29,8 +30,9 @@ Wire: TypeAlias = "grpc.aio.StreamStreamCall[pb.AttachRequest, pb.AttachResponse
 class Stream:
     """Serves calls over one stream until the node closes it; its calls end with it."""
 
-    def __init__(self, host: Host, wire: Wire, welcomed: Callable[[Place], None]) -> None:
+    def __init__(self, host: Host, wire: Wire, welcomed: Callable[[Place], None], awake: Awake | None = None) -> None:
         self._host, self._wire, self._welcomed = host, wire, welcomed
+        self._awake = awake or Awake()
         self._works: dict[str, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: Outbox[pb.AttachRequest] = Outbox(OUTGOING, self._tasks)
@@ -44,7 +46,7 @@ class Stream:
         """Serve until the node has closed the stream; AioRpcError is its status, NodeUnreachable means its silence."""
         self._out.push(self._host.hello())
         try:
-            await first(self._read(), self._out.run(self._write, _packed), self._watch())
+            await first(self._read(), self._out.run(self._write, _packed), self._watch(), self._awake.watch())
         finally:
             self._out.close()
             self._wire.cancel()
@@ -99,7 +101,7 @@ class Stream:
         except MeshError as failure:
             self._out.push(pb.AttachRequest(call_id=call_id, fail=to_call_error(failure)))
             return
-        task = work.begin(self._host.agent, start)
+        task = work.begin(self._host.agent, start, self._awake)
         self._works[call_id] = work
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(call_id, work, done))

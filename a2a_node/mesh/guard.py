@@ -6,6 +6,7 @@ agent that fails or refuses may do so because of what it was asked, so that cost
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 
 import structlog
@@ -13,17 +14,20 @@ import structlog
 from a2a_node.mesh.copies import Copies, Copy
 from a2a_node.model.call import Call, Layer, Proceed
 from a2a_node.model.errors import AgentLost, AgentProtocol, InternalError, MeshError
+from a2a_node.wire.awake import Awake
 
 log = structlog.get_logger()
 ILL = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "INTERNAL")  # codes that cost an instance its share
 
 
-def guard(copies: Copies) -> Layer:
-    """The layer; `balance` above asks the same copies who may be called."""
+def guard(copies: Copies, awake: Awake) -> Layer:
+    """The layer; `balance` above asks the same copies who may be called. Nothing goes out until the node is awake."""
 
     async def layer(call: Call, proceed: Proceed) -> None:
         if call.instance is None:
             raise InternalError
+        if (seconds := awake.look()) > 0:
+            await asyncio.sleep(seconds)
         copy = copies.of(call.instance.id)
         probe, begun = copy.breaker.begin(), monotonic()
         copy.score.in_flight += 1

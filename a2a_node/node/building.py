@@ -66,6 +66,7 @@ from a2a_node.web.figures import Figures
 from a2a_node.web.limit_gauges import of_limits
 from a2a_node.web.people import of_people
 from a2a_node.web.ways import Ways, of_ways
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.seals import Seals
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
@@ -105,6 +106,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
         )
         frozen = await house.enter_async_context(enforced(kept.freezes, calls, directory, (name, decisions.roots)))
         outliving = await house.enter_async_context(Outliving.keeping(calls))
+        awake = await house.enter_async_context(Awake.watching())
         returning = Returning(kept.streams, calls, settings.lease)
         layers = Layers(
             settings=settings,
@@ -126,6 +128,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
             seals=seals,
             audited=audited,
             copies=Copies(directory.has),
+            awake=awake,
             retry=Retry(),
             spans=tracing.spans,
             limits=limits,

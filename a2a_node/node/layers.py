@@ -37,6 +37,7 @@ from a2a_node.pipeline.permit import Permit, Place
 from a2a_node.pipeline.trace import trace
 from a2a_node.settings import Settings
 from a2a_node.tracing.spans import Spans
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.seals import Seals
 
 
@@ -63,6 +64,7 @@ class Layers:
     seals: Seals
     audited: Audited
     copies: Copies
+    awake: Awake
     retry: Retry
     spans: Spans
     limits: Limits
@@ -108,7 +110,7 @@ class Layers:
                 cached(self.outcomes, self.lookups),  # one agent call for many equal ones
                 self.retry.layer,  # above balance, so that another try may go elsewhere
                 self._balance().layer,  # picks the instance
-                guard(self.copies),  # below balance: it knows one instance
+                guard(self.copies, self.awake),  # below balance: it knows one instance
                 spanned(self.spans, self.node_id),  # just around the leaf: one span for each try
             ],
             self._carry(),
@@ -123,7 +125,7 @@ class Layers:
                 self.stopping.check_again,
                 self._budgeted(),  # what its agent uses is told to this node
                 self._balance().here,  # no call goes from node to node to node
-                guard(self.copies),
+                guard(self.copies, self.awake),
                 spanned(self.spans, self.node_id),
             ],
             self._carry(),

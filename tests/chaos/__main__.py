@@ -18,7 +18,7 @@ from time import monotonic
 
 from tests.chaos.faults import LANES, Fault, Kind
 from tests.chaos.load import Load
-from tests.chaos.mesh import COPIES, NODES, Mesh, mesh
+from tests.chaos.mesh import COPIES, Mesh, mesh
 from tests.chaos.rows import Row, written
 from tests.chaos.tally import doubled, over_admitted
 from tests.e2e.tools import ROOT
@@ -98,8 +98,9 @@ async def rounds(suffers: Mesh, load: Load, fault: Fault, extent: Extent) -> lis
     """Do it so often; milliseconds until the first good call of each round. RuntimeError when it does not recover."""
     recoveries = []
     many = fault.kind is Kind.ROUNDS
+    times = extent.rounds if many else min(fault.times, max(1, extent.rounds // 2))
     await well(load, fault, monotonic())
-    for number in range(extent.rounds if many else 2 if fault.name.startswith("clock") else 1):
+    for number in range(times):
         await asyncio.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - anywhere in the middle of calls
         since = monotonic()
         async with fault.done(suffers, number):
@@ -123,8 +124,6 @@ async def warmed(suffers: Mesh) -> None:
     steady = await load.steady([*COPIES], monotonic())
     load.stop()
     await running
-    for name in NODES:
-        await load.wait_for_each_other(suffers.address(name))
     if not steady:
         raise RuntimeError("the mesh does not work before anything was done to it")
     await asyncio.sleep(0.5)

@@ -34,6 +34,7 @@ class Fault:
     kind: Kind
     done: Done
     churn: int = 0
+    times: int = 1  # that one which lasts is done
 
 
 @asynccontextmanager
@@ -140,6 +141,6 @@ LANES = (
         Fault("redis_stopped", Kind.OUTAGE, away("valkey-server")),
         Fault("both_stores_stopped", Kind.OUTAGE, away("postgres", "valkey-server")),
         Fault("two_nodes_parted", Kind.SPELL, parted),
-        Fault("clock_an_hour_fast_or_slow", Kind.SPELL, off_clock),
+        Fault("clock_an_hour_fast_or_slow", Kind.SPELL, off_clock, times=2),
     ),
 )

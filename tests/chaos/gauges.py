@@ -9,7 +9,8 @@ from collections import Counter
 
 WATCHED = ("a2a_calls_in_flight", "a2a_agent_load", "a2a_open_streams", "a2a_store_connections_in_use")
 LINE = re.compile(rf"^((?:{'|'.join(WATCHED)})(?:\{{[^}}]*\}})?) ([0-9.e+-]+)$", re.MULTILINE)
-LINKS = 2  # that a node of three may have from the others, whether they were dialled yet or not
+# What stays once it was needed: links of a node from the two others, and its one connection for news from Redis.
+LASTING = {"PeerService/Link": 2, 'connections_in_use{store="redis"}': 1}
 
 
 async def read(http: str) -> Counter[str]:
@@ -24,6 +25,7 @@ async def read(http: str) -> Counter[str]:
 
 
 def left(before: Counter[str], after: Counter[str]) -> Counter[str]:
-    """What is there that was not there before; links to other nodes come and go as they are needed."""
-    allowed = {name: max(before[name], LINKS) if "/Link" in name else before[name] for name in after}
+    """What is there that was not there before, and does not stay once it was needed."""
+    stays = {name: max((most for part, most in LASTING.items() if part in name), default=0) for name in after}
+    allowed = {name: max(before[name], stays[name]) for name in after}
     return Counter({name: count - allowed[name] for name, count in after.items() if count > allowed[name]})

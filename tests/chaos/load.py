@@ -18,7 +18,6 @@ TRY = 4.0  # seconds that a user waits for one answer
 PAUSE = 0.02  # seconds between calls
 EVENTS = 100  # of a stream
 KEYED, PLAIN, STREAMS, RATIONED = 4, 2, 3, 2  # workers
-TOGETHER = 8  # calls with one key
 SAMPLE = 300  # calls whose outcome is asked for again
 
 Clients = Sequence[MeshClient]
@@ -70,12 +69,6 @@ class Load:
             for answer in self.tally.answers[-SAMPLE:]:
                 again = await self._outcome(clients, answer.number)
                 self.tally.other_outcomes += again is not None and again["execution"] != answer.execution
-
-    async def wait_for_each_other(self, address: str) -> None:
-        """Ask a node the same several times at once: all but one wait, which takes a connection that then stays."""
-        async with MeshClient(address, self._key) as mesh:
-            ask = [mesh.call("steady", "ask", {"number": "warm"}, idempotency_key=address) for _ in range(TOGETHER)]
-            await asyncio.gather(*ask)
 
     async def _repeated(self, work: Work, worker: str) -> None:
         while not self._stopped:

@@ -16,6 +16,7 @@ from a2a_node.client.caller import MeshCaller
 from a2a_node.client.connection import Connection
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import MeshError
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
@@ -152,14 +153,16 @@ class Node:
 
 
 @asynccontextmanager
-async def attached(options: Options = OPTIONS, *, welcome: bool = True) -> AsyncIterator[tuple[Node, Stream]]:
+async def attached(
+    options: Options = OPTIONS, *, welcome: bool = True, awake: Awake | None = None
+) -> AsyncIterator[tuple[Node, Stream]]:
     """An agent that has dialled, and mostly is welcome."""
     global noted  # noqa: PLW0603 - the agent's functions are the module's
     noted = Noted()
     node, capabilities = Node(), {offered.name: offered for offered in agent.descriptor.capabilities}
     threads, mesh = Threads("test"), MeshCaller(Connection("127.0.0.1:1", ""))
     host = Host(agent, "127.0.0.1:1", mesh, threads, options, capabilities)
-    stream = Stream(host, cast("Wire", node), node.places.append)
+    stream = Stream(host, cast("Wire", node), node.places.append, awake)
 
     async def run() -> None:
         try:
@@ -321,6 +324,21 @@ async def test_a_silent_node_is_taken_for_lost() -> None:
         await node.ended.wait()
         assert node.failure is not None
         assert node.failure.reason == "NODE_UNREACHABLE"
+
+
+async def test_an_agent_that_stood_still_begins_no_call_that_was_cancelled_meanwhile() -> None:
+    """What waits to be read is old: the end of a call may be in it, too."""
+    now = 0.0
+    async with attached(awake=Awake(lambda: now)) as (node, _):
+        now += 60.0
+        node.start("c2", "say", '{"text": "x"}')
+        for _ in range(10):
+            await asyncio.sleep(0)
+        node.send("c2", cancel=pb.AttachCancel())
+        now += 0.1
+        node.start("c3", "say", '{"text": "y"}')
+        assert (await node.next("end")).call_id == "c3"
+        assert [context.call_id for context in noted.contexts] == ["c3"]
 
 
 async def test_an_agent_that_leaves_says_so_once() -> None:

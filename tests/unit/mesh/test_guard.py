@@ -21,6 +21,7 @@ from a2a_node.model.errors import (
     InternalError,
     MeshError,
 )
+from a2a_node.wire.awake import BEAT, Awake
 from tests.unit.mesh.calls import call, done, instance
 
 
@@ -29,7 +30,9 @@ class House:
 
     def __init__(self) -> None:
         self.copies = Copies(lambda _: True)
-        self.layer = guard(self.copies)
+        self.time = 0.0
+        self.awake = Awake(lambda: self.time)
+        self.layer = guard(self.copies, self.awake)
         self.copy = self.copies.of("one")
 
     async def ends(self, failure: BaseException) -> None:
@@ -47,6 +50,26 @@ class House:
     def state(self) -> State:
         """Of its breaker, now."""
         return self.copy.breaker.state(asyncio.get_running_loop().time())
+
+
+async def test_a_node_that_stood_still_begins_nothing_before_it_has_heard_what_happened() -> None:
+    """A call that is cancelled by what piled up never goes out."""
+    house = House()
+    house.time = 60.0
+    asked, begun = call(), asyncio.Event()
+    asked.instance = instance("one")
+
+    async def serve(_: Call) -> None:
+        begun.set()
+
+    going = asyncio.ensure_future(house.layer(asked, serve))
+    await asyncio.sleep(0)
+    going.cancel()
+    await asyncio.wait([going])
+    assert not begun.is_set()
+    house.time += BEAT
+    await house.layer(asked, serve)
+    assert begun.is_set()
 
 
 async def test_a_lost_instance_is_taken_out_at_once() -> None:

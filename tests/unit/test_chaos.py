@@ -1,0 +1,43 @@
+"""The figures of `make chaos`: they see what they are there to see."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.chaos.agents import BURST, RATE
+from tests.chaos.gauges import left
+from tests.chaos.tally import Answer, Tally, doubled, event, over_admitted
+
+
+def test_events_that_are_missing_or_come_again_are_counted() -> None:
+    """By their numbers, wherever the stream was read on."""
+    tally, last = Tally(), 0
+    for number in (1, 2, 2, 5, 4, 6):
+        last = event(tally, number, last)
+    assert (tally.events, tally.events_lost, tally.events_doubled, last) == (6, 2, 2, 6)
+
+
+def test_work_counts_twice_only_where_it_must_not_be_done_again() -> None:
+    """Without a key never; with a key not once its outcome was told, and no call has two outcomes."""
+    tally = Tally([Answer("keyed-1", "x", "a", 0.0, 1.0), Answer("keyed-2", "y", "a", 0.0, 1.0)], other_outcomes=1)
+    ledger = [("keyed-1", "w", "0.2"), ("keyed-1", "x", "0.5"), ("keyed-2", "y", "0.5"), ("keyed-2", "z", "1.5")]
+    ledger += [("plain-1", "p", "0.1"), ("plain-1", "q", "9.0"), ("plain-2", "r", "0.1")]
+    assert doubled(tally, ledger) == (1 + 1 + 1, 2)
+
+
+def test_a_window_with_more_calls_than_a_limit_lets_through_is_seen() -> None:
+    """Counting only calls that lie in it whole."""
+    steady = [(number / RATE, number / RATE) for number in range(100)]
+    burst = [(2.0, 2.01)] * BURST
+    assert over_admitted(steady) == 0
+    assert over_admitted(burst) == 0
+    assert over_admitted([*burst, *burst]) == BURST - 1
+    assert over_admitted([(0.0, 100.0), *[(50.0, 50.0)] * BURST]) == 0
+
+
+def test_what_is_left_over_is_what_was_not_there_before() -> None:
+    """Links come back, and one connection for news stays."""
+    link, redis = 'front a2a_open_streams{method="/a2amesh.v1.PeerService/Link"}', "front a2a_calls_in_flight"
+    news = 'front a2a_store_connections_in_use{store="redis"}'
+    assert left(Counter({redis: 1}), Counter({redis: 2, link: 2, news: 1})) == {redis: 1}
+    assert left(Counter(), Counter({link: 3, news: 2})) == {link: 1, news: 1}
