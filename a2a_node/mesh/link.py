@@ -23,6 +23,7 @@ from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentLost, NodeUnreachable
 from a2a_node.model.payload import EMPTY
 from a2a_node.tracing.context import carried_by
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.errors import from_status
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -71,6 +72,7 @@ class Link:
         self._inputs = 0  # of a call, that the node takes ahead
         self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights, linger=LINGER)
         self._pulse = Pulse(rules.silence, monotonic())
+        self._awake = Awake()
         self._settled = asyncio.Event()  # welcomed, or over
         self.open = self.over = self.was_open = False
         self.used_at = monotonic()
@@ -83,7 +85,9 @@ class Link:
     async def run(self, wire: Wire) -> None:
         """Read and write until the stream breaks or the node no longer answers; NodeUnreachable says so."""
         try:
-            await first(self._read(wire), self._out.run(partial(self._write, wire), packed), self._watch())
+            await first(
+                self._read(wire), self._out.run(partial(self._write, wire), packed), self._watch(), self._awake.watch()
+            )
         finally:
             self.lose()
 
@@ -179,6 +183,7 @@ class Link:
         self._on_open()
 
     async def _write(self, wire: Wire, frame: pb.LinkRequest) -> None:
+        await self._awake.calm()  # what waited here while the node stood still may be over, and its end follows it
         await wire.write(frame)
         self._pulse.written(monotonic())
 
