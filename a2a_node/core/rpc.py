@@ -72,7 +72,7 @@ class Rpc:
             self._watched = True
 
     async def receive(self) -> bytes | None:
-        """The next message of the client; None once there are no more."""
+        """The next message of the client; None once there are no more, or a moment before its leaving is heard of."""
         if not self._asked:
             self._ask()
         if not self._here:

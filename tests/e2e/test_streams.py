@@ -22,6 +22,7 @@ from a2a_node.model.names import fresh_uuid
 from a2a_node.testing import line_to
 from tests.e2e.nodes import A2A_NODE, RunningNode
 from tests.e2e.processes import Program
+from tests.e2e.test_mesh import known as agent_known
 
 LEASE = 2.0  # seconds
 PATIENCE = 60.0
@@ -233,6 +234,7 @@ async def test_a_call_with_a_key_is_done_elsewhere_soon_after_its_node_died(node
         attached(worker, there.address, key=nodes.key),
         asyncio.timeout(PATIENCE),
     ):
+        await agent_known(mesh, "worker", 1)
         waiting = asyncio.ensure_future(mesh.call("worker", "work", idempotency_key="k"))
         await begun.wait()
         os.kill(here.pid, signal.SIGKILL)

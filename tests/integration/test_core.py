@@ -121,13 +121,15 @@ async def test_a_failure_nobody_named_leaves_without_its_text() -> None:
 
 
 async def test_a_client_that_goes_away_cancels_its_task() -> None:
-    """Whether it is a unary call or a stream, and whatever it waits for."""
+    """Whether it is a unary call or a stream, and whatever it waits for; its messages may end a moment before."""
     begun, ended = asyncio.Semaphore(0), asyncio.Semaphore(0)
 
     async def wait(rpc: Rpc, _: bytes = b"") -> None:
         begun.release()
         try:
-            await (rpc.receive() if rpc.method == "/a/Reading" else asyncio.Event().wait())
+            if rpc.method == "/a/Reading":
+                await rpc.receive()
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             ended.release()
             raise
