@@ -91,7 +91,7 @@ def test_a_call_tells_its_method_metadata_deadline_and_peer() -> None:
         assert event.success
         assert event.call_details.method == b"/some.Service/Method"
         assert set(BINARY) <= set(event.invocation_metadata)
-        assert 0 < event.call_details.deadline - time() <= PATIENCE
+        assert 0 < event.call_details.deadline - time() <= PATIENCE * 1.01  # gRPC rounds up what it sends
         assert event.call.peer().startswith(b"ipv4:127.0.0.1:")
         assert b"peer_uri" not in (library.auth_context(event.call) or {})
         future.cancel()
