@@ -184,7 +184,10 @@ class Claim(Protocol):
         """What was kept; None when the work is this caller's."""
 
     async def settle(self, outcome: Outcome, ttl: float) -> None:
-        """Keep the outcome for `ttl` seconds and wake whoever waits; nothing when the right was lost meanwhile."""
+        """Keep the outcome for `ttl` seconds and wake whoever waits.
+
+        StoreUnavailable when the right was lost meanwhile: another one may work, or have another outcome.
+        """
 
 
 class Outcomes(Protocol):

@@ -61,11 +61,12 @@ class _Claim:
         return bool(await self._redis.run(RENEW, [self.name], self._worker, milliseconds(lease)))
 
     async def settle(self, outcome: Outcome, ttl: float) -> None:
-        """Keep the outcome for `ttl` seconds and wake whoever waits."""
+        """Keep the outcome for `ttl` seconds and wake whoever waits; StoreUnavailable when the claim has ended."""
         self.open = False  # whatever becomes of this: the work is done and must not be given to another
         self.stop_at(None)
         if not await self._redis.run(END, [self.name], self._worker, milliseconds(ttl), *_fields(outcome)):
             log.warning("an outcome came after its claim had ended, and is not kept", key=self.name)
+            raise StoreUnavailable("redis")
 
     def stop_at(self, end: float | None) -> None:
         """Stop the worker at that time of the loop's clock, or never; one that is not exclusive is left alone."""

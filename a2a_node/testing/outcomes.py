@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from a2a_node.model.errors import DeadlineExceeded, IdempotencyKeyReused
+from a2a_node.model.errors import DeadlineExceeded, IdempotencyKeyReused, StoreUnavailable
 from a2a_node.model.state import Outcome
 from a2a_node.store.outcomes import LEASE
 from a2a_node.testing.presence import Presence
@@ -68,11 +68,12 @@ class MemoryOutcomes(Presence):
                 entry.changed.set()
 
     def end(self, key: str, entry: _Entry, outcome: Outcome, ttl: float) -> None:
-        """Settle a claim, unless it was lost."""
+        """Settle a claim; StoreUnavailable when it was lost."""
         self.check()
-        if self._live(key) is entry:
-            entry.outcome, entry.until = outcome, self._clock() + timedelta(seconds=ttl)
-            entry.changed.set()
+        if self._live(key) is not entry:
+            raise StoreUnavailable("redis")
+        entry.outcome, entry.until = outcome, self._clock() + timedelta(seconds=ttl)
+        entry.changed.set()
 
     async def _mine_or_settled(self, key: str, digest: str) -> _Entry:
         while True:
