@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from a2a_node.attach.work import Bounds, Work
 from a2a_node.client.sending import write
 from a2a_node.model.errors import AgentOverloaded, CapabilityNotFound, MeshError, NodeUnreachable
 from a2a_node.wire.awake import Awake
+from a2a_node.wire.doubt import Doubt
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import to_mapping, to_payload
@@ -36,6 +38,7 @@ class Stream:
         self._works: dict[str, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: Outbox[pb.AttachRequest] = Outbox(OUTGOING, self._tasks)
+        self._doubt = Doubt(lambda number: self._out.push(pb.AttachRequest(ping=number)))
         self._config: Mapping[str, object] = {}
         self._output_credit = OUTPUT_CREDIT
         self._payload_limit = host.options.payload_limit
@@ -69,6 +72,7 @@ class Stream:
     async def _read(self) -> None:
         async for frame in self._wire:
             self._heard = monotonic()
+            self._doubt.heard()
             if frame.HasField("batch"):
                 for one in frame.batch.frames:
                     self._hear(one)
@@ -81,6 +85,8 @@ class Stream:
             self._start(frame.call_id, frame.start)
         elif kind == "ping":
             self._out.push(pb.AttachRequest(pong=frame.ping))
+        elif kind == "pong":
+            self._doubt.pong(frame.pong)
         elif kind == "welcome":
             self._welcome(frame.welcome)
         elif kind == "draining":  # calls under way may still call this agent, so it stays to the end
@@ -101,7 +107,7 @@ class Stream:
         except MeshError as failure:
             self._out.push(pb.AttachRequest(call_id=call_id, fail=to_call_error(failure)))
             return
-        task = work.begin(self._host.agent, start, self._awake)
+        task = work.begin(self._host.agent, start, partial(self._timely, start))
         self._works[call_id] = work
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(call_id, work, done))
@@ -116,6 +122,12 @@ class Stream:
             raise CapabilityNotFound(host.agent.name, start.capability, [*host.capabilities])
         bounds = Bounds(self._output_credit, host.options.input_credit, self._payload_limit)
         return Work(host.context(call_id, start, self._config), capability, self._out, bounds)
+
+    async def _timely(self, start: pb.AttachStart) -> None:
+        """Wait until the call still stands, for all that can be known here."""
+        await self._awake.calm()
+        if start.confirms:
+            await self._doubt.settled()
 
     def _done(self, call_id: str, work: Work, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,13 +14,13 @@ from a2a_node.model.errors import AgentFailed, AgentProtocol, InvalidInput, Mesh
 from a2a_node.model.payload import Payload
 from a2a_node.model.trace import BAGGAGE, TRACEPARENT, TRACESTATE
 from a2a_node.tracing.work import working
-from a2a_node.wire.awake import Awake
 from a2a_node.wire.errors import to_call_error
 from a2a_node.wire.outbox import Outbox
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
+Timely = Callable[[], Awaitable[None]]  # waits until work that was asked for may begin
 REPORTING = 32  # frames that wait, up to which one more may report what was spent
 
 
@@ -48,11 +48,11 @@ class Work:
         if context.spending is not None:
             context.spending.told = partial(_soon, asyncio.get_running_loop(), self._report)
 
-    def begin(self, agent: Agent, start: pb.AttachStart, awake: Awake) -> asyncio.Task[None]:
-        """Begin, once the process is awake; the task is whoever's calls this."""
+    def begin(self, agent: Agent, start: pb.AttachStart, timely: Timely) -> asyncio.Task[None]:
+        """Begin, once it is `timely`; the task is whoever's calls this."""
         requests = self._heard() if self._capability.streams_input else Once(to_payload(start.input))
         said = {TRACEPARENT: start.traceparent, TRACESTATE: start.tracestate, BAGGAGE: start.baggage}
-        self._task = asyncio.create_task(self._run(agent, requests, said, awake))
+        self._task = asyncio.create_task(self._run(agent, requests, said, timely))
         return self._task
 
     def stop(self) -> None:
@@ -73,11 +73,13 @@ class Work:
         for _ in range(outputs):
             self._credit.release()
 
-    async def _run(self, agent: Agent, requests: AsyncIterator[Payload], said: Mapping[str, str], awake: Awake) -> None:
+    async def _run(
+        self, agent: Agent, requests: AsyncIterator[Payload], said: Mapping[str, str], timely: Timely
+    ) -> None:
         call_id, name = self._context.call_id, self._capability.name
         try:
             try:
-                await awake.calm()
+                await timely()
                 with working(agent.name, name, call_id, said):
                     await agent.serve(name, self._context, requests, self._reply)
             finally:

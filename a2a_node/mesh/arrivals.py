@@ -23,6 +23,7 @@ from a2a_node.model.errors import (
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import Principal
 from a2a_node.wire.calls import ENVELOPE
+from a2a_node.wire.doubt import Doubt
 from a2a_node.wire.errors import to_details
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
@@ -95,6 +96,7 @@ class Arriving:
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
+        self.doubt = Doubt(lambda number: self.out.push(pb.LinkResponse(ping=number)))
 
     def load(self) -> int:
         """How many of its calls are under way."""
@@ -117,6 +119,7 @@ class Arriving:
 
     async def _read(self, requests: AsyncIterator[pb.LinkRequest]) -> None:
         async for frame in requests:
+            self.doubt.heard()
             kind = frame.WhichOneof("frame")
             if kind == "batch":
                 for one in frame.batch.frames:
@@ -129,6 +132,8 @@ class Arriving:
             self._start(frame.call, frame.start)
         elif kind == "ping":
             self.out.push(pb.LinkResponse(pong=frame.ping))
+        elif kind == "pong":
+            self.doubt.pong(frame.pong)
         elif (work := self._works.get(frame.call)) is not None:
             work.hear(kind, frame)
 
@@ -180,6 +185,8 @@ class Work:
         """Run the call through the layers; whatever comes of it is said, unless nobody waits."""
         link, call = self._link, self._call()
         try:
+            if self._start.confirms:
+                await link.doubt.settled()
             await link.layers[0](call)
         except MeshError as failure:
             await link.out.put(failed(self._number, failure, unstarted=not call.begun))

@@ -20,6 +20,7 @@ from a2a_node.model.errors import AgentLost, AgentProtocol, CallIdTaken, Invalid
 from a2a_node.model.payload import EMPTY, Payload
 from a2a_node.tracing.context import carried_by
 from a2a_node.wire.agents import duration
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
@@ -46,11 +47,13 @@ class Rules:
 class AttachStream:
     """Carries calls from `begin` on, until the agent leaves or is lost; `run` reads and writes the frames."""
 
-    def __init__(self, guest: Guest, rules: Rules, on_gone: Callable[[str], None]) -> None:
+    def __init__(self, guest: Guest, rules: Rules, on_gone: Callable[[str], None], awake: Awake) -> None:
         """`on_gone` hears, once, that the instance takes no more calls."""
         self.guest = guest
         self._rules = rules
         self._on_gone = on_gone
+        self._awake = awake
+        self._asked = 0  # the number of a ping that is not answered yet
         self._flights: dict[str, Flight] = {}
         self._cancelled: dict[str, None] = {}  # ids, the oldest first
         self._slots = Slots(guest.agent.name, guest.max_calls)
@@ -175,6 +178,10 @@ class AttachStream:
                     self._hear(one.WhichOneof("frame"), one)
             else:
                 self._hear(kind, frame)
+            if self._asked:
+                await self._awake.calm()  # so that the ends of calls that are over are said before
+                self._out.push(pb.AttachResponse(pong=self._asked))
+                self._asked = 0
 
     def _hear(self, kind: str | None, frame: pb.AttachRequest) -> None:
         if kind in OF_CALLS:
@@ -183,6 +190,8 @@ class AttachStream:
                 flight.hear(kind, frame)
             else:
                 self._stray(frame.call_id, kind)
+        elif kind == "ping":
+            self._asked = frame.ping
         elif kind == "leave":
             self._leave()
         elif kind == "hello":
@@ -258,6 +267,7 @@ def started(call: Call, message: payload_pb2.Payload | None) -> pb.AttachRespons
             call_token=call.token,
             path=() if envelope is None else envelope.path,
             budget=None if call.spending is None else call.spending.left(),
+            confirms=bool(call.idempotency_key),
             **dict(carried_by(call)),
         ),
     )

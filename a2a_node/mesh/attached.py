@@ -15,6 +15,7 @@ from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentOwned, NodeDraining, NoInstance, TooManySubscribers
 from a2a_node.model.ports import Registry
+from a2a_node.wire.awake import Awake
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
 
@@ -31,11 +32,12 @@ class Knows(Finds, Protocol):
 class Attached:
     """Knows the streams of attached agents by their instances; made by `carrying`."""
 
-    def __init__(self, node_id: str, registry: Registry, directory: Knows, rules: Rules) -> None:
+    def __init__(self, node_id: str, registry: Registry, directory: Knows, rules: Rules, awake: Awake) -> None:
         self._node_id = node_id
         self._registry = registry
         self._directory = directory
         self._rules = rules
+        self._awake = awake
         self._departures = Departures(registry)
         self._streams: dict[str, AttachStream] = {}  # those that may be called, and those that will be
         self._dialled = 0
@@ -47,9 +49,10 @@ class Attached:
         cls, node_id: str, registry: Registry, directory: Knows, rules: Rules = DEFAULT
     ) -> AsyncIterator[Self]:
         """Carry calls until the block ends."""
-        attached = cls(node_id, registry, directory, rules)
-        async with background(attached._departures.tell):
-            yield attached
+        async with Awake.watching() as awake:
+            attached = cls(node_id, registry, directory, rules, awake)
+            async with background(attached._departures.tell):
+                yield attached
 
     def reaches(self, instance: Instance) -> bool:
         """Whether its agent is attached here and takes calls."""
@@ -79,7 +82,7 @@ class Attached:
         """
         self._check_room()
         guest = guest_of(hello, owner, self._node_id, self._rules.payload_limit)
-        stream = self._streams[guest.instance.id] = AttachStream(guest, self._rules, self._gone)
+        stream = self._streams[guest.instance.id] = AttachStream(guest, self._rules, self._gone, self._awake)
         self._dialled += 1
         try:
             _, revision = await self._registry.register(guest.agent, owner, guest.instance)

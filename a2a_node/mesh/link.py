@@ -74,6 +74,7 @@ class Link:
         self._pulse = Pulse(rules.silence, monotonic())
         self._awake = Awake()
         self._settled = asyncio.Event()  # welcomed, or over
+        self._asked = 0  # the number of a ping that is not answered yet
         self.open = self.over = self.was_open = False
         self.used_at = monotonic()
 
@@ -156,11 +157,17 @@ class Link:
                     self._hear(one.WhichOneof("frame"), one)
             else:
                 self._hear(kind, frame)
+            if self._asked:
+                await self._awake.calm()  # so that the ends of calls that are over are said before
+                self._out.push(pb.LinkRequest(pong=self._asked))
+                self._asked = 0
         raise NodeUnreachable(self.address)
 
     def _hear(self, kind: str | None, frame: pb.LinkResponse) -> None:
         if kind == "welcome":
             self._welcome(frame.welcome)
+        elif kind == "ping":
+            self._asked = frame.ping
         elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way
             flight, _ = self._flights[frame.call]
             if kind == "end":
@@ -225,4 +232,5 @@ def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.
         traceparent=said.get("traceparent", ""),
         tracestate=said.get("tracestate", ""),
         baggage=said.get("baggage", ""),
+        confirms=bool(call.idempotency_key),
     )

@@ -39,12 +39,15 @@ class AttachRequest(_message.Message):
     LEAVE_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     USED_FIELD_NUMBER: _builtins.int
+    PING_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """Call id says which call the frame is about, as its `start` did; absent for `hello`, `pong` and `leave`."""
+    """Call id says which call the frame is about, as its `start` did; absent for `hello`, `ping`, `pong` and `leave`."""
     credit: _builtins.int
     """Credit allows the node to send this many more inputs of the call."""
     pong: _builtins.int
     """Pong answers a ping, with its number."""
+    ping: _builtins.int
+    """Ping asks for a pong with the same number; only a node that sends `confirms` is asked."""
     @_builtins.property
     def hello(self) -> Global___AttachHello:
         """Hello introduces the agent. Required as the first frame, refused later."""
@@ -86,12 +89,13 @@ class AttachRequest(_message.Message):
         leave: Global___AttachLeave | None = ...,
         batch: Global___AttachRequestBatch | None = ...,
         used: Global___AttachUsed | None = ...,
+        ping: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong", "used", b"used"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "ping", b"ping", "pong", b"pong", "used", b"used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "pong", b"pong", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "hello", b"hello", "leave", b"leave", "output", b"output", "ping", b"ping", "pong", b"pong", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "output", "end", "fail", "credit", "pong", "leave", "batch", "used"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "output", "end", "fail", "credit", "pong", "leave", "batch", "used", "ping"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -267,14 +271,17 @@ class AttachResponse(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    PONG_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """Call id says which call the frame is about; absent for `welcome`, `ping` and `draining`. It is the call's identity in the
+    """Call id says which call the frame is about; absent for `welcome`, `ping`, `pong` and `draining`. It is the call's identity in the
     mesh, a UUID; no two calls of a stream have the same at a time.
     """
     credit: _builtins.int
     """Credit allows the agent to send this many more outputs of the call."""
     ping: _builtins.int
     """Ping asks for a pong with the same number."""
+    pong: _builtins.int
+    """Pong answers a ping, with its number, once the ends of all calls that are over have been sent."""
     @_builtins.property
     def welcome(self) -> Global___AttachWelcome:
         """Welcome says that the agent is registered; always the first frame."""
@@ -316,12 +323,13 @@ class AttachResponse(_message.Message):
         ping: _builtins.int = ...,
         draining: Global___AttachDraining | None = ...,
         batch: Global___AttachResponseBatch | None = ...,
+        pong: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["welcome", "start", "input", "input_end", "cancel", "credit", "ping", "draining", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["welcome", "start", "input", "input_end", "cancel", "credit", "ping", "draining", "batch", "pong"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -428,6 +436,7 @@ class AttachStart(_message.Message):
     BUDGET_FIELD_NUMBER: _builtins.int
     TRACESTATE_FIELD_NUMBER: _builtins.int
     BAGGAGE_FIELD_NUMBER: _builtins.int
+    CONFIRMS_FIELD_NUMBER: _builtins.int
     capability: _builtins.str
     """Capability is the name of the capability to run."""
     call_token: _builtins.str
@@ -440,6 +449,10 @@ class AttachStart(_message.Message):
     """Tracestate goes with the traceparent, as metadata `tracestate`; at most 512 characters, mostly absent."""
     baggage: _builtins.str
     """Baggage is the W3C baggage of the call, to be sent on as metadata `baggage`; at most 8,192 characters, mostly absent."""
+    confirms: _builtins.bool
+    """Confirms says that the call must not begin late, for others may do its work by then. An agent that has heard nothing of the
+    node for half a second before this frame does well to send a `ping`, and to begin once the `pong` has come.
+    """
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the call's input; absent for a capability with `streams_input`, whose inputs follow as frames."""
@@ -468,10 +481,11 @@ class AttachStart(_message.Message):
         budget: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         tracestate: _builtins.str = ...,
         baggage: _builtins.str = ...,
+        confirms: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "time_left", b"time_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baggage", b"baggage", "budget", b"budget", "call_token", b"call_token", "capability", b"capability", "input", b"input", "path", b"path", "time_left", b"time_left", "traceparent", b"traceparent", "tracestate", b"tracestate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baggage", b"baggage", "budget", b"budget", "call_token", b"call_token", "capability", b"capability", "confirms", b"confirms", "input", b"input", "path", b"path", "time_left", b"time_left", "traceparent", b"traceparent", "tracestate", b"tracestate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,12 +34,15 @@ class LinkRequest(_message.Message):
     CREDIT_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    PONG_FIELD_NUMBER: _builtins.int
     call: _builtins.int
-    """Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping` and `batch`."""
+    """Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`."""
     credit: _builtins.int
     """Credit allows this many more outputs of the call."""
     ping: _builtins.int
     """Ping asks for a pong with the same number."""
+    pong: _builtins.int
+    """Pong answers a ping, with its number, once the ends of all calls that are over have been sent."""
     @_builtins.property
     def start(self) -> Global___LinkStart:
         """Start begins a call."""
@@ -71,12 +74,13 @@ class LinkRequest(_message.Message):
         credit: _builtins.int = ...,
         ping: _builtins.int = ...,
         batch: Global___LinkRequestBatch | None = ...,
+        pong: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -124,6 +128,7 @@ class LinkStart(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     TRACESTATE_FIELD_NUMBER: _builtins.int
     BAGGAGE_FIELD_NUMBER: _builtins.int
+    CONFIRMS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity in the mesh, a UUID."""
     agent: _builtins.str
@@ -146,6 +151,10 @@ class LinkStart(_message.Message):
     """Tracestate is the W3C trace state of the call."""
     baggage: _builtins.str
     """Baggage is the W3C baggage of the call."""
+    confirms: _builtins.bool
+    """Confirms says that the call must not begin late, for others may do its work by then, and that the calling node answers pings:
+    one who has heard nothing of it for a while asks before the call begins.
+    """
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the call's input; absent for a capability with `streams_input`, whose inputs follow as frames."""
@@ -165,10 +174,11 @@ class LinkStart(_message.Message):
         traceparent: _builtins.str = ...,
         tracestate: _builtins.str = ...,
         baggage: _builtins.str = ...,
+        confirms: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "envelope", b"envelope", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,12 +232,15 @@ class LinkResponse(_message.Message):
     PONG_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     WELCOME_FIELD_NUMBER: _builtins.int
+    PING_FIELD_NUMBER: _builtins.int
     call: _builtins.int
-    """Call is the number of the call that the frame is about; absent for `welcome`, `pong` and `batch`."""
+    """Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`."""
     credit: _builtins.int
     """Credit allows this many more inputs of the call."""
     pong: _builtins.int
     """Pong answers a ping, with its number."""
+    ping: _builtins.int
+    """Ping asks for a pong with the same number; only a node that sends `confirms` is asked."""
     @_builtins.property
     def output(self) -> _payload_pb2.Payload:
         """Output is one output of the call."""
@@ -259,12 +272,13 @@ class LinkResponse(_message.Message):
         pong: _builtins.int = ...,
         batch: Global___LinkResponseBatch | None = ...,
         welcome: Global___LinkWelcome | None = ...,
+        ping: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "output", b"output", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "output", b"output", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 

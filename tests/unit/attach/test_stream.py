@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from a2a_node.agent import Agent, AgentRefused, Context, Threads
+from a2a_node.attach import stream as stream_module
 from a2a_node.attach.host import Host, Options, Place
 from a2a_node.attach.stream import Stream, Wire
 from a2a_node.client.caller import MeshCaller
@@ -17,6 +18,7 @@ from a2a_node.client.connection import Connection
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import MeshError
 from a2a_node.wire.awake import Awake
+from a2a_node.wire.doubt import SILENT, Doubt
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
@@ -339,6 +341,25 @@ async def test_an_agent_that_stood_still_begins_no_call_that_was_cancelled_meanw
         node.start("c3", "say", '{"text": "y"}')
         assert (await node.next("end")).call_id == "c3"
         assert [context.call_id for context in noted.contexts] == ["c3"]
+
+
+async def test_after_a_silence_the_node_is_asked_whether_a_call_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only of calls that say so; one whose end came before the answer never begins."""
+    now = 0.0
+    monkeypatch.setattr(stream_module, "Doubt", lambda ask: Doubt(ask, lambda: now))
+    async with attached() as (node, _):
+        now += SILENT
+        node.start("c1", "say", '{"text": "x"}')
+        await node.next("end")
+        for call_id in ("c2", "c3"):
+            start = pb.AttachStart(capability="say", confirms=True)
+            start.input.data = b'{"text": "x"}'
+            node.send(call_id, start=start)
+        asked = (await node.next("ping")).ping
+        node.send("c2", cancel=pb.AttachCancel())
+        node.send(pong=asked)
+        assert (await node.next("end")).call_id == "c3"
+        assert [context.call_id for context in noted.contexts] == ["c1", "c3"]
 
 
 async def test_an_agent_that_leaves_says_so_once() -> None:

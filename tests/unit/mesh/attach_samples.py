@@ -16,6 +16,7 @@ from a2a_node.model.call import Call, Once
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
+from a2a_node.wire.awake import Awake
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
@@ -86,7 +87,7 @@ async def attached(rules: Rules = RULES, **hello: int) -> AsyncIterator[Peer]:
         greeting.agent.capabilities.add(name=capability.name)
     guest = guest_of(greeting, "person:dev", "n1", rules.payload_limit)
     left: list[str] = []
-    stream = AttachStream(guest, rules, left.append)
+    stream = AttachStream(guest, rules, left.append, Awake())
     peer = Peer(stream, left)
     peer.reads.set()
     stream.begin()

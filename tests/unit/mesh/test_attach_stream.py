@@ -289,6 +289,20 @@ async def test_a_silent_agent_is_asked_and_lost_when_it_does_not_answer() -> Non
         assert isinstance(peer.failure, AgentLost)
 
 
+async def test_an_agent_that_asks_whether_its_calls_stand_is_answered() -> None:
+    """Behind the end of what does not; and those with a key say that it may ask."""
+    async with attached() as peer:
+        keyed = Asked(peer, call_id="c1")
+        keyed.call.idempotency_key = "once"
+        plain = Asked(peer, call_id="c2")
+        assert [(await peer.next("start")).start.confirms for _ in range(2)] == [True, False]
+        keyed.task.cancel()
+        peer.send(pb.AttachRequest(ping=7))
+        assert (await peer.next("cancel")).call_id == "c1"
+        assert (await peer.next("pong")).pong == 7
+        assert not plain.task.done()
+
+
 async def test_an_agent_that_reads_nothing_is_lost() -> None:
     """What waits for it is bounded: whoever calls it waits as well."""
     async with attached(replace(RULES, silence=0.02)) as peer:

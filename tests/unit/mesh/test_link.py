@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from a2a_node.mesh import arrivals as arrivals_module
 from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.mesh.background import background
 from a2a_node.model.call import Call
 from a2a_node.model.errors import (
     AgentLost,
@@ -22,6 +25,7 @@ from a2a_node.model.errors import (
 from a2a_node.model.payload import TEXT, Payload
 from a2a_node.model.principal import Principal
 from a2a_node.model.trace import Trace
+from a2a_node.wire.doubt import SILENT, Doubt
 from a2amesh.v1 import peer_service_pb2 as pb
 from tests.unit.mesh.wires import PATIENCE, RULES, Heard, Wire, asked, linked
 
@@ -203,3 +207,61 @@ async def test_whoever_is_no_node_brings_no_calls() -> None:
     with pytest.raises(PermissionDenied):
         await arrivals.serve(wire.requests(), wire.back.put, Peer(Principal("person", "dev"), str, ()))
     assert wire.back.empty()
+
+
+class Silence:
+    """Streams that are silent when they are told to be."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(arrivals_module, "Doubt", self._doubt)
+
+    def pass_by(self) -> None:
+        """Have been silent for long."""
+        self.now += SILENT
+
+    def _doubt(self, ask: Callable[[int], None]) -> Doubt:
+        return Doubt(ask, lambda: self.now)
+
+
+async def test_after_a_silence_a_call_with_a_key_begins_once_its_node_says_that_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked, and answers by itself; without a key nobody asks."""
+    silence = Silence(monkeypatch)
+    async with linked() as pair:
+        await pair.link.ready()
+        silence.pass_by()
+        await pair.carry(asked("say", Heard()))
+        assert not any(frame.pong for frame in pair.wire.written)
+        call = asked("say", heard := Heard())
+        call.idempotency_key = "once"
+        await pair.carry(call)
+        assert heard.texts == ["hello"]
+        assert [frame.pong for frame in pair.wire.written if frame.pong] == [1]
+
+
+async def test_a_call_that_comes_late_with_its_end_behind_it_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its node stood still while it wrote; meanwhile somebody else has done the work."""
+    silence = Silence(monkeypatch)
+    wire, begun, nobody = Wire(), [], Peer(Principal("node", "one"), str, ())
+
+    async def begin(call: Call) -> None:
+        begun.append(call.id)
+
+    arrivals = Arrivals("two", RULES)
+    arrivals.opens(begin, begin)
+    async with background(partial(arrivals.serve, wire.requests(), wire.back.put, nobody)), asyncio.timeout(PATIENCE):
+        assert await wire.back.get() is not None  # the welcome
+        silence.pass_by()
+        for number, name in enumerate(("late", "right"), start=1):
+            start = pb.LinkStart(call_id=name, unary=True, confirms=True)
+            await wire.there.put(pb.LinkRequest(call=number, start=start))
+        ping = await wire.back.get()
+        assert ping is not None
+        assert ping.ping == 1
+        await wire.there.put(pb.LinkRequest(call=1, cancel=pb.LinkCancel()))
+        await wire.there.put(pb.LinkRequest(pong=1))
+        end = await wire.back.get()
+        assert end is not None
+        assert (end.call, end.WhichOneof("frame"), begun) == (2, "end", ["right"])

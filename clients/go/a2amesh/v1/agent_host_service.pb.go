@@ -26,7 +26,7 @@ const (
 // AttachRequest is one frame from the agent to the node.
 type AttachRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call id says which call the frame is about, as its `start` did; absent for `hello`, `pong` and `leave`.
+	// Call id says which call the frame is about, as its `start` did; absent for `hello`, `ping`, `pong` and `leave`.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Frame is what the agent says.
 	//
@@ -41,6 +41,7 @@ type AttachRequest struct {
 	//	*AttachRequest_Leave
 	//	*AttachRequest_Batch
 	//	*AttachRequest_Used
+	//	*AttachRequest_Ping
 	Frame         isAttachRequest_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -171,6 +172,15 @@ func (x *AttachRequest) GetUsed() *AttachUsed {
 	return nil
 }
 
+func (x *AttachRequest) GetPing() uint64 {
+	if x != nil {
+		if x, ok := x.Frame.(*AttachRequest_Ping); ok {
+			return x.Ping
+		}
+	}
+	return 0
+}
+
 type isAttachRequest_Frame interface {
 	isAttachRequest_Frame()
 }
@@ -220,6 +230,11 @@ type AttachRequest_Used struct {
 	Used *AttachUsed `protobuf:"bytes,10,opt,name=used,proto3,oneof"`
 }
 
+type AttachRequest_Ping struct {
+	// Ping asks for a pong with the same number; only a node that sends `confirms` is asked.
+	Ping uint64 `protobuf:"varint,11,opt,name=ping,proto3,oneof"`
+}
+
 func (*AttachRequest_Hello) isAttachRequest_Frame() {}
 
 func (*AttachRequest_Output) isAttachRequest_Frame() {}
@@ -237,6 +252,8 @@ func (*AttachRequest_Leave) isAttachRequest_Frame() {}
 func (*AttachRequest_Batch) isAttachRequest_Frame() {}
 
 func (*AttachRequest_Used) isAttachRequest_Frame() {}
+
+func (*AttachRequest_Ping) isAttachRequest_Frame() {}
 
 // AttachHello introduces an agent to the node.
 type AttachHello struct {
@@ -501,7 +518,7 @@ func (*AttachLeave) Descriptor() ([]byte, []int) {
 // AttachResponse is one frame from the node to the agent.
 type AttachResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call id says which call the frame is about; absent for `welcome`, `ping` and `draining`. It is the call's identity in the
+	// Call id says which call the frame is about; absent for `welcome`, `ping`, `pong` and `draining`. It is the call's identity in the
 	// mesh, a UUID; no two calls of a stream have the same at a time.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Frame is what the node says.
@@ -517,6 +534,7 @@ type AttachResponse struct {
 	//	*AttachResponse_Ping
 	//	*AttachResponse_Draining
 	//	*AttachResponse_Batch
+	//	*AttachResponse_Pong
 	Frame         isAttachResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -647,6 +665,15 @@ func (x *AttachResponse) GetBatch() *AttachResponseBatch {
 	return nil
 }
 
+func (x *AttachResponse) GetPong() uint64 {
+	if x != nil {
+		if x, ok := x.Frame.(*AttachResponse_Pong); ok {
+			return x.Pong
+		}
+	}
+	return 0
+}
+
 type isAttachResponse_Frame interface {
 	isAttachResponse_Frame()
 }
@@ -696,6 +723,11 @@ type AttachResponse_Batch struct {
 	Batch *AttachResponseBatch `protobuf:"bytes,10,opt,name=batch,proto3,oneof"`
 }
 
+type AttachResponse_Pong struct {
+	// Pong answers a ping, with its number, once the ends of all calls that are over have been sent.
+	Pong uint64 `protobuf:"varint,11,opt,name=pong,proto3,oneof"`
+}
+
 func (*AttachResponse_Welcome) isAttachResponse_Frame() {}
 
 func (*AttachResponse_Start) isAttachResponse_Frame() {}
@@ -713,6 +745,8 @@ func (*AttachResponse_Ping) isAttachResponse_Frame() {}
 func (*AttachResponse_Draining) isAttachResponse_Frame() {}
 
 func (*AttachResponse_Batch) isAttachResponse_Frame() {}
+
+func (*AttachResponse_Pong) isAttachResponse_Frame() {}
 
 // AttachResponseBatch holds frames that would otherwise be sent one after the other.
 type AttachResponseBatch struct {
@@ -864,7 +898,10 @@ type AttachStart struct {
 	// Tracestate goes with the traceparent, as metadata `tracestate`; at most 512 characters, mostly absent.
 	Tracestate string `protobuf:"bytes,8,opt,name=tracestate,proto3" json:"tracestate,omitempty"`
 	// Baggage is the W3C baggage of the call, to be sent on as metadata `baggage`; at most 8,192 characters, mostly absent.
-	Baggage       string `protobuf:"bytes,9,opt,name=baggage,proto3" json:"baggage,omitempty"`
+	Baggage string `protobuf:"bytes,9,opt,name=baggage,proto3" json:"baggage,omitempty"`
+	// Confirms says that the call must not begin late, for others may do its work by then. An agent that has heard nothing of the
+	// node for half a second before this frame does well to send a `ping`, and to begin once the `pong` has come.
+	Confirms      bool `protobuf:"varint,10,opt,name=confirms,proto3" json:"confirms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -960,6 +997,13 @@ func (x *AttachStart) GetBaggage() string {
 		return x.Baggage
 	}
 	return ""
+}
+
+func (x *AttachStart) GetConfirms() bool {
+	if x != nil {
+		return x.Confirms
+	}
+	return false
 }
 
 // AttachInputEnd says that no more inputs follow.
@@ -1087,7 +1131,7 @@ var File_a2amesh_v1_agent_host_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\n" +
 	"#a2amesh/v1/agent_host_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x16a2amesh/v1/agent.proto\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb0\x03\n" +
+	"a2amesh.v1\x1a\x16a2amesh/v1/agent.proto\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xc6\x03\n" +
 	"\rAttachRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12/\n" +
 	"\x05hello\x18\x02 \x01(\v2\x17.a2amesh.v1.AttachHelloH\x00R\x05hello\x12-\n" +
@@ -1099,7 +1143,8 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x05leave\x18\b \x01(\v2\x17.a2amesh.v1.AttachLeaveH\x00R\x05leave\x126\n" +
 	"\x05batch\x18\t \x01(\v2\x1e.a2amesh.v1.AttachRequestBatchH\x00R\x05batch\x12,\n" +
 	"\x04used\x18\n" +
-	" \x01(\v2\x16.a2amesh.v1.AttachUsedH\x00R\x04usedB\a\n" +
+	" \x01(\v2\x16.a2amesh.v1.AttachUsedH\x00R\x04used\x12\x14\n" +
+	"\x04ping\x18\v \x01(\x04H\x00R\x04pingB\a\n" +
 	"\x05frame\"\xca\x01\n" +
 	"\vAttachHello\x121\n" +
 	"\x05agent\x18\x01 \x01(\v2\x1b.a2amesh.v1.AgentDescriptorR\x05agent\x12!\n" +
@@ -1118,7 +1163,7 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"UnitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\r\n" +
-	"\vAttachLeave\"\xd9\x03\n" +
+	"\vAttachLeave\"\xef\x03\n" +
 	"\x0eAttachResponse\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x125\n" +
 	"\awelcome\x18\x02 \x01(\v2\x19.a2amesh.v1.AttachWelcomeH\x00R\awelcome\x12/\n" +
@@ -1130,7 +1175,8 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x04ping\x18\b \x01(\x04H\x00R\x04ping\x128\n" +
 	"\bdraining\x18\t \x01(\v2\x1a.a2amesh.v1.AttachDrainingH\x00R\bdraining\x127\n" +
 	"\x05batch\x18\n" +
-	" \x01(\v2\x1f.a2amesh.v1.AttachResponseBatchH\x00R\x05batchB\a\n" +
+	" \x01(\v2\x1f.a2amesh.v1.AttachResponseBatchH\x00R\x05batch\x12\x14\n" +
+	"\x04pong\x18\v \x01(\x04H\x00R\x04pongB\a\n" +
 	"\x05frame\"I\n" +
 	"\x13AttachResponseBatch\x122\n" +
 	"\x06frames\x18\x01 \x03(\v2\x1a.a2amesh.v1.AttachResponseR\x06frames\"\xcf\x01\n" +
@@ -1140,7 +1186,7 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12#\n" +
 	"\routput_credit\x18\x03 \x01(\rR\foutputCredit\x12:\n" +
 	"\fagent_config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\vagentConfig\x12#\n" +
-	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\x97\x03\n" +
+	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"\xb3\x03\n" +
 	"\vAttachStart\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +
@@ -1155,7 +1201,9 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\n" +
 	"tracestate\x18\b \x01(\tR\n" +
 	"tracestate\x12\x18\n" +
-	"\abaggage\x18\t \x01(\tR\abaggage\x1a9\n" +
+	"\abaggage\x18\t \x01(\tR\abaggage\x12\x1a\n" +
+	"\bconfirms\x18\n" +
+	" \x01(\bR\bconfirms\x1a9\n" +
 	"\vBudgetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x10\n" +
@@ -1252,6 +1300,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 		(*AttachRequest_Leave)(nil),
 		(*AttachRequest_Batch)(nil),
 		(*AttachRequest_Used)(nil),
+		(*AttachRequest_Ping)(nil),
 	}
 	file_a2amesh_v1_agent_host_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*AttachResponse_Welcome)(nil),
@@ -1263,6 +1312,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 		(*AttachResponse_Ping)(nil),
 		(*AttachResponse_Draining)(nil),
 		(*AttachResponse_Batch)(nil),
+		(*AttachResponse_Pong)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

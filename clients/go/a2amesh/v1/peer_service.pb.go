@@ -24,7 +24,7 @@ const (
 // LinkRequest is one frame from the calling node.
 type LinkRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping` and `batch`.
+	// Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`.
 	Call uint64 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Frame is what the calling node says.
 	//
@@ -37,6 +37,7 @@ type LinkRequest struct {
 	//	*LinkRequest_Credit
 	//	*LinkRequest_Ping
 	//	*LinkRequest_Batch
+	//	*LinkRequest_Pong
 	Frame         isLinkRequest_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -149,6 +150,15 @@ func (x *LinkRequest) GetBatch() *LinkRequestBatch {
 	return nil
 }
 
+func (x *LinkRequest) GetPong() uint64 {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkRequest_Pong); ok {
+			return x.Pong
+		}
+	}
+	return 0
+}
+
 type isLinkRequest_Frame interface {
 	isLinkRequest_Frame()
 }
@@ -188,6 +198,11 @@ type LinkRequest_Batch struct {
 	Batch *LinkRequestBatch `protobuf:"bytes,8,opt,name=batch,proto3,oneof"`
 }
 
+type LinkRequest_Pong struct {
+	// Pong answers a ping, with its number, once the ends of all calls that are over have been sent.
+	Pong uint64 `protobuf:"varint,9,opt,name=pong,proto3,oneof"`
+}
+
 func (*LinkRequest_Start) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Input) isLinkRequest_Frame() {}
@@ -201,6 +216,8 @@ func (*LinkRequest_Credit) isLinkRequest_Frame() {}
 func (*LinkRequest_Ping) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Batch) isLinkRequest_Frame() {}
+
+func (*LinkRequest_Pong) isLinkRequest_Frame() {}
 
 // LinkRequestBatch holds frames that would otherwise be sent one after the other.
 type LinkRequestBatch struct {
@@ -274,7 +291,10 @@ type LinkStart struct {
 	// Tracestate is the W3C trace state of the call.
 	Tracestate string `protobuf:"bytes,11,opt,name=tracestate,proto3" json:"tracestate,omitempty"`
 	// Baggage is the W3C baggage of the call.
-	Baggage       string `protobuf:"bytes,12,opt,name=baggage,proto3" json:"baggage,omitempty"`
+	Baggage string `protobuf:"bytes,12,opt,name=baggage,proto3" json:"baggage,omitempty"`
+	// Confirms says that the call must not begin late, for others may do its work by then, and that the calling node answers pings:
+	// one who has heard nothing of it for a while asks before the call begins.
+	Confirms      bool `protobuf:"varint,13,opt,name=confirms,proto3" json:"confirms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,6 +413,13 @@ func (x *LinkStart) GetBaggage() string {
 	return ""
 }
 
+func (x *LinkStart) GetConfirms() bool {
+	if x != nil {
+		return x.Confirms
+	}
+	return false
+}
+
 // LinkInputEnd says that no more inputs follow.
 type LinkInputEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -470,7 +497,7 @@ func (*LinkCancel) Descriptor() ([]byte, []int) {
 // LinkResponse is one frame from the node that is called.
 type LinkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call is the number of the call that the frame is about; absent for `welcome`, `pong` and `batch`.
+	// Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`.
 	Call uint64 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Frame is what the called node says.
 	//
@@ -483,6 +510,7 @@ type LinkResponse struct {
 	//	*LinkResponse_Pong
 	//	*LinkResponse_Batch
 	//	*LinkResponse_Welcome
+	//	*LinkResponse_Ping
 	Frame         isLinkResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -595,6 +623,15 @@ func (x *LinkResponse) GetWelcome() *LinkWelcome {
 	return nil
 }
 
+func (x *LinkResponse) GetPing() uint64 {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkResponse_Ping); ok {
+			return x.Ping
+		}
+	}
+	return 0
+}
+
 type isLinkResponse_Frame interface {
 	isLinkResponse_Frame()
 }
@@ -634,6 +671,11 @@ type LinkResponse_Welcome struct {
 	Welcome *LinkWelcome `protobuf:"bytes,8,opt,name=welcome,proto3,oneof"`
 }
 
+type LinkResponse_Ping struct {
+	// Ping asks for a pong with the same number; only a node that sends `confirms` is asked.
+	Ping uint64 `protobuf:"varint,9,opt,name=ping,proto3,oneof"`
+}
+
 func (*LinkResponse_Output) isLinkResponse_Frame() {}
 
 func (*LinkResponse_End) isLinkResponse_Frame() {}
@@ -647,6 +689,8 @@ func (*LinkResponse_Pong) isLinkResponse_Frame() {}
 func (*LinkResponse_Batch) isLinkResponse_Frame() {}
 
 func (*LinkResponse_Welcome) isLinkResponse_Frame() {}
+
+func (*LinkResponse_Ping) isLinkResponse_Frame() {}
 
 // LinkWelcome says who takes the calls.
 type LinkWelcome struct {
@@ -1084,7 +1128,7 @@ var File_a2amesh_v1_peer_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1da2amesh/v1/peer_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xd7\x02\n" +
+	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xed\x02\n" +
 	"\vLinkRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x05start\x18\x02 \x01(\v2\x15.a2amesh.v1.LinkStartH\x00R\x05start\x12+\n" +
@@ -1093,10 +1137,11 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x06cancel\x18\x05 \x01(\v2\x16.a2amesh.v1.LinkCancelH\x00R\x06cancel\x12\x18\n" +
 	"\x06credit\x18\x06 \x01(\rH\x00R\x06credit\x12\x14\n" +
 	"\x04ping\x18\a \x01(\x04H\x00R\x04ping\x124\n" +
-	"\x05batch\x18\b \x01(\v2\x1c.a2amesh.v1.LinkRequestBatchH\x00R\x05batchB\a\n" +
+	"\x05batch\x18\b \x01(\v2\x1c.a2amesh.v1.LinkRequestBatchH\x00R\x05batch\x12\x14\n" +
+	"\x04pong\x18\t \x01(\x04H\x00R\x04pongB\a\n" +
 	"\x05frame\"C\n" +
 	"\x10LinkRequestBatch\x12/\n" +
-	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\x82\x03\n" +
+	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\x9e\x03\n" +
 	"\tLinkStart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x1e\n" +
@@ -1115,10 +1160,11 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\n" +
 	"tracestate\x18\v \x01(\tR\n" +
 	"tracestate\x12\x18\n" +
-	"\abaggage\x18\f \x01(\tR\abaggage\"\x0e\n" +
+	"\abaggage\x18\f \x01(\tR\abaggage\x12\x1a\n" +
+	"\bconfirms\x18\r \x01(\bR\bconfirms\"\x0e\n" +
 	"\fLinkInputEnd\"\f\n" +
 	"\n" +
-	"LinkCancel\"\xcb\x02\n" +
+	"LinkCancel\"\xe1\x02\n" +
 	"\fLinkResponse\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12'\n" +
@@ -1127,7 +1173,8 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x06credit\x18\x05 \x01(\rH\x00R\x06credit\x12\x14\n" +
 	"\x04pong\x18\x06 \x01(\x04H\x00R\x04pong\x125\n" +
 	"\x05batch\x18\a \x01(\v2\x1d.a2amesh.v1.LinkResponseBatchH\x00R\x05batch\x123\n" +
-	"\awelcome\x18\b \x01(\v2\x17.a2amesh.v1.LinkWelcomeH\x00R\awelcomeB\a\n" +
+	"\awelcome\x18\b \x01(\v2\x17.a2amesh.v1.LinkWelcomeH\x00R\awelcome\x12\x14\n" +
+	"\x04ping\x18\t \x01(\x04H\x00R\x04pingB\a\n" +
 	"\x05frame\"I\n" +
 	"\vLinkWelcome\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
@@ -1233,6 +1280,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkRequest_Credit)(nil),
 		(*LinkRequest_Ping)(nil),
 		(*LinkRequest_Batch)(nil),
+		(*LinkRequest_Pong)(nil),
 	}
 	file_a2amesh_v1_peer_service_proto_msgTypes[5].OneofWrappers = []any{
 		(*LinkResponse_Output)(nil),
@@ -1242,6 +1290,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkResponse_Pong)(nil),
 		(*LinkResponse_Batch)(nil),
 		(*LinkResponse_Welcome)(nil),
+		(*LinkResponse_Ping)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

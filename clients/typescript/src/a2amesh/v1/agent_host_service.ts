@@ -25,7 +25,7 @@ import { Payload } from "./payload.js";
 
 /** AttachRequest is one frame from the agent to the node. */
 export interface AttachRequest {
-  /** Call id says which call the frame is about, as its `start` did; absent for `hello`, `pong` and `leave`. */
+  /** Call id says which call the frame is about, as its `start` did; absent for `hello`, `ping`, `pong` and `leave`. */
   callId: string;
   /** Frame is what the agent says. */
   frame:
@@ -56,6 +56,9 @@ export interface AttachRequest {
     | //
     /** Used says what the call has used of its budget since the last such frame; any number of them, before its end. */
     { $case: "used"; value: AttachUsed }
+    | //
+    /** Ping asks for a pong with the same number; only a node that sends `confirms` is asked. */
+    { $case: "ping"; value: bigint }
     | undefined;
 }
 
@@ -112,7 +115,7 @@ export interface AttachLeave {
 /** AttachResponse is one frame from the node to the agent. */
 export interface AttachResponse {
   /**
-   * Call id says which call the frame is about; absent for `welcome`, `ping` and `draining`. It is the call's identity in the
+   * Call id says which call the frame is about; absent for `welcome`, `ping`, `pong` and `draining`. It is the call's identity in the
    * mesh, a UUID; no two calls of a stream have the same at a time.
    */
   callId: string;
@@ -145,6 +148,9 @@ export interface AttachResponse {
     | //
     /** Batch holds several frames in one message; only for an agent whose hello says that it reads them. */
     { $case: "batch"; value: AttachResponseBatch }
+    | //
+    /** Pong answers a ping, with its number, once the ends of all calls that are over have been sent. */
+    { $case: "pong"; value: bigint }
     | undefined;
 }
 
@@ -200,6 +206,11 @@ export interface AttachStart {
   tracestate: string;
   /** Baggage is the W3C baggage of the call, to be sent on as metadata `baggage`; at most 8,192 characters, mostly absent. */
   baggage: string;
+  /**
+   * Confirms says that the call must not begin late, for others may do its work by then. An agent that has heard nothing of the
+   * node for half a second before this frame does well to send a `ping`, and to begin once the `pong` has come.
+   */
+  confirms: boolean;
 }
 
 export interface AttachStart_BudgetEntry {
@@ -260,6 +271,12 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         break;
       case "used":
         AttachUsed.encode(message.frame.value, writer.uint32(82).fork()).join();
+        break;
+      case "ping":
+        if (BigInt.asUintN(64, message.frame.value) !== message.frame.value) {
+          throw new globalThis.Error("value provided for field message.frame.value of type uint64 too large");
+        }
+        writer.uint32(88).uint64(message.frame.value);
         break;
     }
     return writer;
@@ -358,6 +375,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.frame = { $case: "used", value: AttachUsed.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.frame = { $case: "ping", value: reader.uint64() as bigint };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -395,6 +420,8 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         ? { $case: "batch", value: AttachRequestBatch.fromJSON(object.batch) }
         : isSet(object.used)
         ? { $case: "used", value: AttachUsed.fromJSON(object.used) }
+        : isSet(object.ping)
+        ? { $case: "ping", value: BigInt(object.ping) }
         : undefined,
     };
   },
@@ -422,6 +449,8 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       obj.batch = AttachRequestBatch.toJSON(message.frame.value);
     } else if (message.frame?.$case === "used") {
       obj.used = AttachUsed.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "ping") {
+      obj.ping = message.frame.value.toString();
     }
     return obj;
   },
@@ -484,6 +513,12 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       case "used": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "used", value: AttachUsed.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "ping": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "ping", value: BigInt(object.frame.value) };
         }
         break;
       }
@@ -1065,6 +1100,12 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       case "batch":
         AttachResponseBatch.encode(message.frame.value, writer.uint32(82).fork()).join();
         break;
+      case "pong":
+        if (BigInt.asUintN(64, message.frame.value) !== message.frame.value) {
+          throw new globalThis.Error("value provided for field message.frame.value of type uint64 too large");
+        }
+        writer.uint32(88).uint64(message.frame.value);
+        break;
     }
     return writer;
   },
@@ -1162,6 +1203,14 @@ export const AttachResponse: MessageFns<AttachResponse> = {
             message.frame = { $case: "batch", value: AttachResponseBatch.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.frame = { $case: "pong", value: reader.uint64() as bigint };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1201,6 +1250,8 @@ export const AttachResponse: MessageFns<AttachResponse> = {
         ? { $case: "draining", value: AttachDraining.fromJSON(object.draining) }
         : isSet(object.batch)
         ? { $case: "batch", value: AttachResponseBatch.fromJSON(object.batch) }
+        : isSet(object.pong)
+        ? { $case: "pong", value: BigInt(object.pong) }
         : undefined,
     };
   },
@@ -1228,6 +1279,8 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       obj.draining = AttachDraining.toJSON(message.frame.value);
     } else if (message.frame?.$case === "batch") {
       obj.batch = AttachResponseBatch.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "pong") {
+      obj.pong = message.frame.value.toString();
     }
     return obj;
   },
@@ -1290,6 +1343,12 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       case "batch": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "batch", value: AttachResponseBatch.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "pong": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "pong", value: BigInt(object.frame.value) };
         }
         break;
       }
@@ -1536,6 +1595,7 @@ function createBaseAttachStart(): AttachStart {
     budget: {},
     tracestate: "",
     baggage: "",
+    confirms: false,
   };
 }
 
@@ -1567,6 +1627,9 @@ export const AttachStart: MessageFns<AttachStart> = {
     }
     if (message.baggage !== "") {
       writer.uint32(74).string(message.baggage);
+    }
+    if (message.confirms !== false) {
+      writer.uint32(80).bool(message.confirms);
     }
     return writer;
   },
@@ -1659,6 +1722,14 @@ export const AttachStart: MessageFns<AttachStart> = {
             message.baggage = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.confirms = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1703,6 +1774,7 @@ export const AttachStart: MessageFns<AttachStart> = {
         : {},
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
       baggage: isSet(object.baggage) ? globalThis.String(object.baggage) : "",
+      confirms: isSet(object.confirms) ? globalThis.Boolean(object.confirms) : false,
     };
   },
 
@@ -1741,6 +1813,9 @@ export const AttachStart: MessageFns<AttachStart> = {
     if (message.baggage !== "") {
       obj.baggage = message.baggage;
     }
+    if (message.confirms !== false) {
+      obj.confirms = message.confirms;
+    }
     return obj;
   },
 
@@ -1770,6 +1845,7 @@ export const AttachStart: MessageFns<AttachStart> = {
     );
     message.tracestate = object.tracestate ?? "";
     message.baggage = object.baggage ?? "";
+    message.confirms = object.confirms ?? false;
     return message;
   },
 };

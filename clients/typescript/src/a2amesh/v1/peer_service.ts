@@ -25,7 +25,7 @@ import { Payload } from "./payload.js";
 
 /** LinkRequest is one frame from the calling node. */
 export interface LinkRequest {
-  /** Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping` and `batch`. */
+  /** Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`. */
   call: bigint;
   /** Frame is what the calling node says. */
   frame:
@@ -50,6 +50,9 @@ export interface LinkRequest {
     | //
     /** Batch holds several frames in one message. */
     { $case: "batch"; value: LinkRequestBatch }
+    | //
+    /** Pong answers a ping, with its number, once the ends of all calls that are over have been sent. */
+    { $case: "pong"; value: bigint }
     | undefined;
 }
 
@@ -87,6 +90,11 @@ export interface LinkStart {
   tracestate: string;
   /** Baggage is the W3C baggage of the call. */
   baggage: string;
+  /**
+   * Confirms says that the call must not begin late, for others may do its work by then, and that the calling node answers pings:
+   * one who has heard nothing of it for a while asks before the call begins.
+   */
+  confirms: boolean;
 }
 
 /** LinkInputEnd says that no more inputs follow. */
@@ -99,7 +107,7 @@ export interface LinkCancel {
 
 /** LinkResponse is one frame from the node that is called. */
 export interface LinkResponse {
-  /** Call is the number of the call that the frame is about; absent for `welcome`, `pong` and `batch`. */
+  /** Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`. */
   call: bigint;
   /** Frame is what the called node says. */
   frame:
@@ -124,6 +132,9 @@ export interface LinkResponse {
     | //
     /** Welcome says that calls may begin; always the first frame. */
     { $case: "welcome"; value: LinkWelcome }
+    | //
+    /** Ping asks for a pong with the same number; only a node that sends `confirms` is asked. */
+    { $case: "ping"; value: bigint }
     | undefined;
 }
 
@@ -230,6 +241,12 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       case "batch":
         LinkRequestBatch.encode(message.frame.value, writer.uint32(66).fork()).join();
         break;
+      case "pong":
+        if (BigInt.asUintN(64, message.frame.value) !== message.frame.value) {
+          throw new globalThis.Error("value provided for field message.frame.value of type uint64 too large");
+        }
+        writer.uint32(72).uint64(message.frame.value);
+        break;
     }
     return writer;
   },
@@ -311,6 +328,14 @@ export const LinkRequest: MessageFns<LinkRequest> = {
             message.frame = { $case: "batch", value: LinkRequestBatch.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.frame = { $case: "pong", value: reader.uint64() as bigint };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -342,6 +367,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
         ? { $case: "ping", value: BigInt(object.ping) }
         : isSet(object.batch)
         ? { $case: "batch", value: LinkRequestBatch.fromJSON(object.batch) }
+        : isSet(object.pong)
+        ? { $case: "pong", value: BigInt(object.pong) }
         : undefined,
     };
   },
@@ -365,6 +392,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       obj.ping = message.frame.value.toString();
     } else if (message.frame?.$case === "batch") {
       obj.batch = LinkRequestBatch.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "pong") {
+      obj.pong = message.frame.value.toString();
     }
     return obj;
   },
@@ -415,6 +444,12 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       case "batch": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "batch", value: LinkRequestBatch.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "pong": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "pong", value: BigInt(object.frame.value) };
         }
         break;
       }
@@ -506,6 +541,7 @@ function createBaseLinkStart(): LinkStart {
     traceparent: "",
     tracestate: "",
     baggage: "",
+    confirms: false,
   };
 }
 
@@ -546,6 +582,9 @@ export const LinkStart: MessageFns<LinkStart> = {
     }
     if (message.baggage !== "") {
       writer.uint32(98).string(message.baggage);
+    }
+    if (message.confirms !== false) {
+      writer.uint32(104).bool(message.confirms);
     }
     return writer;
   },
@@ -659,6 +698,14 @@ export const LinkStart: MessageFns<LinkStart> = {
             message.baggage = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.confirms = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -701,6 +748,7 @@ export const LinkStart: MessageFns<LinkStart> = {
       traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
       baggage: isSet(object.baggage) ? globalThis.String(object.baggage) : "",
+      confirms: isSet(object.confirms) ? globalThis.Boolean(object.confirms) : false,
     };
   },
 
@@ -742,6 +790,9 @@ export const LinkStart: MessageFns<LinkStart> = {
     if (message.baggage !== "") {
       obj.baggage = message.baggage;
     }
+    if (message.confirms !== false) {
+      obj.confirms = message.confirms;
+    }
     return obj;
   },
 
@@ -764,6 +815,7 @@ export const LinkStart: MessageFns<LinkStart> = {
     message.traceparent = object.traceparent ?? "";
     message.tracestate = object.tracestate ?? "";
     message.baggage = object.baggage ?? "";
+    message.confirms = object.confirms ?? false;
     return message;
   },
 };
@@ -909,6 +961,12 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       case "welcome":
         LinkWelcome.encode(message.frame.value, writer.uint32(66).fork()).join();
         break;
+      case "ping":
+        if (BigInt.asUintN(64, message.frame.value) !== message.frame.value) {
+          throw new globalThis.Error("value provided for field message.frame.value of type uint64 too large");
+        }
+        writer.uint32(72).uint64(message.frame.value);
+        break;
     }
     return writer;
   },
@@ -990,6 +1048,14 @@ export const LinkResponse: MessageFns<LinkResponse> = {
             message.frame = { $case: "welcome", value: LinkWelcome.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.frame = { $case: "ping", value: reader.uint64() as bigint };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1019,6 +1085,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         ? { $case: "batch", value: LinkResponseBatch.fromJSON(object.batch) }
         : isSet(object.welcome)
         ? { $case: "welcome", value: LinkWelcome.fromJSON(object.welcome) }
+        : isSet(object.ping)
+        ? { $case: "ping", value: BigInt(object.ping) }
         : undefined,
     };
   },
@@ -1042,6 +1110,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       obj.batch = LinkResponseBatch.toJSON(message.frame.value);
     } else if (message.frame?.$case === "welcome") {
       obj.welcome = LinkWelcome.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "ping") {
+      obj.ping = message.frame.value.toString();
     }
     return obj;
   },
@@ -1092,6 +1162,12 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       case "welcome": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "welcome", value: LinkWelcome.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "ping": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "ping", value: BigInt(object.frame.value) };
         }
         break;
       }
