@@ -13,7 +13,7 @@ from a2a_node.agent.options import Options, checked_limit, seconds
 from a2a_node.agent.outputs import Writer, writer
 from a2a_node.agent.running import Manner, manner_of
 from a2a_node.agent.signature import Function, Signature, signature_of
-from a2a_node.model.agents import AgentCapability
+from a2a_node.model.agents import AgentCapability, checked_hedging
 from a2a_node.model.call import Reply
 from a2a_node.model.errors import InvalidInput
 from a2a_node.model.names import checked_name
@@ -68,5 +68,7 @@ def capability_of(function: Function, options: Options) -> Capability:
         limit=checked_limit(f"{place}.limit", options.get("limit", ""), options.get("cost", 1)),
         idempotent=options.get("idempotent", False),
         cost=options.get("cost", 1),
+        hedging_delay=seconds(f"{place}.hedging_delay", options.get("hedging_delay", "")),
     )
+    checked_hedging(f"{place}.hedging_delay", offered)
     return Capability(offered, function, signature, reader, answers, manner_of(signature))

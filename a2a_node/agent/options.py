@@ -20,6 +20,7 @@ class Options(TypedDict, total=False):
     cache: str  # how long equal input may be answered from the shared cache, for example "60s"; absent: never
     limit: str  # overrides the default rate limit, for example "50/s burst 100"
     idempotent: bool  # running it twice does no harm
+    hedging_delay: str  # without an answer until a second instance is asked as well, for example "50ms"; absent: never
     cost: int  # tokens that a call takes from its caller's bucket; absent: 1
 
 

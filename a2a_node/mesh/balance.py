@@ -17,7 +17,7 @@ from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.route import Entry, Finds
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call, Proceed
-from a2a_node.model.errors import NodeNotFound, NoInstance
+from a2a_node.model.errors import AgentNotFound, NodeNotFound, NoInstance
 from a2a_node.model.nodes import Node, NodeStatus
 
 OWN, IN_ZONE, IN_REGION, ELSEWHERE = range(4)
@@ -84,11 +84,28 @@ class Balance:
             raise self._nobody(call, own)
         await proceed(call)
 
+    def beside(self, call: Call) -> tuple[str, ...] | None:
+        """The instances that must not take a second try beside this one; None when there are no others.
+
+        Besides its own they are all that are reached through the same other node, which knows a call once.
+        """
+        first, now = call.instance, monotonic()
+        try:
+            entry = self._directory.find(call.agent)
+        except AgentNotFound:  # it has left while it works
+            return None
+        if first is None:
+            return None
+        far = first.node != self._place.node
+        taken = tuple(one.id for one in entry.instances if one.id == first.id or (far and one.node == first.node))
+        left = (one for tier in self._tiers(call.agent, entry) for one in tier if one.id not in taken)
+        return taken if any(self._takes(one, now) for one in left) else None
+
     def picked(self, call: Call) -> Instance:
         """The instance that takes the call; NoInstance."""
         entry, now = self._directory.find(call.agent), monotonic()
         known = entry.instances
-        if len(known) == 1 and known[0].node == self._place.node and self._takes(known[0], now):
+        if len(known) == 1 and not call.tried and known[0].node == self._place.node and self._takes(known[0], now):
             return known[0]
         again = None
         for tier in self._tiers(call.agent, entry):
@@ -96,7 +113,7 @@ class Balance:
             if found is not None and found.id not in call.tried:
                 return found
             again = again or found
-        if again is None:
+        if again is None or call.beside:
             raise self._nobody(call, known)
         return again
 

@@ -83,12 +83,12 @@ class Retry:
     def __init__(self, habits: Habits = DEFAULT, spread: Callable[[], float] = random.random) -> None:
         self._habits = habits
         self._spread = spread
-        self._savings = Savings(habits, monotonic())
+        self.savings = Savings(habits, monotonic())
         self.tries = Tries()
 
     async def layer(self, call: Call, proceed: Proceed) -> None:
         """Try, and try again as long as this helps; what the last try failed with is raised."""
-        self._savings.put()
+        self.savings.put()
         kept = call.requests.payload if isinstance(call.requests, Once) else None
         call.reply = _noted(call, call.reply)
         try:
@@ -127,7 +127,7 @@ class Retry:
         if call.envelope is not None and call.envelope.time_left(now) <= wait:
             self.tries.late += 1
             raise failure
-        if not self._savings.take(now):
+        if not self.savings.take(now):
             self.tries.unpaid += 1
             raise failure
         return wait

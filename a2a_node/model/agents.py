@@ -15,6 +15,7 @@ from a2a_node.model.names import checked_name, checked_text
 MAX_CAPABILITIES = 1000
 MAX_TAGS = 32
 CONFIG_BYTES = 64 * 1024
+SHORTEST_DELAY, LONGEST_DELAY = 0.001, 3600.0  # seconds until a call is hedged
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class AgentCapability:
     limit: str = ""  # such as "50/s burst 100"; empty means the mesh's default
     idempotent: bool = False
     cost: int = 1  # tokens that a call takes from its caller's bucket
+    hedging_delay: float = 0.0  # seconds without an answer until a second instance is asked as well; 0 means never
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,22 @@ class AgentDescriptor:
                 raise InvalidInput(f"{place}.cost", f"{capability.cost} must be from 1 to {MOST_COST:,} tokens")
             if capability.limit:
                 written_rate(f"{place}.limit", capability.limit, capability.cost)
+            checked_hedging(f"{place}.hedging_delay", capability)
             if capability.name in seen:
                 raise InvalidInput(f"{place}.name", f"{capability.name!r} is there twice")
             seen.add(capability.name)
+
+
+def checked_hedging(place: str, capability: AgentCapability) -> None:
+    """InvalidInput names the place when calls of the capability must not be hedged, or not after such a delay."""
+    if capability.hedging_delay == 0:
+        return
+    if not SHORTEST_DELAY <= capability.hedging_delay <= LONGEST_DELAY:
+        raise InvalidInput(place, f"{capability.hedging_delay:g} s must be from 1 ms to 1 h")
+    if not capability.idempotent:
+        raise InvalidInput(place, "is only for an idempotent capability: two instances may work on one call")
+    if capability.streams_input or capability.streams_output:
+        raise InvalidInput(place, "is only for a capability with one input and one output")
 
 
 def checked_config(config: Mapping[str, object]) -> Mapping[str, object]:

@@ -106,6 +106,7 @@ class Call:
     begun: bool = False  # an agent may have begun to work on it
     replied: bool = False  # something was said to the caller
     tried: tuple[str, ...] = ()  # ids of the instances that were tried before
+    beside: bool = False  # a second try, while the first one is under way: nobody that was tried takes it
     wanted: str = ""  # id of the instance that its carrier has picked
     resumable: bool = False  # asked for as a stream whose events are kept
     kept: bool = False  # its events are kept: a reader that is lost now can come back

@@ -182,7 +182,7 @@ async def running(settings: Settings, postgres_url: str, redis_url: str) -> Asyn
                 *gauges.of_work(work),
                 *gauges.of_stores(standing.stores, kept.pools()),
                 *gauges.of_membership(member.renewals),
-                *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries)),
+                *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries, layers.hedges)),
                 *of_people(known.shown()),
                 *gauges.of_audit(audited.records()),
                 *gauges.of_tracing(tracing.counts),

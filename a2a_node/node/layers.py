@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from a2a_node.access.decisions import Decisions
 from a2a_node.access.spiffe import Spiffe
@@ -14,6 +14,7 @@ from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
 from a2a_node.mesh.guard import guard
+from a2a_node.mesh.hedge import Hedge, Hedges
 from a2a_node.mesh.once import Lookups, cached, idempotent
 from a2a_node.mesh.outliving import Outliving
 from a2a_node.mesh.resumable import resumable
@@ -68,6 +69,7 @@ class Layers:
     retry: Retry
     spans: Spans
     limits: Limits
+    hedges: Hedges = field(default_factory=Hedges)
 
     def incoming(self) -> Proceed:
         """What every RPC passes, outermost first."""
@@ -99,6 +101,7 @@ class Layers:
 
     def outgoing(self) -> Proceed:
         """What every invocation passes on its way to an agent, outermost first."""
+        balance = self._balance()
         return folded(
             [
                 resolve(self.directory),  # a name that nobody has costs nothing more
@@ -109,7 +112,8 @@ class Layers:
                 idempotent(self.outcomes),  # above the cache: a kept outcome is an answer, too
                 cached(self.outcomes, self.lookups),  # one agent call for many equal ones
                 self.retry.layer,  # above balance, so that another try may go elsewhere
-                self._balance().layer,  # picks the instance
+                Hedge(balance, self.retry.savings, self.hedges).layer,  # below retry: both tries have to fail first
+                balance.layer,  # picks the instance
                 guard(self.copies, self.awake),  # below balance: it knows one instance
                 spanned(self.spans, self.node_id),  # just around the leaf: one span for each try
             ],

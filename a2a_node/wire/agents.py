@@ -128,6 +128,7 @@ def _to_capability(message: pb.AgentCapability) -> AgentCapability:
         limit=message.limit,
         idempotent=message.idempotent,
         cost=message.cost or 1,
+        hedging_delay=seconds(message.hedging_delay),
     )
 
 
@@ -143,4 +144,5 @@ def _from_capability(capability: AgentCapability) -> pb.AgentCapability:
         limit=capability.limit,
         idempotent=capability.idempotent,
         cost=capability.cost if capability.cost != 1 else 0,
+        hedging_delay=duration(capability.hedging_delay) if capability.hedging_delay else None,
     )

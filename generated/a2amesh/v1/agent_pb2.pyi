@@ -171,6 +171,7 @@ class AgentCapability(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    HEDGING_DELAY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name is unique within the agent; the same form as an agent's name. Required."""
     description: _builtins.str
@@ -199,6 +200,13 @@ class AgentCapability(_message.Message):
     def cache_ttl(self) -> _duration_pb2.Duration:
         """Cache ttl, when set, lets the mesh answer equal inputs from its shared cache for this long. Absent means never."""
 
+    @_builtins.property
+    def hedging_delay(self) -> _duration_pb2.Duration:
+        """Hedging delay lets the mesh ask a second instance as well when the first has not answered for this long: the first answer
+        counts, and the other try is cancelled. 1 ms to 1 h; only for an idempotent capability with one input and one output.
+        Absent or zero means never.
+        """
+
     def __init__(
         self,
         *,
@@ -212,10 +220,11 @@ class AgentCapability(_message.Message):
         limit: _builtins.str = ...,
         idempotent: _builtins.bool = ...,
         cost: _builtins.int = ...,
+        hedging_delay: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "input_schema", b"input_schema", "output_schema", b"output_schema"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "hedging_delay", b"hedging_delay", "input_schema", b"input_schema", "output_schema", b"output_schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "cost", b"cost", "description", b"description", "idempotent", b"idempotent", "input_schema", b"input_schema", "limit", b"limit", "name", b"name", "output_schema", b"output_schema", "streams_input", b"streams_input", "streams_output", b"streams_output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "cost", b"cost", "description", b"description", "hedging_delay", b"hedging_delay", "idempotent", b"idempotent", "input_schema", b"input_schema", "limit", b"limit", "name", b"name", "output_schema", b"output_schema", "streams_input", b"streams_input", "streams_output", b"streams_output"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -256,6 +256,17 @@ def test_a_malformed_span_is_refused(span: str) -> None:
         Agent("a").capability(cache=span)(say)
 
 
+def test_calls_of_a_capability_can_be_hedged() -> None:
+    """Where it says that running it twice does no harm; else it is refused at once."""
+    agent = Agent("a")
+    agent.capability(idempotent=True, hedging_delay="50ms")(say)
+    assert agent.descriptor.capability("say").hedging_delay == 0.05
+    with pytest.raises(InvalidInput, match=r"say\.hedging_delay.*idempotent"):
+        Agent("a").capability(hedging_delay="50ms")(say)
+    with pytest.raises(InvalidInput, match=r"each\.hedging_delay.*one output"):
+        Agent("a").capability(idempotent=True, hedging_delay="50ms")(each)
+
+
 @pytest.mark.parametrize("limit", ["50", "50/year", "50/s burst", "often"])
 def test_a_malformed_limit_is_refused(limit: str) -> None:
     """It names the option."""

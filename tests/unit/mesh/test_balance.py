@@ -139,6 +139,34 @@ async def test_another_try_goes_elsewhere_if_it_can() -> None:
     assert await house.picks(asked) == "one"
 
 
+async def test_a_second_try_beside_the_first_goes_to_another_instance_or_nowhere() -> None:
+    """On another node, where the first one runs on another one: each knows a call once."""
+    house, asked = House([instance("one"), instance("two"), instance("far", "far"), instance("too", "far")]), call()
+    assert house.balance.beside(asked) is None  # nobody was picked yet
+    asked.instance = instance("one")
+    assert house.balance.beside(asked) == ("one",)
+    asked.instance = instance("far", "far")
+    assert house.balance.beside(asked) == ("far", "too")
+    second = call()
+    second.tried, second.beside = ("far", "too"), True
+    assert {await house.picks(second) for _ in range(20)} <= {"one", "two"}
+    house.lose("one", "two")
+    assert house.balance.beside(asked) is None
+    with pytest.raises(NoInstance):
+        await house.picks(second)
+    lonely = House([instance("one")])
+    second.tried = ("one",)
+    with pytest.raises(NoInstance):
+        await lonely.picks(second)
+
+
+async def test_an_agent_that_left_while_it_works_has_no_other_instance() -> None:
+    """A second try is not made."""
+    house, asked = House([instance("one"), instance("two")]), call()
+    asked.instance, asked.agent = instance("one"), "left"
+    assert house.balance.beside(asked) is None
+
+
 async def test_a_call_of_another_node_goes_no_further() -> None:
     """It is served by the instance that was picked there, by another one here, or not at all."""
     house, asked = House([instance("one"), instance("two"), instance("three", "near")]), call()

@@ -27,6 +27,18 @@ GOOD = AgentDescriptor("a", capabilities=(AgentCapability("say"), AgentCapabilit
         ({"capabilities": ()}, "agent.capabilities"),
         ({"capabilities": (AgentCapability("say"), AgentCapability("say"))}, "agent.capabilities[1].name"),
         ({"capabilities": (AgentCapability(""),)}, "agent.capabilities[0].name"),
+        *(
+            ({"capabilities": (capability,)}, "agent.capabilities[0].hedging_delay")
+            for capability in (
+                AgentCapability("say", hedging_delay=0.05),
+                AgentCapability("say", hedging_delay=0.05, idempotent=True, streams_output=True),
+                AgentCapability("say", hedging_delay=0.05, idempotent=True, streams_input=True),
+                AgentCapability("say", hedging_delay=-0.05, idempotent=True),
+                AgentCapability("say", hedging_delay=0.0005, idempotent=True),
+                AgentCapability("say", hedging_delay=3601, idempotent=True),
+                AgentCapability("say", hedging_delay=float("nan"), idempotent=True),
+            )
+        ),
     ],
     ids=str,
 )

@@ -297,7 +297,11 @@ type AgentCapability struct {
 	// Idempotent says that running it twice does no harm, so that the mesh may retry it after a failure in flight.
 	Idempotent bool `protobuf:"varint,9,opt,name=idempotent,proto3" json:"idempotent,omitempty"`
 	// Cost is how many tokens a call takes from its caller's bucket, at most 1,000,000. Absent means 1.
-	Cost          int64 `protobuf:"varint,10,opt,name=cost,proto3" json:"cost,omitempty"`
+	Cost int64 `protobuf:"varint,10,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Hedging delay lets the mesh ask a second instance as well when the first has not answered for this long: the first answer
+	// counts, and the other try is cancelled. 1 ms to 1 h; only for an idempotent capability with one input and one output.
+	// Absent or zero means never.
+	HedgingDelay  *durationpb.Duration `protobuf:"bytes,11,opt,name=hedging_delay,json=hedgingDelay,proto3" json:"hedging_delay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -400,6 +404,13 @@ func (x *AgentCapability) GetCost() int64 {
 		return x.Cost
 	}
 	return 0
+}
+
+func (x *AgentCapability) GetHedgingDelay() *durationpb.Duration {
+	if x != nil {
+		return x.HedgingDelay
+	}
+	return nil
 }
 
 // Instance is one running copy of an agent, reachable through exactly one node.
@@ -537,7 +548,7 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x1a\n" +
-	"\brevision\x18\x1b \x01(\x03R\brevision\"\x8f\x03\n" +
+	"\brevision\x18\x1b \x01(\x03R\brevision\"\xcf\x03\n" +
 	"\x0fAgentCapability\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12:\n" +
@@ -551,7 +562,8 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"idempotent\x18\t \x01(\bR\n" +
 	"idempotent\x12\x12\n" +
 	"\x04cost\x18\n" +
-	" \x01(\x03R\x04cost\"\xc1\x02\n" +
+	" \x01(\x03R\x04cost\x12>\n" +
+	"\rhedging_delay\x18\v \x01(\v2\x19.google.protobuf.DurationR\fhedgingDelay\"\xc1\x02\n" +
 	"\bInstance\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x14\n" +
@@ -602,14 +614,15 @@ var file_a2amesh_v1_agent_proto_depIdxs = []int32{
 	4,  // 6: a2amesh.v1.AgentCapability.input_schema:type_name -> google.protobuf.Struct
 	4,  // 7: a2amesh.v1.AgentCapability.output_schema:type_name -> google.protobuf.Struct
 	6,  // 8: a2amesh.v1.AgentCapability.cache_ttl:type_name -> google.protobuf.Duration
-	0,  // 9: a2amesh.v1.Instance.kind:type_name -> a2amesh.v1.InstanceKind
-	5,  // 10: a2amesh.v1.Instance.lease_expire_time:type_name -> google.protobuf.Timestamp
-	5,  // 11: a2amesh.v1.Instance.create_time:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	6,  // 9: a2amesh.v1.AgentCapability.hedging_delay:type_name -> google.protobuf.Duration
+	0,  // 10: a2amesh.v1.Instance.kind:type_name -> a2amesh.v1.InstanceKind
+	5,  // 11: a2amesh.v1.Instance.lease_expire_time:type_name -> google.protobuf.Timestamp
+	5,  // 12: a2amesh.v1.Instance.create_time:type_name -> google.protobuf.Timestamp
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_agent_proto_init() }

@@ -144,6 +144,12 @@ export interface AgentCapability {
   idempotent: boolean;
   /** Cost is how many tokens a call takes from its caller's bucket, at most 1,000,000. Absent means 1. */
   cost: bigint;
+  /**
+   * Hedging delay lets the mesh ask a second instance as well when the first has not answered for this long: the first answer
+   * counts, and the other try is cancelled. 1 ms to 1 h; only for an idempotent capability with one input and one output.
+   * Absent or zero means never.
+   */
+  hedgingDelay: Duration | undefined;
 }
 
 /** Instance is one running copy of an agent, reachable through exactly one node. */
@@ -550,6 +556,7 @@ function createBaseAgentCapability(): AgentCapability {
     limit: "",
     idempotent: false,
     cost: 0n,
+    hedgingDelay: undefined,
   };
 }
 
@@ -587,6 +594,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
         throw new globalThis.Error("value provided for field message.cost of type int64 too large");
       }
       writer.uint32(80).int64(message.cost);
+    }
+    if (message.hedgingDelay !== undefined) {
+      Duration.encode(message.hedgingDelay, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -684,6 +694,14 @@ export const AgentCapability: MessageFns<AgentCapability> = {
             message.cost = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.hedgingDelay = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -728,6 +746,11 @@ export const AgentCapability: MessageFns<AgentCapability> = {
       limit: isSet(object.limit) ? globalThis.String(object.limit) : "",
       idempotent: isSet(object.idempotent) ? globalThis.Boolean(object.idempotent) : false,
       cost: isSet(object.cost) ? BigInt(object.cost) : 0n,
+      hedgingDelay: isSet(object.hedgingDelay)
+        ? Duration.fromJSON(object.hedgingDelay)
+        : isSet(object.hedging_delay)
+        ? Duration.fromJSON(object.hedging_delay)
+        : undefined,
     };
   },
 
@@ -763,6 +786,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     if (message.cost !== 0n) {
       obj.cost = message.cost.toString();
     }
+    if (message.hedgingDelay !== undefined) {
+      obj.hedgingDelay = Duration.toJSON(message.hedgingDelay);
+    }
     return obj;
   },
 
@@ -783,6 +809,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     message.limit = object.limit ?? "";
     message.idempotent = object.idempotent ?? false;
     message.cost = (object.cost !== undefined && object.cost !== null) ? BigInt(object.cost) : 0n;
+    message.hedgingDelay = (object.hedgingDelay !== undefined && object.hedgingDelay !== null)
+      ? Duration.fromPartial(object.hedgingDelay)
+      : undefined;
     return message;
   },
 };
