@@ -35,6 +35,7 @@ class Tree:
     honest: bool = True
     thrifty: bool = False  # calls reserve no more for their children than was held back for them
     alive: dict[str, int] = field(default_factory=dict)  # tokens that a call may still report, by its id
+    parents: dict[str, str] = field(default_factory=dict)
     admitted: int = 0
     answers: list[object] = field(default_factory=list)
 
@@ -68,12 +69,20 @@ class Tree:
     async def _reserved(self, move: Move, account: Account) -> object:
         theirs = self.alive.get(move.parent, 0)
         hold = min(move.tokens, theirs) if self.thrifty and move.parent in self.alive else move.tokens
-        if move.parent in self.alive:  # before others report for the parent
-            self.alive[move.parent] -= min(hold, theirs)
+        self._passed_on(move.parent, hold)  # before others report for those above
         left = await self.budgets.reserve(account, {"tokens": hold, CALLS: move.calls}, {})
         self.alive[move.call] = hold
+        self.parents[move.call] = move.parent
         self.admitted += 1
         return left
+
+    def _passed_on(self, parent: str, hold: int) -> None:
+        """Those above report that much less: the parent, or whoever has more left for what is below it."""
+        for _ in range(len(self.parents) + 1):  # an id that is used again may stand above itself
+            taken = min(hold, self.alive.get(parent, 0))
+            if parent in self.alive:
+                self.alive[parent] -= taken
+            hold, parent = hold - taken, self.parents.get(parent, ROOT)
 
     async def used(self) -> Amounts:
         """What the whole tree uses."""
