@@ -7,13 +7,16 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from a2a_node.model.errors import StoreStartFailed
+from a2a_node.store.embedded import becoming
 from a2a_node.store.embedded.directory import DataDirectory
+from a2a_node.store.embedded.system import ServerUser
 
 STOP_SECONDS: Final = 20.0  # granted to each signal before the next, harder one
 
@@ -91,11 +94,15 @@ class Server:
         await self._lifeline.hung_up()
         return await asyncio.to_thread(self._child.wait) if self._child else None
 
+    def _lives(self) -> bool:
+        """Whether there is anything to end; of a child that can be told although its lifeline was deleted."""
+        return self._lifeline.is_held() or (self._child is not None and self._child.poll() is None)
+
     async def stop(self, signals: Sequence[str]) -> None:
         """Send the first signal, the next ones where it does not end, and wait until it is gone."""
         for name in signals:
-            with suppress(ProcessLookupError):
-                if self._lifeline.is_held():
+            if self._lives():
+                with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.Signals[name])
             try:
                 async with asyncio.timeout(STOP_SECONDS):
@@ -108,12 +115,12 @@ class Server:
 
 def spawn(store: str, command: Sequence[str], directory: DataDirectory) -> Server:
     """Start a process of a store in its room, away from the terminal's signals; errors: StoreStartFailed."""
-    user, lifeline = directory.user, Lifeline(directory.file(store, "alive"))
+    lifeline = Lifeline(directory.file(store, "alive"))
     log = os.open(directory.file(store, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         with lifeline.held() as end:
             child = subprocess.Popen(  # noqa: S603  the program of a wheel, by its absolute path
-                command,
+                _as_user(directory.user, command),
                 cwd=directory.room(store),
                 env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
                 stdin=subprocess.DEVNULL,
@@ -122,12 +129,15 @@ def spawn(store: str, command: Sequence[str], directory: DataDirectory) -> Serve
                 pass_fds=(end,),
                 start_new_session=True,
                 umask=0o077,
-                user=user.uid if user else None,
-                group=user.gid if user else None,
-                extra_groups=[] if user else None,
             )
     except OSError as error:
         raise StoreStartFailed(store, f"{command[0]} cannot be run in {directory.path}: {error.strerror}") from None
     finally:
         os.close(log)
     return Server(child.pid, lifeline, child)
+
+
+def _as_user(user: ServerUser | None, command: Sequence[str]) -> Sequence[str]:
+    if user is None:
+        return command
+    return [sys.executable, "-IS", becoming.__file__, str(user.uid), str(user.gid), *command]

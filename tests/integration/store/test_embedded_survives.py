@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from a2a_node.model.errors import StoreStartFailed
@@ -62,6 +64,15 @@ async def test_a_store_that_dies_comes_back_at_its_address(data_dir: Path, name:
         assert await read_again(addresses) == (["one"], ["one"])
         assert server(data_dir, name) != killed
     assert processes(data_dir) == []
+
+
+async def test_stores_whose_directory_was_deleted_are_ended(data_dir: Path) -> None:
+    """Their owner knows its own children, and does not wait for ever."""
+    async with asyncio.timeout(SECONDS), running(data_dir):
+        children = processes(data_dir)
+        await asyncio.to_thread(shutil.rmtree, data_dir)
+    assert children
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey"])

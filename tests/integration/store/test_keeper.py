@@ -53,7 +53,7 @@ async def test_a_start_can_be_cancelled_although_a_client_swallows_it(data_dir: 
         starting = asyncio.create_task(Keeper(store, directory).start())
         async with asyncio.timeout(SECONDS):
             await store.asked.wait()
-            assert [process.info["name"] for process in processes(data_dir)] == ["sleep"]
+            assert len(processes(data_dir)) == 1
             starting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await starting
