@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from prometheus_client.registry import CollectorRegistry
@@ -42,6 +43,7 @@ from a2a_node.node.identities import People, knowing
 from a2a_node.node.layers import Layers
 from a2a_node.node.limits import limited
 from a2a_node.node.proofs import proof
+from a2a_node.node.starting import patiently
 from a2a_node.node.traces import export_of
 from a2a_node.ops.echo import agent as echo
 from a2a_node.pipeline.keys import development_key
@@ -72,9 +74,13 @@ from a2a_node.wire.seals import Seals
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
 
 
-@asynccontextmanager
-async def running(settings: Settings, postgres_url: str, redis_url: str) -> AsyncIterator[Node]:
+def running(settings: Settings, postgres_url: str, redis_url: str) -> AbstractAsyncContextManager[Node]:
     """Run a node on those stores until the block ends; SettingInvalid and StoreUnavailable say why it cannot start."""
+    return patiently(partial(_built, settings, postgres_url, redis_url))
+
+
+@asynccontextmanager
+async def _built(settings: Settings, postgres_url: str, redis_url: str) -> AsyncIterator[Node]:
     async with AsyncExitStack() as house:
         name = node_id(settings.data_dir, settings.node_id)
         key, key_file = development_key(settings.data_dir)
