@@ -21,6 +21,13 @@ class _Core(Protocol):
         """Send one message; InternalError when this is not possible any more."""
 
 
+class Talks(Protocol):
+    """An RPC whose request is a stream."""
+
+    async def wait_for_connection(self) -> None:
+        """Until messages may go; AioRpcError when they may not."""
+
+
 @asynccontextmanager
 async def sending(call: grpc.aio.StreamStreamCall[Q, R], requests: AsyncGenerator[Q, None]) -> AsyncIterator[None]:
     """Send requests while the block reads responses; a failure of the requests ends the block and is raised here."""
@@ -38,7 +45,12 @@ async def sending(call: grpc.aio.StreamStreamCall[Q, R], requests: AsyncGenerato
 
 
 async def write(call: grpc.aio.StreamStreamCall[Q, R], message: Q) -> bool:
-    """Write a message; False when the RPC has ended, which whoever reads it hears about.
+    """Write a message; False when the RPC has ended, which whoever reads it hears about."""
+    return await put(call, message.SerializeToString())
+
+
+async def put(call: Talks, message: bytes) -> bool:
+    """The same for a message as it is on the wire.
 
     gRPC's own `write`, when it comes too late, puts "Internal error from Core" in the place of the status that the RPC
     has ended with, and nobody can tell any more why it ended.
@@ -46,7 +58,7 @@ async def write(call: grpc.aio.StreamStreamCall[Q, R], message: Q) -> bool:
     try:
         await call.wait_for_connection()
         core: _Core = vars(call)["_cython_call"]
-        await core.send_serialized_message(message.SerializeToString())
+        await core.send_serialized_message(message)
     except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
         return False
     return True

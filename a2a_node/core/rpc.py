@@ -23,14 +23,15 @@ from a2a_node.core.library import (
 )
 
 OK, CANCELLED, INTERNAL = 0, 1, 13  # of gRPC's status codes
+TURNS, PARTING = 3, 0.002  # of the loop; seconds: in which a client's leaving is heard after the end of its messages
 
 
 class Rpc:
     """An RPC in the hands of one task; `ended` is told once the C core has let go of it."""
 
     __slots__ = (
-        "_asked", "_call", "_deadline", "_ended", "_here", "_message", "_opened", "_sending", "_waiter", "_watched",
-        "door", "metadata", "method", "over", "task",
+        "_asked", "_call", "_deadline", "_ended", "_heard", "_here", "_left", "_message", "_opened", "_sending",
+        "_waiter", "_watched", "door", "metadata", "method", "over", "task",
     )  # fmt: skip
 
     def __init__(self, event: Event, door: str, ended: Callable[[Rpc], None]) -> None:
@@ -43,9 +44,10 @@ class Rpc:
         self._deadline = event.call_details.deadline
         self._ended = ended
         self._message: bytes | None = None
+        self._heard = 0  # messages of a stream
         self._waiter: asyncio.Future[None] | None = None
         self._sending: asyncio.Lock | None = None
-        self._asked = self._here = self._opened = self._watched = False
+        self._asked = self._here = self._left = self._opened = self._watched = False
 
     @property
     def time_left(self) -> float | None:
@@ -72,16 +74,27 @@ class Rpc:
             self._watched = True
 
     async def receive(self) -> bytes | None:
-        """The next message of the client; None once there are no more, or a moment before its leaving is heard of."""
+        """The next message of the client, None once there are no more; CancelledError when it has left before."""
         if not self._asked:
             self._ask()
         if not self._here:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         message = self._message
-        if message is not None:
+        if message is None:
+            await self._stayed()
+        else:
+            self._heard += 1
             self._ask()  # one message is read ahead, and no more
         return message
+
+    async def begin(self, initial: Metadata) -> None:
+        """Send the initial metadata, before any message; without it goes with the first message, or the end."""
+        sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._start((send_initial_metadata(initial, 0),), partial(_settle, sent))
+        self._opened = True
+        if not await sent:
+            raise asyncio.CancelledError  # as with `send`
 
     async def send(self, message: bytes) -> None:
         """Send a message; returns when the connection took it, so that a slow reader slows the writer."""
@@ -114,6 +127,17 @@ class Rpc:
     def _opening(self) -> tuple[Operation, ...]:
         return () if self._opened else (send_initial_metadata(None, 0),)
 
+    async def _stayed(self) -> None:
+        """Tell the end of a client's messages from its leaving, of which the C core speaks a moment later.
+
+        Without this every killed client seemed to have ended its messages well; with the turns alone 1 in 100 did on a
+        busy machine, with the time 1 in 3,900. One message alone, as of a unary RPC, is not kept waiting for it.
+        """
+        for turn in range(TURNS + 1):
+            await asyncio.sleep(0 if turn < TURNS or self._heard == 1 else PARTING)
+            if self._left:
+                raise asyncio.CancelledError
+
     def _ask(self) -> None:
         self._asked, self._here = True, False
         self._start((receive_message(0),), self._received)
@@ -124,7 +148,8 @@ class Rpc:
             self._waiter.set_result(None)
 
     def _closed(self, event: Event) -> None:
-        if event.batch_operations[0].cancelled() and self.task is not None and not self.over:
+        self._left = event.batch_operations[0].cancelled()
+        if self._left and self.task is not None and not self.over:
             self.task.cancel()
 
     def _finished(self, _: Event) -> None:

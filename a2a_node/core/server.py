@@ -43,15 +43,23 @@ class Stream:
     serve: Callable[[Rpc], Coroutine[None, None, None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What serves an RPC where its method alone does not say so."""
+
+    of: Callable[[Rpc], Unary | Stream]
+
+
 Method = Unary | Stream
+Route = Method | Choice
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
     """What serves each method, by its full name such as "/package.Service/Method", and what serves all others."""
 
-    methods: Mapping[str, Method]
-    others: Stream
+    methods: Mapping[str, Route]
+    others: Route
 
 
 @asynccontextmanager
@@ -150,7 +158,8 @@ class _Work:
     def begin(self, rpc: Rpc, pump: Pump) -> None:
         """Serve an RPC that has arrived."""
         self._running.add(rpc)
-        method = self._methods.get(rpc.method, self._others)
+        route = self._methods.get(rpc.method, self._others)
+        method = route.of(rpc) if isinstance(route, Choice) else route
         if isinstance(method, Stream):
             self._serve(rpc, method.serve(rpc), pump)
             return

@@ -21,6 +21,7 @@ from a2a_node.model.agents import AgentCapability
 from a2a_node.model.errors import InvalidInput, StoreUnavailable
 from a2a_node.model.limit_ports import LimitBook, Limits
 from a2a_node.model.limits import Limit, LimitKey, LimitSource, Rate, written_rate
+from a2a_node.model.proxied import PROXIED
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Rules:
         self._default = Limit(LimitKey(), default, LimitSource.DEFAULT)
         self._habits = habits
         self._set: dict[LimitKey, Limit] = {}
+        self._names: frozenset[str] = frozenset()
         self._kept: dict[tuple[LimitKey, str], Rate] = {}
         self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -81,6 +83,10 @@ class Rules:
             if found is not None:
                 return found
         return self._default
+
+    def bucket_of(self, method: str) -> str:
+        """The bucket of a method of an agent's own gRPC services: one for all of them, but those that a limit names."""
+        return method if method in self._names else PROXIED
 
     def all(self) -> Sequence[Limit]:
         """The limits that were set, by key."""
@@ -130,6 +136,7 @@ class Rules:
         if book.revision != self.revision:
             self.revision = book.revision
             self._set = {limit.key: limit for limit in book.limits}
+            self._names = frozenset(key.capability for key in self._set)
             self._kept.clear()
             self._changed.set()
             self._changed = asyncio.Event()

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from a2a_node.mesh.copies import Copies
-from a2a_node.mesh.route import Entry, Finds
+from a2a_node.mesh.route import Entry, Finds, takes
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import AgentNotFound, NodeNotFound, NoInstance
@@ -99,13 +99,18 @@ class Balance:
         far = first.node != self._place.node
         taken = tuple(one.id for one in entry.instances if one.id == first.id or (far and one.node == first.node))
         left = (one for tier in self._tiers(call.agent, entry) for one in tier if one.id not in taken)
-        return taken if any(self._takes(one, now) for one in left) else None
+        return taken if any(self._takes(one, call, now) for one in left) else None
 
     def picked(self, call: Call) -> Instance:
         """The instance that takes the call; NoInstance."""
         entry, now = self._directory.find(call.agent), monotonic()
         known = entry.instances
-        if len(known) == 1 and not call.tried and known[0].node == self._place.node and self._takes(known[0], now):
+        if (
+            len(known) == 1
+            and not call.tried
+            and known[0].node == self._place.node
+            and self._takes(known[0], call, now)
+        ):
             return known[0]
         again = None
         for tier in self._tiers(call.agent, entry):
@@ -125,13 +130,14 @@ class Balance:
             able = some(self._able(tier, call, now))
         if able:
             return min(able, key=lambda one: self._copies.of(one.id).score.cost(now))
-        return next((one for one in tier if self._takes(one, now)), None) if call.tried else None
+        return next((one for one in tier if self._takes(one, call, now)), None) if call.tried else None
 
     def _able(self, instances: Sequence[Instance], call: Call, now: float) -> list[Instance]:
-        return [one for one in instances if one.id not in call.tried and self._takes(one, now)]
+        return [one for one in instances if one.id not in call.tried and self._takes(one, call, now)]
 
-    def _takes(self, instance: Instance, now: float) -> bool:
-        return self._copies.of(instance.id).breaker.allows(now) and self._reaches(instance)
+    def _takes(self, instance: Instance, call: Call, now: float) -> bool:
+        able = self._copies.of(instance.id).breaker.allows(now) and self._reaches(instance)
+        return able and takes(instance, call)
 
     def _tiers(self, agent: str, entry: Entry) -> Tiers:
         """Its instances by distance, put in order once for each change of the directory."""

@@ -12,16 +12,16 @@ from typing import Protocol, Self
 import grpc
 from google.protobuf.message import Message
 
+from a2a_node.client.sending import write
 from a2a_node.mesh.background import background
-from a2a_node.mesh.faults import fault, status_of
+from a2a_node.mesh.faults import ended, fault, status_of
 from a2a_node.mesh.lines import DEFAULT, Bounds, Clock, Line, Lines
+from a2a_node.mesh.passing import passed
+from a2a_node.mesh.telling import spent, time_left, told
 from a2a_node.model.agents import Instance
-from a2a_node.model.budget import read, written
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentProtocol, InvalidInput
+from a2a_node.model.errors import AgentProtocol
 from a2a_node.model.payload import EMPTY
-from a2a_node.tracing.context import carried_by
-from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
 
@@ -76,9 +76,11 @@ class Endpoints:
                 try:
                     await self._talk(line, call)
                 except grpc.aio.AioRpcError as failure:
-                    _spent(failure.trailing_metadata(), call)
+                    spent(failure.trailing_metadata(), call)
                     status = status_of(failure)
                     call.begun = not status.unconnected
+                    if call.proxied is not None:
+                        raise ended(failure, call, instance, connected=line.connected) from None
                     raise fault(status, call, instance) from None
 
     async def tend(self, serves: Callable[[str], bool]) -> None:
@@ -101,7 +103,9 @@ class Endpoints:
 
     async def _talk(self, line: Line, call: Call) -> None:
         call.begun = True
-        if call.offered is not None and call.offered.streams_input:
+        if call.proxied is not None:
+            await passed(line, call, call.proxied)
+        elif call.offered is not None and call.offered.streams_input:
             await self._converse(line, call)
         elif call.offered is not None and call.offered.streams_output:
             await self._stream(line, call)
@@ -116,7 +120,7 @@ class Endpoints:
             idempotency_key=call.idempotency_key,
             call_id=call.id,
         )
-        rpc = line.invoke(request, timeout=_time_left(call), metadata=_metadata(call))
+        rpc = line.invoke(request, timeout=time_left(call), metadata=told(call))
         response = await rpc
         await _report(rpc, call)
         await call.reply(to_payload(response.output, "output", self._bounds.payload))
@@ -129,7 +133,7 @@ class Endpoints:
             call_id=call.id,
             resumable=False,
         )
-        rpc = line.stream(request, timeout=_time_left(call), metadata=_metadata(call))
+        rpc = line.stream(request, timeout=time_left(call), metadata=told(call))
         try:
             async for response in rpc:
                 if response.WhichOneof("event") == "gap":
@@ -140,7 +144,7 @@ class Endpoints:
             rpc.cancel()
 
     async def _converse(self, line: Line, call: Call) -> None:
-        rpc = line.converse(timeout=_time_left(call), metadata=_metadata(call))
+        rpc = line.converse(timeout=time_left(call), metadata=told(call))
         try:
             async with background(partial(_say, rpc, call)):
                 async for response in rpc:
@@ -153,25 +157,13 @@ class Endpoints:
 async def _report(rpc: Ending, call: Call) -> None:
     """Take in what an agent says at the end of an RPC that it has used."""
     if call.spending is not None:
-        _spent(await rpc.trailing_metadata(), call)
-
-
-def _spent(trailing: grpc.aio.Metadata | None, call: Call) -> None:
-    """What the trailing metadata of an RPC says was used; AgentProtocol for what makes no sense."""
-    used = dict(trailing or ()).get(USED)
-    if call.spending is None or used is None:
-        return
-    try:
-        for unit, amount in read(str(used)).items():
-            call.spending.spend(unit, amount)
-    except InvalidInput as fault:
-        raise AgentProtocol(call.agent, str(fault)) from None
+        spent(await rpc.trailing_metadata(), call)
 
 
 async def _say(rpc: Conversation, call: Call) -> None:
     """Send the opening and the inputs, as long as anybody listens."""
     async for frame in _frames(call):
-        if not await _heard(rpc, frame):
+        if not await write(rpc, frame):
             return
     await rpc.done_writing()
 
@@ -181,24 +173,3 @@ async def _frames(call: Call) -> AsyncIterator[pb.ConverseRequest]:
     yield pb.ConverseRequest(open=opening)
     async for payload in call.requests:
         yield pb.ConverseRequest(input=from_payload(payload))
-
-
-async def _heard(rpc: Conversation, frame: pb.ConverseRequest) -> bool:
-    """Send a frame; False when the conversation is over, and whoever reads it hears why."""
-    try:
-        await rpc.write(frame)
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return False
-    return True
-
-
-def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
-    path = ",".join(call.envelope.path) if call.envelope else ""
-    budget = written(call.spending.left()) if call.spending else ""
-    entries = ((CALL_TOKEN, call.token), (CALL_ID, call.id), (PATH, path), (BUDGET, budget))
-    return (*(entry for entry in entries if entry[1]), *carried_by(call))
-
-
-def _time_left(call: Call) -> float | None:
-    """What is left, less what gRPC may round up on the wire, so that no hop gains time."""
-    return None if call.envelope is None else max(0.0, call.envelope.time_left(monotonic()) * 0.99 - 0.001)

@@ -11,8 +11,17 @@ import structlog
 
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentFailed, AgentLost, AgentRefused, DeadlineExceeded, MeshError, PayloadTooLarge
+from a2a_node.model.errors import (
+    AgentEnded,
+    AgentFailed,
+    AgentLost,
+    AgentRefused,
+    DeadlineExceeded,
+    MeshError,
+    PayloadTooLarge,
+)
 from a2a_node.wire.errors import DETAILS_KEY, from_status
+from a2a_node.wire.passing import back
 
 log = structlog.get_logger()
 SIZES = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")  # how gRPC itself names both numbers
@@ -52,6 +61,20 @@ def fault(status: Status, call: Call, instance: Instance) -> MeshError:
         log.warning("endpoint failed", agent=call.agent, instance=instance.id, text=status.message[:TEXT])
         return AgentFailed(call.agent, call.capability)
     return _over(status, call) or _oversize(status) or _refusal(status, call, error)
+
+
+def ended(failure: grpc.aio.AioRpcError, call: Call, instance: Instance, *, connected: bool) -> MeshError:
+    """The failure of a call that was passed through: the agent's own status as it is, or that it was not reached.
+
+    gRPC tells a lost connection only by its own words; so what says UNAVAILABLE and nothing more, while the line is not
+    `connected` any more, is none of the agent's.
+    """
+    status, trailing = status_of(failure), tuple(failure.trailing_metadata() or ())
+    if status.unconnected or (status.code == "UNAVAILABLE" and not trailing and not connected):
+        return AgentLost(call.agent, instance.id)
+    named = from_status(status.code, status.message, status.details).reason
+    reason = AgentRefused.reason if named == status.code else named
+    return _over(status, call) or AgentEnded(status.code, status.message, reason, back(trailing))
 
 
 def _over(status: Status, call: Call) -> MeshError | None:

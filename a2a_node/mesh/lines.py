@@ -61,6 +61,15 @@ class Line:
         self.calls = 0
         self.used_at = clock()
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is connected now."""
+        return self.channel.get_state() is grpc.ChannelConnectivity.READY
+
+    def raw(self, method: str) -> grpc.aio.StreamStreamMultiCallable[bytes, bytes]:
+        """A method of a service that the node does not know, as messages that it does not read."""
+        return self.channel.stream_stream(f"/{method}", None, None)
+
 
 class Lines:
     """The lines by address, the one longest unused first."""

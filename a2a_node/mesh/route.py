@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from a2a_node.model.agents import Instance, InstanceKind, RegisteredAgent
+from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.call import Call, Layer, Proceed
-from a2a_node.model.errors import AgentDisabled, InternalError, InvalidInput
+from a2a_node.model.errors import AgentDisabled, AgentNotEndpoint, InternalError, InvalidInput
 from a2a_node.model.ports import Carrier
 
 
@@ -34,19 +34,37 @@ Carriers = Mapping[InstanceKind, Carrier]
 
 
 def resolve(directory: Finds) -> Layer:
-    """The layer that turns names into what the directory says; AgentNotFound, AgentDisabled, CapabilityNotFound."""
+    """The layer that turns names into what the directory says.
+
+    AgentNotFound, AgentDisabled, CapabilityNotFound; AgentNotEndpoint for what could only be passed through.
+    """
 
     async def layer(call: Call, proceed: Proceed) -> None:
-        agent = directory.find(call.agent).agent
+        entry = directory.find(call.agent)
+        agent = entry.agent
         if not agent.enabled:
             raise AgentDisabled(call.agent)
-        call.offered = agent.descriptor.capability(call.capability)
+        call.offered = offered(call, agent.descriptor)
+        if call.proxied is not None and not any(takes(each, call) for each in entry.instances) and entry.instances:
+            raise AgentNotEndpoint(call.agent, call.capability)
         call.capability, call.version = call.offered.name, agent.descriptor.version
         if call.unary and call.offered.streams_output:
             raise InvalidInput("capability", f"{call.capability!r} streams its outputs; call it with InvokeStream")
         await proceed(call)
 
     return layer
+
+
+def offered(call: Call, descriptor: AgentDescriptor) -> AgentCapability:
+    """What an agent says of what is called; CapabilityNotFound. Of a service of its own it says nothing."""
+    if call.proxied is None:
+        return descriptor.capability(call.capability)
+    return AgentCapability(call.capability, streams_input=True, streams_output=True)
+
+
+def takes(instance: Instance, call: Call) -> bool:
+    """Whether such a copy can take such a call: only endpoints have services of their own."""
+    return call.proxied is None or instance.kind is InstanceKind.ENDPOINT
 
 
 def reach(carriers: Carriers, elsewhere: Carrier, node_id: str) -> Callable[[Instance], bool]:

@@ -15,6 +15,7 @@ from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import NOBODY, Principal, Proof
+from a2a_node.model.proxied import Proxied
 from a2a_node.model.trace import Trace
 
 Reply = Callable[[Payload], Awaitable[None]]
@@ -113,6 +114,7 @@ class Call:
     listener: Listener | None = None  # of a call that outlives its client; None where it ends with it
     about: str = ""  # the call that is asked about, or to be cancelled
     own: bool = False  # it is the caller's own
+    proxied: Proxied | None = None  # it goes to a method of the agent's own, `capability`, as raw messages
     resumes: int | None = None  # the last sequence that a client has which reads on in the call `id`
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard

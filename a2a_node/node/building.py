@@ -196,7 +196,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
                 *of_limits(limits.limiter),
             ),
         )
-        rooms = (incoming, traffic, standing, figures, known.peers)
+        rooms = (incoming, outgoing, traffic, standing, figures, known.peers)
         await house.enter_async_context(doors.opened(settings, ports, services, rooms))
         addresses = (doors.place(settings.host, ports.grpc), doors.place(settings.http_host, ports.http))
         yield Node(name, *addresses, key_file, draining, standing, carriers.attached)

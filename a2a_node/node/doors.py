@@ -10,8 +10,10 @@ from typing import Self
 
 from a2a_node.model.call import Proceed
 from a2a_node.model.errors import SettingInvalid
+from a2a_node.model.proxied import PROXIED
 from a2a_node.node.tls import PeerTls, clients_certificates, server_credentials
 from a2a_node.pipeline.metrics import Traffic
+from a2a_node.pipeline.proxy import Proxy
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving, standard_handlers
 from a2a_node.services.agent import QUESTIONS
 from a2a_node.services.standard import standard_services
@@ -21,7 +23,7 @@ from a2a_node.settings import Settings
 from a2a_node.web import app as web
 from a2a_node.web.figures import Figures
 
-Rooms = tuple[Proceed, Traffic, Standing, Figures, PeerTls]
+Rooms = tuple[Proceed, Proceed, Traffic, Standing, Figures, PeerTls]
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
@@ -43,12 +45,12 @@ class Ports:
 @asynccontextmanager
 async def opened(settings: Settings, ports: Ports, services: Sequence[Service], rooms: Rooms) -> AsyncIterator[None]:
     """HTTP first, so that whoever waits for gRPC finds both."""
-    incoming, traffic, standing, figures, peers = rooms
-    front = Front(incoming, {**QUESTIONS, **TARGETS})
+    incoming, outgoing, traffic, standing, figures, peers = rooms
+    front = Front(incoming, {**QUESTIONS, **TARGETS}, Proxy(incoming, outgoing, settings.payload_limit))
     handlers = handlers_of(services, front)
     for register in standard_services(standing.health, [service.descriptor.full_name for service in services]):
         handlers |= standard_handlers(register, front)
-    traffic.serves(handlers)
+    traffic.serves((*handlers, PROXIED))
     certificates = clients_certificates(settings)
     secured = server_credentials(certificates, callers=settings.tls_client_ca is not None) if certificates else None
     both = [

@@ -4,13 +4,16 @@ Buckets belong to the principal at the root of a call: whoever lets agents call 
 they call, so that no number of agents in between gives it more. Only what the directory has gets a bucket: names
 that a caller invents are refused as not found, and cost nothing. A call that another node hands on was counted where
 it came in.
+
+What an agent's own gRPC services are called is anybody's invention: all their methods share one bucket, but for those
+that a limit names.
 """
 
 from __future__ import annotations
 
 from a2a_node.limits.limiter import Limiter
 from a2a_node.limits.rules import Rules
-from a2a_node.mesh.route import Finds
+from a2a_node.mesh.route import Finds, offered
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.limits import LimitKey
 
@@ -26,9 +29,10 @@ class Limits:
     async def check(self, call: Call, proceed: Proceed) -> None:
         """Take what the call costs; AgentNotFound, CapabilityNotFound, RateLimited."""
         if call.agent and not call.carrier:
-            offered = self._directory.find(call.agent).agent.descriptor.capability(call.capability)
-            key = LimitKey(paying(call), call.agent, offered.name)
-            await self._limiter.take(key, self._rules.rate(key, offered), offered.cost)
+            asked = offered(call, self._directory.find(call.agent).agent.descriptor)
+            bucket = asked.name if call.proxied is None else self._rules.bucket_of(asked.name)
+            key = LimitKey(paying(call), call.agent, bucket)
+            await self._limiter.take(key, self._rules.rate(key, asked), asked.cost)
         await proceed(call)
 
 

@@ -1,7 +1,8 @@
 """The metrics layer: how many calls, how long they took, what became of them; refusals included.
 
 Labels are bounded. An agent and a capability stand there only as the directory writes them, a method only when the node
-serves it, a reason only when the contract names it; whatever else callers invent is counted as `unknown`.
+serves it, a reason only when the contract names it; whatever else callers invent is counted as `unknown`. The directory
+does not know the gRPC services of agents' own: their methods stand there once a call of them has ended well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from time import monotonic
 from prometheus_client.metrics import Counter, Histogram
 from prometheus_client.registry import CollectorRegistry
 
-from a2a_node.mesh.route import Finds
+from a2a_node.mesh.route import Finds, offered
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import AgentNotFound, InternalError, MeshError
 from a2a_node.model.trace import Trace
@@ -23,6 +24,7 @@ from a2a_node.model.trace import Trace
 UNKNOWN = "unknown"
 OTHER = "OTHER"  # reasons of agents' own, and of standard services
 MOST = 2000  # agents with a capability that have series of their own, 6 KiB each; the calls of further ones share one
+MOST_METHODS = 50  # of an agent's own gRPC services, that have series of their own; counted with its capabilities
 SWEEP = 60.0  # seconds between looks for agents that are gone, once there are that many
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 OK, ERROR, CANCELLED = OUTCOMES = ("ok", "error", "cancelled")
@@ -103,7 +105,7 @@ class Traffic:
             self._streams[method] -= streams
             self._end(method, failure.code if failure is not None else CODES[outcome])
             if call.agent:
-                self._series(call).ended(outcome, monotonic() - begun, call.trace)
+                self._series(call, outcome).ended(outcome, monotonic() - begun, call.trace)
             if failure is not None:
                 self._fail(call, failure)
 
@@ -118,14 +120,20 @@ class Traffic:
         if failure.reason == RATE_LIMITED:
             self._series(call).limited.inc()
 
-    def _series(self, call: Call) -> _Series:
+    def _series(self, call: Call, outcome: str = ERROR) -> _Series:
         """The series of the agent and its capability; what `resolve` has not looked up yet is looked up here."""
         names = (call.agent, call.capability) if call.offered is not None else self._known(call)
+        if call.proxied is not None and names not in self._agents and not self._learned(names, outcome):
+            names = names[0], UNKNOWN
         series = self._agents.get(names)
         if series is None:
             names = names if len(self._agents) < self._most or self._sweep() else (UNKNOWN, UNKNOWN)
             series = self._agents[names] = self._agents.get(names) or self._made(names)
         return series
+
+    def _learned(self, names: Names, outcome: str) -> bool:
+        """Whether a method of an agent's own gets a series of its own, as the first ones do that end well."""
+        return outcome == OK and sum(agent == names[0] for agent, _ in self._agents) < MOST_METHODS
 
     def _known(self, call: Call) -> Names:
         try:
@@ -133,7 +141,7 @@ class Traffic:
         except AgentNotFound:
             return UNKNOWN, UNKNOWN
         with suppress(MeshError):
-            return descriptor.name, descriptor.capability(call.capability).name
+            return descriptor.name, offered(call, descriptor).name
         return descriptor.name, UNKNOWN
 
     def _made(self, names: Names) -> _Series:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from a2a_node.model.proxied import PROXIED
+
 OPEN = "open"  # to everybody, without a key
 KNOWN = "known"  # to everybody whose key is good; the service itself looks at the rest
 OF_AGENT = "agent:{agent}:invoke"  # the one permission that names what it is about
@@ -109,7 +111,7 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
 
 NEEDS: Mapping[str, str] = {
     f"/{service}/{method}": need for service, methods in SERVICES.items() for method, need in methods.items()
-}
+} | {PROXIED: OF_AGENT}
 
 
 def permission(need: str, agent: str) -> str:

@@ -16,25 +16,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import grpc
-import structlog
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 
 from a2a_node.core import server as core
 from a2a_node.core.rpc import Rpc
-from a2a_node.core.server import Door, Method, Routes, Stream, Unary
+from a2a_node.core.server import Door, Method, Route, Routes, Stream, Unary
 from a2a_node.model.call import Call, Proceed
-from a2a_node.model.errors import InternalError, InvalidInput, MeshError, RpcNotServed
-from a2a_node.pipeline.facts import trace_of
-from a2a_node.wire.errors import DETAILS_KEY, to_details
+from a2a_node.model.errors import InvalidInput, MeshError, RpcNotServed
+from a2a_node.pipeline.auth import HEALTH, REFLECTION
+from a2a_node.pipeline.proxy import Proxy
+from a2a_node.pipeline.rpcs import Aborted, opened, refuse, refusing
 
 __all__ = ["Door", "Front", "Service", "handlers_of", "serving", "standard_handlers"]
-log = structlog.get_logger()
 
 Work = Callable[..., Any]
 Question = Callable[..., None]
 Write = Callable[[Any], Awaitable[None]]
+OF_AGENTS_TOO = (HEALTH, REFLECTION)  # what the node and agents both serve: who names an agent asks that one
 OPENING_SECONDS = 10.0
 ENVELOPE_BYTES = 64 * 1024
 LEAST_PING_MS = 4_000  # clients ask so often whether a silent node still lives; the library takes 5 minutes for polite
@@ -53,6 +53,7 @@ class Front:
 
     run: Proceed
     questions: Mapping[str, Question]
+    proxy: Proxy | None = None  # for RPCs that name an agent; None where nothing is passed through
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Rule:
 
 @asynccontextmanager
 async def serving(
-    doors: Sequence[Door], handlers: Mapping[str, Method], front: Front, *, payload_limit: int, grace: float
+    doors: Sequence[Door], handlers: Mapping[str, Route], front: Front, *, payload_limit: int, grace: float
 ) -> AsyncIterator[tuple[int, ...]]:
     """Serve until the block ends, then let running calls end for `grace` seconds; yields the port of each door."""
     size = payload_limit + ENVELOPE_BYTES
@@ -84,11 +85,11 @@ async def serving(
         ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_MS),
         ("grpc.enable_channelz", 1),
     )
-    async with core.serving(doors, Routes(handlers, _unserved(front)), options, grace) as ports:
+    async with core.serving(doors, Routes(handlers, _passed(_unserved(front), front)), options, grace) as ports:
         yield ports
 
 
-def handlers_of(services: Sequence[Service], front: Front) -> dict[str, Method]:
+def handlers_of(services: Sequence[Service], front: Front) -> dict[str, Route]:
     """The handlers of our own services by full method name; an RPC without a method answers UNIMPLEMENTED."""
     return {
         f"/{service.descriptor.full_name}/{method.name}": _own(method, _snake_case(service, method.name), front)
@@ -97,11 +98,15 @@ def handlers_of(services: Sequence[Service], front: Front) -> dict[str, Method]:
     }
 
 
-def standard_handlers(register: Callable[[Any], None], front: Front) -> dict[str, Method]:
+def standard_handlers(register: Callable[[Any], None], front: Front) -> dict[str, Route]:
     """The handlers that a package's `register` adds to a server, in the layers."""
     collected = _Collected()
     register(collected)
-    return {name: _foreign(name, handler, front) for name, handler in collected.handlers.items()}
+    handlers = {name: _foreign(name, handler, front) for name, handler in collected.handlers.items()}
+    return {
+        name: _passed(handler, front) if name.startswith(OF_AGENTS_TOO) else handler
+        for name, handler in handlers.items()
+    }
 
 
 class _Collected:
@@ -117,14 +122,6 @@ class _Collected:
         self.handlers |= {f"/{service}/{name}": handler for name, handler in handlers.items()}
 
 
-class _Aborted(MeshError):
-    """A standard service has ended its RPC with a status of its own; the layers see it as any other failure."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.code = self.reason = code.name
-
-
 class _Context:
     """What standard services are told and may say beside their messages, by the names that grpc gives it."""
 
@@ -133,7 +130,7 @@ class _Context:
         self._code, self._details = grpc.StatusCode.OK, ""
 
     async def abort(self, code: grpc.StatusCode, details: str = "") -> None:
-        raise _Aborted(code, details)
+        raise Aborted(code, details)
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self._code = code
@@ -144,7 +141,7 @@ class _Context:
     def check(self) -> None:
         """Raise what was said to be wrong."""
         if self._code is not grpc.StatusCode.OK:
-            raise _Aborted(self._code, self._details)
+            raise Aborted(self._code, self._details)
 
 
 class _Requests:
@@ -218,6 +215,11 @@ def _talking(behaviour: Work) -> Work:
     return work
 
 
+def _passed(own: Method, front: Front) -> Route:
+    """The same for those who name no agent; for others it is passed on to that agent."""
+    return own if front.proxy is None else front.proxy.or_else(own)
+
+
 def _unserved(front: Front) -> Stream:
     """Every method that nobody serves; it is refused by name."""
 
@@ -237,12 +239,12 @@ def _unary(rule: Rule, work: Work) -> Unary:
             nonlocal answer
             answer = rule.written(await work(request, call))
 
-        call = _opened(rpc, rest)
+        call = opened(rpc, rest)
         try:
             request = _asked(rule, question, message, call)
             await rule.front.run(call)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
-            _refuse(rpc, call, failure)
+            refuse(rpc, call, failure)
         else:
             rpc.end(message=answer)
 
@@ -258,12 +260,12 @@ def _stream(rule: Rule, work: Work) -> Unary:
         async def rest(call: Call) -> None:
             await _written(work, request, call, _writing(rule, rpc))
 
-        call = _opened(rpc, rest, endless=question is None)
+        call = opened(rpc, rest, endless=question is None)
         try:
             request = _asked(rule, question, message, call)
             await rule.front.run(call)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
-            _refuse(rpc, call, failure)
+            refuse(rpc, call, failure)
 
     return Unary(serve)
 
@@ -277,13 +279,13 @@ def _conversation(rule: Rule, work: Work) -> Stream:
         async def rest(call: Call) -> None:
             await _written(work, requests, call, _writing(rule, rpc))
 
-        call = _opened(rpc, rest, endless=question is None)
+        call = opened(rpc, rest, endless=question is None)
         try:
             if question is not None:
                 _ask(question, await _opening(requests), call)
             await rule.front.run(call)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
-            _refuse(rpc, call, failure)
+            refuse(rpc, call, failure)
 
     return Stream(serve)
 
@@ -314,7 +316,7 @@ def _asked(rule: Rule, question: Question | None, message: bytes, call: Call) ->
     try:
         request = _decoded(rule.read, message, "request")
     except MeshError as failure:
-        call.rest = _refusing(failure)
+        call.rest = refusing(failure)
         return None
     _ask(question, request, call)
     return request
@@ -326,14 +328,7 @@ def _ask(question: Question | None, request: Any, call: Call) -> None:
         if question is not None:
             question(request, call)
     except MeshError as failure:
-        call.rest = _refusing(failure)
-
-
-def _refusing(failure: MeshError) -> Proceed:
-    async def rest(_: Call) -> None:
-        raise failure
-
-    return rest
+        call.rest = refusing(failure)
 
 
 async def _opening(requests: _Requests) -> Any:
@@ -343,26 +338,3 @@ async def _opening(requests: _Requests) -> Any:
             return await anext(requests)
     except (StopAsyncIteration, TimeoutError):
         return None
-
-
-def _opened(rpc: Rpc, rest: Proceed, *, endless: bool = False) -> Call:
-    return Call(
-        method=rpc.method,
-        rest=rest,
-        metadata=dict(rpc.metadata),  # type: ignore[arg-type]  # binary entries are nobody's yet
-        peer_of=rpc.peer,
-        identities_of=rpc.identities,
-        door=rpc.door,
-        time_left=rpc.time_left,
-        endless=endless,
-    )
-
-
-def _refuse(rpc: Rpc, call: Call, failure: Exception) -> None:
-    """End the RPC with the failure's own status; what nobody named is logged and leaves as INTERNAL."""
-    if not isinstance(failure, MeshError):
-        log.error("unexpected failure", method=call.method, call_id=call.id, trace_id=trace_of(call), exc_info=failure)
-        failure = InternalError()
-    code: int = grpc.StatusCode[failure.code].value[0]
-    trailing = None if isinstance(failure, _Aborted) else ((DETAILS_KEY, to_details(failure)),)
-    rpc.end(code, failure.message, trailing)

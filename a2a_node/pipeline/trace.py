@@ -13,7 +13,8 @@ def trace(spans: Spans) -> Layer:
     """The layer. The caller's word relates spans and decides with them whether they are kept; it proves nothing."""
 
     def tell(call: Call) -> Told:
-        service, _, method = call.method[1 : LENGTH + 1].partition("/")
+        name = call.method[1:] if call.proxied is None else call.capability
+        service, _, method = name[:LENGTH].partition("/")
         about: dict[str, str | int] = {
             "rpc.system": "grpc",
             "rpc.service": service,

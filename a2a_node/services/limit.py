@@ -15,6 +15,7 @@ from a2a_node.model.limits import LimitKey, checked_rate
 from a2a_node.model.names import checked_name
 from a2a_node.model.pages import paged
 from a2a_node.model.principal import checked_principal
+from a2a_node.model.proxied import PROXIED, is_method
 from a2a_node.wire.agents import duration
 from a2a_node.wire.limits import from_limit, to_key
 from a2amesh.v1 import limit_service_pb2 as pb
@@ -48,6 +49,8 @@ class LimitService:
         limit = self._rules.limit(key, offered)
         if offered is None:
             return pb.GetLimitResponse(limit=from_limit(limit))
+        if is_method(key.capability):
+            key = key._replace(capability=self._rules.bucket_of(key.capability))
         level, wait, alone = await self._limiter.look(key, limit.rate)
         bucket = pb.BucketState(
             available=level.available,
@@ -76,16 +79,20 @@ class LimitService:
         """The one capability that a key names."""
         if key.agent and key.capability:
             with suppress(AgentNotFound, CapabilityNotFound):
-                return self._directory.find(key.agent).agent.descriptor.capability(key.capability)
+                descriptor = self._directory.find(key.agent).agent.descriptor
+                if key.capability == PROXIED or is_method(key.capability):
+                    return AgentCapability(key.capability)
+                return descriptor.capability(key.capability)
         return None
 
 
 def _checked(key: LimitKey) -> LimitKey:
     if key.principal:
         checked_principal("key.principal", key.principal)
-    for field in ("agent", "capability"):
-        if name := getattr(key, field):
-            checked_name(f"key.{field}", name)
+    if key.agent:
+        checked_name("key.agent", key.agent)
+    if key.capability and not is_method(key.capability):
+        checked_name("key.capability", key.capability)
     return key
 
 

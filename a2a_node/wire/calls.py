@@ -9,6 +9,7 @@ from a2a_node.wire.payloads import from_payload
 from a2amesh.v1 import agent_service_pb2 as pb
 
 AUTHORIZATION = "authorization"
+AGENT = "a2a-agent"  # whom a call is passed on to whose method the node does not serve
 CALL_TOKEN = "a2a-call-token"  # noqa: S105 - the name of a metadata entry
 CALL_ID = "a2a-call-id"
 PATH = "a2a-path"

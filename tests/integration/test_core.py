@@ -13,7 +13,7 @@ import pytest
 
 from a2a_node.core import server
 from a2a_node.core.rpc import Rpc
-from a2a_node.core.server import Door, Method, Routes, Stream, Unary, serving
+from a2a_node.core.server import Choice, Door, Method, Route, Routes, Stream, Unary, serving
 
 Client = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 PATIENCE = 10.0
@@ -43,7 +43,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(methods: Mapping[str, Method], grace: float = 0.0) -> AsyncIterator[House]:
+async def house(methods: Mapping[str, Route], grace: float = 0.0) -> AsyncIterator[House]:
     """A server of those methods."""
     async with (
         serving([HERE], Routes(methods, Stream(refuse)), grace=grace) as (port,),
@@ -275,3 +275,67 @@ async def test_a_burst_beyond_what_is_asked_for_in_advance_is_answered() -> None
     async with house({"/a/Now": Unary(echo)}) as here:
         answers = await asyncio.gather(*(here.call("/a/Now", b"%d" % number) for number in range(3 * server.WAITING)))
         assert answers == [b"%d" % number for number in range(3 * server.WAITING)]
+
+
+async def test_what_is_said_first_goes_before_any_message() -> None:
+    """Names that come twice, and bytes; also where the end comes next."""
+    first = (("a", "1"), ("a", "2"), ("b-bin", b"\0"))
+    go_on = asyncio.Event()
+
+    async def serve(rpc: Rpc) -> None:
+        await rpc.begin(first)
+        await go_on.wait()
+        if rpc.method == "/a/More":
+            await rpc.send(b"message")
+        rpc.end(trailing=(("c-bin", b"\xff"),))
+
+    async with house({"/a/More": Stream(serve), "/a/End": Stream(serve)}) as here, asyncio.timeout(PATIENCE):
+        for method, messages in (("/a/More", [b"message"]), ("/a/End", [])):
+            go_on.clear()
+            talk = here.talk(method)
+            assert tuple(await talk.initial_metadata()) == first
+            go_on.set()
+            assert [message async for message in talk] == messages
+            assert tuple(await talk.trailing_metadata()) == (("c-bin", b"\xff"),)
+
+
+async def test_who_leaves_never_seems_to_have_said_all() -> None:
+    """A stream of messages that was broken off is cancelled, and does not end."""
+    seen: list[str] = []
+
+    async def take(rpc: Rpc) -> None:
+        try:
+            while await rpc.receive() is not None:
+                await rpc.send(b"")
+            seen.append("all")
+        except asyncio.CancelledError:
+            seen.append("left")
+            raise
+
+    async with house({"/a/Take": Stream(take)}) as here, asyncio.timeout(PATIENCE):
+        for number in range(100):
+            talk = here.talk("/a/Take")
+            for _ in range(2):
+                await talk.write(b"x")
+                await talk.read()
+            talk.cancel()
+            while len(seen) == number:  # noqa: ASYNC110 - the task tells nobody
+                await asyncio.sleep(0)
+        assert set(seen) == {"left"}
+
+
+async def test_a_method_may_be_served_by_one_of_several() -> None:
+    """Whom the client's metadata choose."""
+
+    def by(word: bytes) -> Unary:
+        async def serve(rpc: Rpc, _: bytes) -> None:
+            rpc.end(message=word)
+
+        return Unary(serve)
+
+    one, two = by(b"one"), by(b"two")
+    choice = Choice(lambda rpc: two if ("who", "two") in [tuple(entry) for entry in rpc.metadata] else one)
+    async with house({"/a/Either": choice}) as here:
+        rpc: Client = here.channel.unary_unary("/a/Either", None, None)
+        assert await rpc(b"", metadata=(("who", "two"),)) == b"two"
+        assert await rpc(b"") == b"one"

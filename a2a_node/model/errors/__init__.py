@@ -26,9 +26,11 @@ what to do; the variables of the message are kept beside it and travel as the me
 
 from a2a_node.model.errors.agents import (
     AgentDisabled,
+    AgentEnded,
     AgentFailed,
     AgentHeld,
     AgentLost,
+    AgentNotEndpoint,
     AgentNotFound,
     AgentOverloaded,
     AgentOwned,
@@ -92,9 +94,11 @@ from a2a_node.model.errors.state import (
 
 __all__ = [
     "AgentDisabled",
+    "AgentEnded",
     "AgentFailed",
     "AgentHeld",
     "AgentLost",
+    "AgentNotEndpoint",
     "AgentNotFound",
     "AgentOverloaded",
     "AgentOwned",

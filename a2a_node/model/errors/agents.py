@@ -86,6 +86,29 @@ class AgentRefused(MeshError):
         self.code, self.reason = code, reason
 
 
+class AgentEnded(AgentRefused):
+    """How an agent has ended a call that was passed through: a status of its own, which goes back as it is."""
+
+    def __init__(self, code: str, message: str, reason: str, trailing: Sequence[tuple[str, str | bytes]]) -> None:
+        """`trailing` is the metadata that came with the status, its details among it."""
+        super().__init__(message, code=code, reason=reason)
+        self.trailing = trailing
+
+
+class AgentNotEndpoint(MeshError):
+    """A call to a gRPC service of the agent's own, which has no address that it could be passed on to."""
+
+    code, reason = "FAILED_PRECONDITION", "AGENT_NOT_ENDPOINT"
+
+    def __init__(self, agent: str, method: str) -> None:
+        super().__init__(
+            f"agent {agent!r} has no address of its own, so that {method} cannot be passed on to it; call one of its "
+            "capabilities with Invoke",
+            agent=agent,
+            method=method,
+        )
+
+
 class AgentOwned(MeshError):
     """Another owner holds the agent's name."""
 

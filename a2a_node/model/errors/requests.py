@@ -56,7 +56,11 @@ class RpcNotServed(MeshError):
     code, reason = "UNIMPLEMENTED", "RPC_NOT_SERVED"
 
     def __init__(self, method: str) -> None:
-        super().__init__(f"this node does not serve {method}; `grpcurl ... list` shows what it serves", method=method)
+        super().__init__(
+            f"this node does not serve {method}; `grpcurl ... list` shows what it serves, and metadata "
+            "`a2a-agent: NAME` passes a call on to an agent's own service",
+            method=method,
+        )
 
 
 class Unauthenticated(MeshError):

@@ -76,6 +76,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_AGENT_HELD: the agent is hosted or attached and cannot be deregistered. FAILED_PRECONDITION.
     Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
     """
+    ERROR_REASON_AGENT_NOT_ENDPOINT: _ErrorReason.ValueType  # 31
+    """ERROR_REASON_AGENT_NOT_ENDPOINT: a call to a gRPC service of the agent's own cannot be passed on, for the agent is hosted or
+    attached. FAILED_PRECONDITION. Example: {"reason": "AGENT_NOT_ENDPOINT", "metadata": {"agent": "echo", "method": "a.B/C"}}.
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 40
     """ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED."""
     ERROR_REASON_CALL_CANCELLED: _ErrorReason.ValueType  # 41
@@ -232,6 +236,10 @@ ERROR_REASON_AGENT_PROTOCOL: ErrorReason.ValueType  # 29
 ERROR_REASON_AGENT_HELD: ErrorReason.ValueType  # 30
 """ERROR_REASON_AGENT_HELD: the agent is hosted or attached and cannot be deregistered. FAILED_PRECONDITION.
 Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
+"""
+ERROR_REASON_AGENT_NOT_ENDPOINT: ErrorReason.ValueType  # 31
+"""ERROR_REASON_AGENT_NOT_ENDPOINT: a call to a gRPC service of the agent's own cannot be passed on, for the agent is hosted or
+attached. FAILED_PRECONDITION. Example: {"reason": "AGENT_NOT_ENDPOINT", "metadata": {"agent": "echo", "method": "a.B/C"}}.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 40
 """ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED."""

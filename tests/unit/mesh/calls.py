@@ -8,6 +8,7 @@ from a2a_node.model.agents import AgentCapability, Instance, InstanceKind
 from a2a_node.model.call import Call, Once
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.payload import TEXT, Payload
+from a2a_node.model.proxied import PROXIED, Entries, Proxied
 
 SAY = AgentCapability("say")
 SAFE = AgentCapability("say", idempotent=True)
@@ -35,3 +36,13 @@ def call(offered: AgentCapability = SAY, *, seconds: float = 30.0, key: str = ""
 
 async def done(_: Call) -> None:
     """Nothing more to do."""
+
+
+def passed_through(call: Call) -> Call:
+    """The same call, to a gRPC service of its agent's own."""
+
+    async def begin(_: Entries) -> None:
+        """Nobody listens."""
+
+    call.method, call.proxied = PROXIED, Proxied((), begin)
+    return call

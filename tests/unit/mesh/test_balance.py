@@ -12,11 +12,11 @@ import pytest
 
 from a2a_node.mesh.balance import Balance, Place
 from a2a_node.mesh.copies import Copies
-from a2a_node.model.agents import AgentDescriptor, Instance, RegisteredAgent
+from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentNotFound, NodeNotFound, NoInstance
 from a2a_node.model.nodes import Node, NodeStatus
-from tests.unit.mesh.calls import call, done, instance
+from tests.unit.mesh.calls import call, done, instance, passed_through
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NODES = (
@@ -199,3 +199,14 @@ async def test_a_change_of_the_directory_is_seen_at_once() -> None:
     house.nodes = {**house.nodes, "near": Node("near", "a", region="north", zone="x", status=NodeStatus.SUSPECT)}
     house.revision += 1
     assert await house.picks() == "two"
+
+
+async def test_what_is_passed_through_goes_to_endpoints_alone() -> None:
+    """However far they are, and however near others; here and for calls that other nodes bring."""
+    at_address = Instance("at_address", "echo", "far", InstanceKind.ENDPOINT, "127.0.0.1:1")
+    house = House([instance("held"), at_address])
+    assert await house.picks() == "held"
+    assert await house.picks(passed_through(call())) == "at_address"
+    for asked in (house.balance.here, House([instance("held")]).balance.layer):
+        with pytest.raises(NoInstance):
+            await asked(passed_through(call()), done)

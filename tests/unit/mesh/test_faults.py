@@ -9,10 +9,11 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from structlog.testing import capture_logs
 
-from a2a_node.mesh.faults import Status, fault, status_of
+from a2a_node.mesh.faults import Status, ended, fault, status_of
 from a2a_node.model.call import Call
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import (
+    AgentEnded,
     AgentFailed,
     AgentLost,
     AgentRefused,
@@ -21,6 +22,7 @@ from a2a_node.model.errors import (
     MeshError,
     PayloadTooLarge,
 )
+from a2a_node.model.proxied import PROXIED
 from a2a_node.wire.errors import DETAILS_KEY, to_details
 from tests.unit.mesh.samples import endpoint
 
@@ -117,3 +119,32 @@ def test_a_status_is_read_from_a_failed_rpc() -> None:
     assert status_of(failure) == Status("ABORTED", "why", b"details")
     bare = grpc.aio.AioRpcError(grpc.StatusCode.ABORTED, grpc.aio.Metadata(), grpc.aio.Metadata())
     assert status_of(bare) == Status("ABORTED")
+
+
+def ending(code: grpc.StatusCode, text: str, *trailing: tuple[str, str | bytes], connected: bool = True) -> MeshError:
+    """How a call that was passed through fails."""
+    failure = grpc.aio.AioRpcError(code, None, grpc.aio.Metadata(*trailing), text)
+    envelope = Envelope(deadline=monotonic() + 60, allowance=60.0)
+    asked = Call(method=PROXIED, rest=done, agent="a", capability="b.C/D", envelope=envelope)
+    return ended(failure, asked, INSTANCE, connected=connected)
+
+
+def test_an_agents_own_status_is_kept_as_it_is() -> None:
+    """With all that came with it but what it told the node alone; its reason is known where its details name one."""
+    details = to_details(AgentRefused("no stock", code="ABORTED", reason="OUT_OF_STOCK"))
+    error = ending(grpc.StatusCode.ABORTED, "no stock", (DETAILS_KEY, details), ("a2a-used", "calls=1"), ("left", "0"))
+    assert isinstance(error, AgentEnded)
+    assert (error.code, error.reason, error.message) == ("ABORTED", "OUT_OF_STOCK", "no stock")
+    assert error.trailing == [(DETAILS_KEY, details), ("left", "0")]
+    bare = ending(grpc.StatusCode.UNKNOWN, "out of paper")
+    assert (bare.code, bare.reason, bare.message, bare.retryable) == ("UNKNOWN", "AGENT_REFUSED", "out of paper", False)
+
+
+def test_an_agent_that_is_not_reached_is_lost() -> None:
+    """One that says UNAVAILABLE itself is not."""
+    refused = "failed to connect to all addresses; last error: refused"
+    assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, refused), AgentLost)
+    assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, "Socket closed", connected=False), AgentLost)
+    assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, "closed until noon"), AgentEnded)
+    said = ending(grpc.StatusCode.UNAVAILABLE, "closed", ("until", "noon"), connected=False)
+    assert isinstance(said, AgentEnded)

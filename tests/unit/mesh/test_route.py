@@ -11,7 +11,15 @@ import pytest
 from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentDisabled, AgentNotFound, CapabilityNotFound, InternalError, InvalidInput
+from a2a_node.model.errors import (
+    AgentDisabled,
+    AgentNotEndpoint,
+    AgentNotFound,
+    CapabilityNotFound,
+    InternalError,
+    InvalidInput,
+)
+from tests.unit.mesh.calls import passed_through
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SAY, COUNT = AgentCapability("say"), AgentCapability("count", streams_output=True)
@@ -109,3 +117,18 @@ async def test_instances_of_other_nodes_go_by_the_carrier_to_nodes() -> None:
     assert (near.carried, far.carried) == (["one"], ["two"])
     with pytest.raises(InternalError):
         await carry(carriers, far, "n1")(call())
+
+
+async def test_what_is_passed_through_needs_an_endpoint_and_no_capability() -> None:
+    """Of an agent without one the node says so; of one without any copies the layers below do."""
+    at_address = Instance("three", "echo", "n1", InstanceKind.ENDPOINT, "127.0.0.1:1")
+    for known in (directory(instance("one"), at_address), directory()):
+        seen = passed_through(call(capability="orders.v1.Orders/Place", unary=False))
+        await resolve(known)(seen, done)
+        assert seen.offered == AgentCapability("orders.v1.Orders/Place", streams_input=True, streams_output=True)
+    for known, refusal in (
+        (directory(instance("one")), AgentNotEndpoint),
+        (directory(at_address, enabled=False), AgentDisabled),
+    ):
+        with pytest.raises(refusal):
+            await resolve(known)(passed_through(call(capability="orders.v1.Orders/Place")), done)

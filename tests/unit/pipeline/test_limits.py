@@ -18,10 +18,11 @@ from a2a_node.model.agents import AgentCapability, AgentDescriptor, RegisteredAg
 from a2a_node.model.call import Call
 from a2a_node.model.envelope import Envelope, handed_to
 from a2a_node.model.errors import AgentNotFound, CapabilityNotFound, RateLimited
-from a2a_node.model.limits import Rate
+from a2a_node.model.limits import LimitKey, Rate
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.limits import Limits
 from a2a_node.testing import MemoryBuckets, MemoryLimits
+from tests.unit.mesh.calls import passed_through
 
 ANN, CROWD = Principal("person", "ann"), Principal("agent", "crowd")
 THEN = datetime(2026, 11, 26, tzinfo=UTC)
@@ -117,3 +118,17 @@ async def test_what_calls_no_agent_or_was_counted_before_is_let_through(house: H
         assert await house.admits(replace(call(), agent=""))
         assert await house.admits(replace(call(), carrier="n2"))
     assert len(house.limiter) == 0
+
+
+async def test_methods_of_an_agents_own_share_a_bucket_but_those_that_a_limit_names() -> None:
+    """Whatever callers invent."""
+    limiter, limits = Limiter(MemoryBuckets(), "n1", lambda: 1), MemoryLimits()
+    await limits.put(LimitKey(capability="a.B/Named"), Rate(0.001, 1), "person:dev")
+    await limiter.begin()
+    async with Rules.following(limits, Rate(0.001, 3)) as rules:
+        house = House(Limits(Directory(), rules, limiter), limiter)
+        invented = [await house.admits(passed_through(call(capability=f"a.B/C{number}"))) for number in range(5)]
+        assert invented == [True, True, True, False, False]
+        assert [await house.admits(passed_through(call(capability="a.B/Named"))) for _ in range(2)] == [True, False]
+        assert await house.admits(call())
+        assert len(limiter) == 3

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from a2a_node.mesh.directory import Directory
+from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import (
     AgentRefused,
@@ -18,12 +20,20 @@ from a2a_node.model.errors import (
     MeshError,
     Unauthenticated,
 )
+from a2a_node.model.proxied import PROXIED, Entries, Proxied
 from a2a_node.model.trace import Trace
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.testing import MemoryRegistry
 from tests.unit.mesh.samples import known
 
 INVOKE, STREAM, WATCH = "/AgentService/Invoke", "/AgentService/InvokeStream", "/RegistryService/WatchAgents"
+
+
+async def nobody(_: Entries) -> None:
+    """Nobody hears what an agent says first."""
+
+
+THROUGH = Proxied((), nobody)
 
 
 class House:
@@ -171,3 +181,29 @@ async def test_a_kept_trace_stands_as_an_example(house: House) -> None:
     assert "trace_id" not in house.text()
     await house.call(fine, agent="one", capability="say", trace=Trace(0xDEF, 1, sampled=True))
     assert f'# {{trace_id="{0xDEF:032x}"}}' in house.text()
+
+
+async def test_methods_of_an_agents_own_are_named_once_they_served_somebody(house: House) -> None:
+    """At most so many of one agent; failing ones that nobody ever answered share a series."""
+
+    async def asked(name: str, rest: Proceed = fine) -> None:
+        offered = AgentCapability(name)
+        with suppress(AgentRefused):
+            await house.call(rest, agent="one", capability=name, method=PROXIED, offered=offered, proxied=THROUGH)
+
+    house.traffic.serves([PROXIED])
+    refused = failing(AgentRefused("no such method", code="UNIMPLEMENTED"))
+    for number in range(1000):
+        await asked(f"a.B/Invented{number}", refused)
+    for _ in range(2):
+        await asked("a.B/Served")
+    await asked("a.B/Served", refused)
+    ended = "a2a_agent_invocations_total"
+    assert house.count(ended, agent="one", capability="unknown", outcome="error") == 1000
+    assert house.count(ended, agent="one", capability="a.B/Served", outcome="ok") == 2
+    assert house.count(ended, agent="one", capability="a.B/Served", outcome="error") == 1
+    assert house.count("a2a_rpcs_total", method=PROXIED, code="OK") == 2
+    for number in range(100):
+        await asked(f"a.B/Any{number}")
+    assert house.count(ended, agent="one", capability="unknown", outcome="ok") > 50
+    assert "Invented" not in house.text()

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 import a2amesh.v1
 from a2a_node.model.permissions import checked_permission
+from a2a_node.model.proxied import PROXIED
 from a2a_node.pipeline.needs import KNOWN, NEEDS, OF_AGENT, OPEN, permission
 
 
@@ -39,8 +40,11 @@ def test_every_rpc_of_the_descriptors_has_an_entry() -> None:
 
 
 def test_every_entry_is_of_an_rpc() -> None:
-    """Reflection under its newer name is the same service, and has no descriptor of its own until a node runs."""
-    assert set(NEEDS) - methods() == {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}
+    """Reflection under its newer name is the same service, and has no descriptor of its own until a node runs.
+
+    One stands for all methods of agents' own services, which the node knows nothing of.
+    """
+    assert set(NEEDS) - methods() == {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", PROXIED}
 
 
 def test_every_need_is_a_permission_in_order() -> None:
@@ -57,5 +61,6 @@ def test_agents_are_named_by_the_calls_to_them() -> None:
     assert permission(OF_AGENT, "echo") == "agent:echo:invoke"
     assert permission("registry:read", "echo") == "registry:read"
     assert [method for method, need in NEEDS.items() if need == OF_AGENT] == [
-        f"/a2amesh.v1.AgentService/{method}" for method in ("Invoke", "InvokeStream", "Converse")
+        *(f"/a2amesh.v1.AgentService/{method}" for method in ("Invoke", "InvokeStream", "Converse")),
+        PROXIED,
     ]

@@ -12,6 +12,7 @@ from a2a_node.model.errors import Unauthenticated
 from a2a_node.model.trace import Trace
 from a2a_node.pipeline.trace import trace
 from a2a_node.tracing.spans import Span, Spans
+from tests.unit.mesh.calls import passed_through
 
 METHOD = "/a2amesh.v1.AgentService/Invoke"
 PARENT = Trace(7, 8, sampled=True)
@@ -92,3 +93,14 @@ async def test_invented_names_are_cut() -> None:
     asked.agent = asked.capability = "z" * 100_000
     await trace(Spans(kept.append))(asked, rest)
     assert len(str(kept[0].told)) < 1000
+
+
+async def test_what_is_passed_through_is_told_by_the_agents_own_method() -> None:
+    """Not by the one word that stands for all of them."""
+    kept: list[Span] = []
+    asked = call()
+    asked.capability = "orders.v1.Orders/Place"
+    await trace(Spans(kept.append))(passed_through(asked), rest)
+    told = kept[0].told
+    assert told.name == "orders.v1.Orders/Place"
+    assert (told.attributes["rpc.service"], told.attributes["rpc.method"]) == ("orders.v1.Orders", "Place")

@@ -78,6 +78,9 @@ const (
 	// ERROR_REASON_AGENT_HELD: the agent is hosted or attached and cannot be deregistered. FAILED_PRECONDITION.
 	// Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
 	ErrorReason_ERROR_REASON_AGENT_HELD ErrorReason = 30
+	// ERROR_REASON_AGENT_NOT_ENDPOINT: a call to a gRPC service of the agent's own cannot be passed on, for the agent is hosted or
+	// attached. FAILED_PRECONDITION. Example: {"reason": "AGENT_NOT_ENDPOINT", "metadata": {"agent": "echo", "method": "a.B/C"}}.
+	ErrorReason_ERROR_REASON_AGENT_NOT_ENDPOINT ErrorReason = 31
 	// ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED.
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 40
 	// ERROR_REASON_CALL_CANCELLED: somebody cancelled the call. CANCELLED.
@@ -193,6 +196,7 @@ var (
 		28:  "ERROR_REASON_AGENT_OVERLOADED",
 		29:  "ERROR_REASON_AGENT_PROTOCOL",
 		30:  "ERROR_REASON_AGENT_HELD",
+		31:  "ERROR_REASON_AGENT_NOT_ENDPOINT",
 		40:  "ERROR_REASON_DEADLINE_EXCEEDED",
 		41:  "ERROR_REASON_CALL_CANCELLED",
 		42:  "ERROR_REASON_TOO_MANY_HOPS",
@@ -257,6 +261,7 @@ var (
 		"ERROR_REASON_AGENT_OVERLOADED":       28,
 		"ERROR_REASON_AGENT_PROTOCOL":         29,
 		"ERROR_REASON_AGENT_HELD":             30,
+		"ERROR_REASON_AGENT_NOT_ENDPOINT":     31,
 		"ERROR_REASON_DEADLINE_EXCEEDED":      40,
 		"ERROR_REASON_CALL_CANCELLED":         41,
 		"ERROR_REASON_TOO_MANY_HOPS":          42,
@@ -332,7 +337,7 @@ var File_a2amesh_v1_errors_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17a2amesh/v1/errors.proto\x12\n" +
-	"a2amesh.v1*\xb6\x10\n" +
+	"a2amesh.v1*\xdb\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1e\n" +
@@ -356,7 +361,8 @@ const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\x18ERROR_REASON_AGENT_OWNED\x10\x1b\x12!\n" +
 	"\x1dERROR_REASON_AGENT_OVERLOADED\x10\x1c\x12\x1f\n" +
 	"\x1bERROR_REASON_AGENT_PROTOCOL\x10\x1d\x12\x1b\n" +
-	"\x17ERROR_REASON_AGENT_HELD\x10\x1e\x12\"\n" +
+	"\x17ERROR_REASON_AGENT_HELD\x10\x1e\x12#\n" +
+	"\x1fERROR_REASON_AGENT_NOT_ENDPOINT\x10\x1f\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10(\x12\x1f\n" +
 	"\x1bERROR_REASON_CALL_CANCELLED\x10)\x12\x1e\n" +
 	"\x1aERROR_REASON_TOO_MANY_HOPS\x10*\x12\x1a\n" +

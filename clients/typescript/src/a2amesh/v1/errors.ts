@@ -73,6 +73,11 @@ export enum ErrorReason {
    * Example: {"reason": "AGENT_HELD", "metadata": {"agent": "echo", "nodes": "node-a, node-b"}}.
    */
   AGENT_HELD = 30,
+  /**
+   * AGENT_NOT_ENDPOINT - ERROR_REASON_AGENT_NOT_ENDPOINT: a call to a gRPC service of the agent's own cannot be passed on, for the agent is hosted or
+   * attached. FAILED_PRECONDITION. Example: {"reason": "AGENT_NOT_ENDPOINT", "metadata": {"agent": "echo", "method": "a.B/C"}}.
+   */
+  AGENT_NOT_ENDPOINT = 31,
   /** DEADLINE_EXCEEDED - ERROR_REASON_DEADLINE_EXCEEDED: the call's time was over before its outcome. DEADLINE_EXCEEDED. */
   DEADLINE_EXCEEDED = 40,
   /** CALL_CANCELLED - ERROR_REASON_CALL_CANCELLED: somebody cancelled the call. CANCELLED. */
@@ -244,6 +249,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 30:
     case "ERROR_REASON_AGENT_HELD":
       return ErrorReason.AGENT_HELD;
+    case 31:
+    case "ERROR_REASON_AGENT_NOT_ENDPOINT":
+      return ErrorReason.AGENT_NOT_ENDPOINT;
     case 40:
     case "ERROR_REASON_DEADLINE_EXCEEDED":
       return ErrorReason.DEADLINE_EXCEEDED;
@@ -417,6 +425,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_AGENT_PROTOCOL";
     case ErrorReason.AGENT_HELD:
       return "ERROR_REASON_AGENT_HELD";
+    case ErrorReason.AGENT_NOT_ENDPOINT:
+      return "ERROR_REASON_AGENT_NOT_ENDPOINT";
     case ErrorReason.DEADLINE_EXCEEDED:
       return "ERROR_REASON_DEADLINE_EXCEEDED";
     case ErrorReason.CALL_CANCELLED:
