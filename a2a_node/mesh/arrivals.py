@@ -9,8 +9,10 @@ from typing import cast
 
 import structlog
 
+from a2a_node.mesh.heirs import Heir, Heirs
 from a2a_node.mesh.link import DEFAULT, LINGER, OUTGOING, Rules
-from a2a_node.model.call import Call, Once, Proceed
+from a2a_node.mesh.resumable import ended
+from a2a_node.model.call import Call, CallStatus, Once, Proceed
 from a2a_node.model.errors import (
     AgentOverloaded,
     AgentProtocol,
@@ -18,10 +20,12 @@ from a2a_node.model.errors import (
     InvalidInput,
     MeshError,
     NodeDraining,
+    NodeUnreachable,
     PermissionDenied,
 )
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import Principal
+from a2a_node.model.streams import Ending
 from a2a_node.wire.calls import ENVELOPE
 from a2a_node.wire.doubt import Doubt
 from a2a_node.wire.errors import to_details
@@ -33,6 +37,7 @@ from a2amesh.v1 import peer_service_pb2 as pb
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 METHOD = "/a2amesh.v1.AgentService/"
 PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's metadata that came with it
+LOOKS = 4  # at a link without a sign before its node is taken for lost: a pause of this process counts as one look
 PEERS = "peers"  # the door that these calls come in at
 Write = Callable[[pb.LinkResponse], Awaitable[None]]
 
@@ -59,10 +64,14 @@ class Arrivals:
         self._links: set[Arriving] = set()
         self._run: Proceed | None = None
         self._rest: Proceed | None = None
+        self._heirs: Heirs | None = None
 
-    def opens(self, run: Proceed, rest: Proceed) -> None:
-        """From now on calls go through `run`, the folded incoming layers, to `rest`, the folded layers to an agent."""
-        self._run, self._rest = run, rest
+    def opens(self, run: Proceed, rest: Proceed, heirs: Heirs | None = None) -> None:
+        """From now on calls go through `run`, the folded incoming layers, to `rest`, the folded layers to an agent.
+
+        With `heirs`, kept streams of nodes that are lost go on.
+        """
+        self._run, self._rest, self._heirs = run, rest, heirs
 
     def load(self) -> int:
         """How many calls of other nodes are under way here."""
@@ -80,7 +89,7 @@ class Arrivals:
             raise PermissionDenied(str(peer.node), "peer:link", "only nodes carry calls; call the agent itself")
         if self._run is None or self._rest is None:
             raise NodeDraining(self._node_id)
-        link = Arriving(self.rules, (self._run, self._rest), peer)
+        link = Arriving(self.rules, (self._run, self._rest), peer, self._heirs)
         self._links.add(link)
         try:
             await link.run(self._node_id, requests, write)
@@ -91,8 +100,9 @@ class Arrivals:
 class Arriving:
     """One link of another node, and the calls that it has brought."""
 
-    def __init__(self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer) -> None:
-        self.rules, self.layers, self.peer = rules, layers, peer
+    def __init__(self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer, heirs: Heirs | None) -> None:
+        self.rules, self.layers, self.peer, self.heirs = rules, layers, peer, heirs
+        self._unheard = 0  # looks since the last frame
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
@@ -103,23 +113,35 @@ class Arriving:
         return len(self._works)
 
     async def run(self, node_id: str, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
-        """Read and write until the other node closes the stream."""
+        """Read and write until the other node closes the stream, or NodeUnreachable."""
         self.out.push(pb.LinkResponse(welcome=pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit)))
         try:
-            await first(self._read(requests), self.out.run(write, packed))
+            await first(self._read(requests), self.out.run(write, packed), self._watch())
         finally:
             self.out.drop()
             await self._end_works()
 
     async def _end_works(self) -> None:
         for work in [*self._works.values()]:
-            work.stop()
+            if (task := work.left()) is not None:
+                self._tasks.discard(task)
+            else:
+                work.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _watch(self) -> None:
+        """See whether a node still lives whose streams are gone on with here; NodeUnreachable when it gives no sign."""
+        while True:
+            await asyncio.sleep(self.rules.absence / LOOKS)
+            self._unheard += 1
+            if self._unheard > LOOKS and any(work.heir is not None for work in self._works.values()):
+                raise NodeUnreachable(self.peer.address_of())
 
     async def _read(self, requests: AsyncIterator[pb.LinkRequest]) -> None:
         async for frame in requests:
             self.doubt.heard()
+            self._unheard = 0
             kind = frame.WhichOneof("frame")
             if kind == "batch":
                 for one in frame.batch.frames:
@@ -162,6 +184,8 @@ class Work:
         self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(link.rules.credit + 1)
         self._output: payload_pb2.Payload | None = None
         self._stopped = False
+        self._call: Call | None = None
+        self.heir = Heir(start) if start.heir and link.heirs is not None else None
         self.task: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -170,6 +194,14 @@ class Work:
         if self.task is not None:
             self.task.cancel()
 
+    def left(self) -> asyncio.Task[None] | None:
+        """The link is broken: the task of the call where that goes on without it."""
+        heirs, task = self._link.heirs, self.task
+        if heirs is None or self.heir is None or self._stopped or self._call is None or task is None:
+            return None
+        self._credit.release()  # to an output that waits for it, which the heir has
+        return task if heirs.take(self.heir, self._call, task) else None
+
     def hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
         """Take in a frame; InvalidInput for an input beyond what was allowed."""
         if kind == "cancel":
@@ -177,30 +209,41 @@ class Work:
         elif kind == "credit":
             for _ in range(frame.credit):
                 self._credit.release()
+            if self.heir is not None:
+                self.heir.kept(frame.credit)
+        elif kind == "settled" and self.heir is not None:
+            self.heir.settle()
         elif kind in ("input", "input_end"):
             limit = self._link.rules.payload_limit
             self._take(to_payload(frame.input, "input", limit) if kind == "input" else None)
 
     async def run(self) -> None:
         """Run the call through the layers; whatever comes of it is said, unless nobody waits."""
-        link, call = self._link, self._call()
+        link = self._link
+        call = self._call = self._asked()
         try:
             if self._start.confirms:
                 await link.doubt.settled()
             await link.layers[0](call)
         except MeshError as failure:
-            await link.out.put(failed(self._number, failure, unstarted=not call.begun))
+            await self._end(failed(self._number, failure, unstarted=not call.begun), ended(failure))
         except asyncio.CancelledError:
             if not self._stopped:
                 link.out.push(failed(self._number, InternalError()))
             raise
         except Exception:
             log.exception("unexpected failure", agent=call.agent, call_id=call.id)
-            await link.out.put(failed(self._number, InternalError()))
+            await self._end(failed(self._number, InternalError()), ended(InternalError()))
         else:
-            await link.out.put(pb.LinkResponse(call=self._number, end=pb.LinkEnd(output=self._output)))
+            end = pb.LinkResponse(call=self._number, end=pb.LinkEnd(output=self._output))
+            await self._end(end, Ending(CallStatus.SUCCEEDED))
 
-    def _call(self) -> Call:
+    async def _end(self, frame: pb.LinkResponse, ending: Ending) -> None:
+        await self._link.out.put(frame)
+        if self.heir is not None:
+            await self.heir.end(ending)
+
+    def _asked(self) -> Call:
         start = self._start
         passed = {name: value for name in PASSED_ON if (value := getattr(start, name))}
         return Call(
@@ -225,6 +268,8 @@ class Work:
         """Send an output; that of a unary call waits for the end, to go in one frame with it."""
         output = from_payload(payload)
         check_size(output, self._link.rules.payload_limit)
+        if self.heir is not None and await self.heir.takes(payload):
+            return
         if not self._start.unary:
             await self._credit.acquire()
             await self._link.out.put(pb.LinkResponse(call=self._number, output=output))

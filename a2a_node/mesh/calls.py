@@ -21,6 +21,7 @@ from a2a_node.model.errors import (
     DeadlineExceeded,
     InternalError,
     MeshError,
+    NodeLost,
 )
 from a2a_node.model.names import fresh_bits
 
@@ -121,6 +122,17 @@ class Calls:
         running.task.cancel()
         return True
 
+    def hand_over(self, call_id: str) -> None:
+        """The node whose agent works on a call goes on with it, and knows it better: end it here, if it has not."""
+        running = self._running.get(call_id)
+        if running is not None:
+            if running.call.instance is not None:
+                running.call.carrier = running.call.instance.node
+            self.stop(call_id, NodeLost(call_id))
+        elif call_id in self._ended:
+            created_at, finished_at, status, error, said = self._ended[call_id]
+            self._ended[call_id] = (created_at, finished_at, status, error, (*said[:-1], True))
+
     def calls(self) -> Sequence[Call]:
         """The calls under way."""
         return [running.call for running in self._running.values()]
@@ -155,15 +167,17 @@ class Calls:
         return running
 
     def _cancelled(self, running: _Running) -> MeshError | None:
-        """Who cancelled: `stop` (then the task goes on with an error), the deadline, or the client."""
+        """Who cancelled: `stop` (then the task goes on with an error), what it stood on, its deadline or client."""
         failure = running.failure
         if failure is not None:
             running.task.uncancel()
             status = CallStatus.CANCELLED if isinstance(failure, CallCancelled) else CallStatus.FAILED
             self._left(running, status, failure)
             return failure
-        envelope = running.call.envelope
-        if envelope is not None and not envelope.time_left(monotonic()):
+        envelope, lost = running.call.envelope, running.call.ended_by
+        if lost is not None:
+            self._left(running, CallStatus.FAILED, lost)
+        elif envelope is not None and not envelope.time_left(monotonic()):
             self._left(running, CallStatus.FAILED, DeadlineExceeded(envelope.allowance))
         else:
             self._left(running, CallStatus.CANCELLED, CallCancelled(running.call.id, "its client went away"))

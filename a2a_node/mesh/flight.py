@@ -19,7 +19,8 @@ class Flight:
 
     __slots__ = (
         *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
-        *("_news", "_outputs", "_over", "_spending", "_streams", "_taken", "begun", "fed", "finished", "unstarted"),
+        *("_news", "_outputs", "_over", "_spending", "_streams", "_taken"),
+        *("begun", "fed", "finished", "keeps", "unstarted"),
     )
 
     def __init__(self, agent: str, spending: Spending | None, *, streams: bool, ahead: int, inputs: int) -> None:
@@ -34,6 +35,7 @@ class Flight:
         self._news, self._allowed = asyncio.Event(), asyncio.Event()
         self.begun = False  # the agent has been told of it
         self.fed = False  # inputs were taken from the caller, who cannot say them again
+        self.keeps = False  # outputs count as taken once they are kept
         self.unstarted = False  # the other end says that nobody has begun to work on it
         self.finished = False  # by the agent's own word, so that it need not be told to stop
 

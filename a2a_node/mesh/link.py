@@ -19,8 +19,9 @@ from a2a_node.mesh.background import background
 from a2a_node.mesh.flight import Flight
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.model.agents import Instance
-from a2a_node.model.call import Call
+from a2a_node.model.call import Call, Keeping
 from a2a_node.model.errors import AgentLost, NodeUnreachable
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import EMPTY
 from a2a_node.tracing.context import carried_by
 from a2a_node.wire.awake import Awake
@@ -44,6 +45,7 @@ class Rules:
     patience: float = 2.0  # until a node that is dialled has to answer
     idle: float = 300.0  # without a call until a link is closed
     calls: int = 10_000  # at a time that a node takes over one link
+    absence: float = 9.0  # without a sign of a node until others go on with its streams; it gives some in every quarter
 
 
 DEFAULT = Rules()
@@ -76,7 +78,7 @@ class Link:
         self._settled = asyncio.Event()  # welcomed, or over
         self._asked = 0  # the number of a ping that is not answered yet
         self.open = self.over = self.was_open = False
-        self.used_at = monotonic()
+        self.used_at = self._wrote_at = monotonic()
 
     @property
     def in_flight(self) -> int:
@@ -113,9 +115,12 @@ class Link:
         self._number += 1
         number = self._number
         self._flights[number] = (flight, instance)
+        keeping = call.keeping
         try:
             await self._fly(call, number, flight, started(call, instance, envelope, self._rules.credit))
         finally:
+            if keeping is not None and not flight.finished:
+                keeping.leave()
             del self._flights[number]
             self.used_at = monotonic()
             if flight.unstarted:
@@ -127,6 +132,8 @@ class Link:
         streams_input = call.offered is not None and call.offered.streams_input
         if not streams_input:
             start.input.CopyFrom(from_payload(await anext(call.requests, EMPTY)))
+            if call.keeping is not None:
+                self._leave_to(call.keeping, number, flight, start)
         await self._out.put(pb.LinkRequest(call=number, start=start))
         call.begun = True
         if streams_input:
@@ -134,6 +141,18 @@ class Link:
                 await self._receive(call, number, flight)
         else:
             await self._receive(call, number, flight)
+
+    def _leave_to(self, keeping: Keeping, number: int, flight: Flight, start: pb.LinkStart) -> None:
+        """Have the other node go on with the stream of a call when this one is lost."""
+        start.writer, start.heir = keeping.writer, fresh_uuid()
+        flight.keeps = True
+
+        def kept(outputs: int) -> None:
+            if more := sum(flight.taken() for _ in range(outputs)):
+                self._out.push(pb.LinkRequest(call=number, credit=more))
+
+        settled = pb.LinkRequest(call=number, settled=pb.LinkSettled())
+        keeping.begin(start.heir, kept, lambda: self._out.push(settled))
 
     async def _feed(self, call: Call, number: int, flight: Flight) -> None:
         async for payload in call.requests:
@@ -145,7 +164,7 @@ class Link:
     async def _receive(self, call: Call, number: int, flight: Flight) -> None:
         while (output := await flight.next()) is not None:
             await call.reply(to_payload(output, "output", self._rules.payload_limit))
-            if more := flight.taken():
+            if not flight.keeps and (more := flight.taken()):
                 await self._out.put(pb.LinkRequest(call=number, credit=more))
 
     async def _read(self, wire: Wire) -> None:
@@ -192,13 +211,14 @@ class Link:
     async def _write(self, wire: Wire, frame: pb.LinkRequest) -> None:
         await self._awake.calm()  # what waited here while the node stood still may be over, and its end follows it
         await wire.write(frame)
-        self._pulse.written(monotonic())
+        self._wrote_at = monotonic()
+        self._pulse.written(self._wrote_at)
 
     async def _watch(self) -> None:
         number = 0
         dialled = monotonic()
         while True:
-            await asyncio.sleep(self._rules.silence / 4)
+            await asyncio.sleep(min(self._rules.silence, self._rules.absence) / 4)
             now = monotonic()
             if not self.open:
                 if now - dialled >= self._rules.patience:
@@ -207,7 +227,7 @@ class Link:
             sign = self._pulse.look(now, len(self._out))
             if sign is Sign.LOST:
                 raise NodeUnreachable(self.address)
-            if sign is Sign.PING:
+            if sign is Sign.PING or (self._flights and now - self._wrote_at >= self._rules.absence / 4):
                 number += 1
                 self._out.push(pb.LinkRequest(ping=number))
 

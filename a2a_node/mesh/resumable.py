@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 
 import structlog
 
@@ -12,16 +12,27 @@ from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.stream import Stream
 from a2a_node.mesh.writers import Writers
 from a2a_node.model.call import Call, CallStatus, Layer, Proceed, Reply
-from a2a_node.model.errors import CallCancelled, CallIdTaken, CallNotFound, InternalError, MeshError
+from a2a_node.model.errors import (
+    CallCancelled,
+    CallIdTaken,
+    CallNotFound,
+    InternalError,
+    MeshError,
+    NodeLost,
+    StreamNotFound,
+)
 from a2a_node.model.payload import Payload
-from a2a_node.model.streams import Ending
+from a2a_node.model.state import Gap
+from a2a_node.model.streams import Ending, StreamEvent
 
+Read = Callable[[str, int], AsyncGenerator[StreamEvent | Gap, None]]
 log = structlog.get_logger()
 
 
-def resumable(writers: Writers, calls: Calls) -> Layer:
+def resumable(writers: Writers, calls: Calls, read: Read) -> Layer:
     """The layer, for calls that outlive their client; it stands around the one that tracks calls.
 
+    When another node has taken a stream over, its client gets what follows by `read`, the events after a sequence.
     Calls with an idempotency key are kept as well, so that every node knows how they stand, whatever becomes of theirs.
     """
 
@@ -29,12 +40,18 @@ def resumable(writers: Writers, calls: Calls) -> Layer:
         if call.listener is None:
             await (_noted(call, proceed, writers, calls) if call.idempotency_key else proceed(call))
             return
-        stream = await writers.begin(call)
+        stream, reply = await writers.begin(call), call.reply
+        call.keeping = stream.keeping if stream.kept else None
         try:
             async with _sent(call, stream, (writers, calls)):
                 await _worked(call, proceed, stream, calls)
+        except MeshError:
+            if not (stream.taken and stream.heard):
+                raise
         finally:
             writers.close(stream)
+        if stream.taken and stream.heard:
+            await _followed(call, read(call.id, stream.had), reply)
 
     return layer
 
@@ -101,9 +118,33 @@ async def _sent(call: Call, stream: Stream, rooms: tuple[Writers, Calls]) -> Asy
         sending.cancel()
 
 
+async def _followed(call: Call, events: AsyncGenerator[StreamEvent | Gap, None], reply: Reply) -> None:
+    """Send the client what another node keeps now, as long as the client is there; NodeLost when none does."""
+
+    async def send() -> None:
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Gap):
+                        raise NodeLost(call.id)
+                    await reply(event.payload)
+        except StreamNotFound:
+            raise NodeLost(call.id) from None
+
+    sending = asyncio.create_task(send())
+    if call.listener is not None:
+        call.listener.when_gone(sending.cancel)
+    try:
+        await asyncio.wait([sending])
+    finally:
+        sending.cancel()
+    if not sending.cancelled():
+        sending.result()
+
+
 async def _send(call: Call, stream: Stream, reply: Reply, calls: Calls) -> None:
     async def told(payload: Payload) -> None:
-        call.kept = stream.kept
+        call.kept = stream.kept or stream.taken
         await reply(payload)
 
     try:

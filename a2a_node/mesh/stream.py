@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import orjson
 
 from a2a_node.mesh.background import background
-from a2a_node.model.call import Reply
+from a2a_node.model.call import Keeping, Reply
 from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import KEPT, KEPT_BYTES, News, Streams
 from a2a_node.model.streams import Ending, Reading, StreamWrite
@@ -30,6 +30,8 @@ class Stream:
     def __init__(self, call_id: str, writer: str, streams: Streams, touch: Touch) -> None:
         self.id, self.writer = call_id, writer
         self.kept = bool(writer)  # False: nobody can come back, and outputs go straight to the client
+        self.taken = False  # another node has taken it over, or it was taken for lost
+        self.keeping = Keeping(writer)
         self.absent: float | None = None  # since when nobody has been there, by the loop's clock
         self._streams, self._touch = streams, touch
         self._fresh: deque[Payload] = deque()  # said and not kept yet
@@ -42,19 +44,19 @@ class Stream:
         self._over = asyncio.Event()
         self._room, self._news = asyncio.Event(), asyncio.Event()
 
+    def inherit(self, last: int, unkept: Iterable[Payload], now: float) -> None:
+        """Go on after a sequence with what another node has not kept; its client is not here."""
+        self._heard, self.absent = False, now
+        self._stored = self._had = last
+        for payload in unkept:
+            self._take(payload)
+
     async def say(self, payload: Payload) -> None:
         """Take an output in; waits while its readers are far behind."""
         while self._crowded():
             self._room.clear()
             await (self._room.wait() if self._heard else self._read_elsewhere())
-        size = size_of(payload)
-        self._sizes.append(size)
-        self._bytes += size
-        if self.kept:
-            self._fresh.append(payload)
-            self._touch(self)
-        else:
-            self._pass_on(payload)
+        self._take(payload)
 
     async def end(self, ending: Ending) -> None:
         """Nothing follows; waits until that is kept."""
@@ -66,7 +68,7 @@ class Stream:
         self._news.set()
 
     async def send(self, reply: Reply) -> None:
-        """Send the client what is kept, until the end."""
+        """Send the client what is kept, until the end or until another node goes on with it."""
         while True:
             while self._ready:
                 await reply(self._ready.popleft())
@@ -86,13 +88,14 @@ class Stream:
         """What is to be written now."""
         payloads = [self._fresh[number] for number in range(min(len(self._fresh), AT_ONCE))]
         ending = self._ending if len(payloads) == len(self._fresh) else None
-        return StreamWrite(self.id, self.writer, self._stored + 1, payloads, ending)
+        return StreamWrite(self.id, self.writer, self._stored + 1, payloads, ending, self.keeping.heir)
 
     def wrote(self, write: StreamWrite, reading: Reading, now: float) -> None:
         """It is kept, and others have read so far."""
         for _ in write.payloads:
             self._pass_on(self._fresh.popleft())
         self._stored += len(write.payloads)
+        self.keeping.kept(len(write.payloads))
         if not self._heard:
             self._have(reading.position)
             self.absent = None if reading.present else (self.absent or now)
@@ -104,15 +107,42 @@ class Stream:
     def unkept(self) -> None:
         """It cannot be kept any more."""
         self.kept = False
+        self.keeping.kept(len(self._fresh))
         while self._fresh:
             self._pass_on(self._fresh.popleft())
         if self._ending is not None:
             self._over.set()
 
+    def lose(self) -> None:
+        """Another node writes it now: what was not kept is said there."""
+        self.kept, self.taken = False, True
+        self._fresh.clear()
+        self._over.set()
+        self._news.set()
+        self._room.set()
+
     @property
     def heard(self) -> bool:
         """Whether the client is there."""
         return self._heard
+
+    @property
+    def had(self) -> int:
+        """The last sequence that its client has, or that anybody has once that is gone."""
+        return self._had
+
+    def _take(self, payload: Payload) -> None:
+        if self.taken:
+            return
+        size = size_of(payload)
+        self._sizes.append(size)
+        self._bytes += size
+        if self.kept:
+            self._fresh.append(payload)
+            self._touch(self)
+        else:
+            self._pass_on(payload)
+            self.keeping.kept(1)
 
     def _pass_on(self, payload: Payload) -> None:
         if self._heard:
@@ -120,6 +150,8 @@ class Stream:
             self._news.set()
 
     def _crowded(self) -> bool:
+        if self.taken:
+            return False
         most, bytes_ = (AHEAD, AHEAD_BYTES) if self._heard else (UNREAD, UNREAD_BYTES)
         return len(self._sizes) >= most or self._bytes >= bytes_
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -13,7 +13,8 @@ from a2a_node.mesh.background import background
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.stream import Stream
 from a2a_node.model.call import Call
-from a2a_node.model.errors import CallCancelled, NodeLost, StoreUnavailable
+from a2a_node.model.errors import CallCancelled, StoreUnavailable
+from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import Streams
 from a2a_node.model.streams import Reading, StreamHead, StreamWrite
 
@@ -51,8 +52,16 @@ class Writers:
         call.kept = stream.kept
         return stream
 
+    def inherit(self, call_id: str, writer: str, last: int, unkept: Iterable[Payload]) -> Stream:
+        """Go on with the stream of a lost node as that writer, after a sequence."""
+        stream = self._open[call_id] = Stream(call_id, writer, self._streams, self.touch)
+        stream.inherit(last, unkept, asyncio.get_running_loop().time())
+        self.touch(stream)
+        return stream
+
     def close(self, stream: Stream) -> None:
         """The stream has ended."""
+        stream.keeping.settle()
         self._open.pop(stream.id, None)
         self._touched.pop(stream, None)
 
@@ -125,9 +134,9 @@ class Writers:
         if reading is not None:
             stream.wrote(write, reading, now)
             return
-        log.warning("a stream was taken for lost while its node lived", call_id=stream.id)
-        self._calls.stop(stream.id, NodeLost(stream.id))
-        stream.unkept()
+        log.warning("a stream was taken over, or for lost, while its node lived", call_id=stream.id)
+        self._calls.hand_over(stream.id)
+        stream.lose()
 
     def _lose(self, stream: Stream) -> None:
         """The store is away: the client that is there gets what follows, and nobody else can come for it."""

@@ -49,7 +49,7 @@ class Listener:
     __slots__ = ("_then", "gone")
 
     def __init__(self) -> None:
-        self._then: Callable[[], None] | None = None
+        self._then: Callable[[], object] | None = None
         self.gone = False
 
     def leave(self) -> None:
@@ -58,11 +58,43 @@ class Listener:
         if self._then is not None:
             self._then()
 
-    def when_gone(self, then: Callable[[], None]) -> None:
+    def when_gone(self, then: Callable[[], object]) -> None:
         """Do this once the client is gone, which may be now."""
         self._then = then
         if self.gone:
             then()
+
+
+class Keeping:
+    """How what a call says is kept here, for the node that works on it and goes on with that when this one is lost."""
+
+    __slots__ = ("_kept", "_settled", "heir", "writer")
+
+    def __init__(self, writer: str) -> None:
+        self.writer = writer  # the mark by which this node keeps it; empty when it does not
+        self.heir = ""  # the name of who goes on with it
+        self._kept: Callable[[int], None] | None = None
+        self._settled: Callable[[], None] | None = None
+
+    def begin(self, heir: str, kept: Callable[[int], None], settled: Callable[[], None]) -> None:
+        """Another node works on the call: tell it how many more outputs are kept, and once nothing is left to keep."""
+        self.settle()
+        self.heir, self._kept, self._settled = heir, kept, settled
+
+    def leave(self) -> None:
+        """That node does not work on it any more; it waits for the end of the call."""
+        self.heir, self._kept = "", None
+
+    def kept(self, outputs: int) -> None:
+        """So many more are kept, or nobody has to keep them."""
+        if self._kept is not None:
+            self._kept(outputs)
+
+    def settle(self) -> None:
+        """Nothing is left to keep."""
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled()
 
 
 async def unheard(payload: Payload) -> None:
@@ -111,6 +143,8 @@ class Call:
     wanted: str = ""  # id of the instance that its carrier has picked
     resumable: bool = False  # asked for as a stream whose events are kept
     kept: bool = False  # its events are kept: a reader that is lost now can come back
+    keeping: Keeping | None = None  # how they are; None for a call whose events die with this node
+    ended_by: MeshError | None = None  # what it stood on has ended, such as a permission or a key, and it with that
     listener: Listener | None = None  # of a call that outlives its client; None where it ends with it
     about: str = ""  # the call that is asked about, or to be cancelled
     own: bool = False  # it is the caller's own

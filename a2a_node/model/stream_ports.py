@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from a2a_node.model.streams import Reading, StreamHead, StreamPart, StreamWrite
+from a2a_node.model.streams import Claim, Reading, StreamHead, StreamPart, StreamWrite
 
 KEPT = 4096  # events of a stream at most; its writer keeps those that nobody has read within half of that
+HEIRS = 1.5  # leases that a writer may be silent which has named an heir, so that the heir has time to notice
 KEPT_BYTES = 8 << 20  # of them together, the newest alone aside; half of that for those that nobody has read
 
 
@@ -23,7 +24,7 @@ class Streams(Protocol):
     """Events of calls, kept until an hour after the end; a stream has one writer, who must be heard of in every lease.
 
     A writer that was silent for a lease is lost: the next to look finds the call ended with NodeLost, and what that
-    writer says afterwards is refused.
+    writer says afterwards is refused. An heir that it has named may take its place before.
     """
 
     async def begin(self, head: StreamHead) -> str:
@@ -34,6 +35,14 @@ class Streams(Protocol):
 
         Each event is kept once: what was kept before is passed over, so that a repeat does no harm. Beyond KEPT and
         KEPT_BYTES the oldest are trimmed. After the end nothing more is kept.
+        """
+
+    async def inherit(self, claim: Claim) -> int | None:
+        """Take the place of a writer, who has no right from then on; the last sequence that is kept.
+
+        None, and nothing changes, where another has taken its place, the call has ended, the writer has named somebody
+        else, or outputs would be missing between what is kept and what the heir has. A writer that has named nobody yet
+        is followed by any heir of its mark, as long as nothing was said. A claim that is repeated is granted again.
         """
 
     async def read(self, call_id: str, after: int) -> StreamPart:

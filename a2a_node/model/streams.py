@@ -41,6 +41,19 @@ class StreamWrite:
     first: int = 1  # sequence of the first payload
     payloads: Sequence[Payload] = ()
     ending: Ending | None = None
+    heir: str = ""  # who goes on with the stream when its writer is lost, and gets time for that; empty for nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an heir says who would go on with a stream."""
+
+    id: str
+    writer: str  # the mark of the one that is lost
+    heir: str  # the name that the writer knows it by
+    successor: str  # the mark that it will write by
+    first: int  # sequence of the oldest output that it still has, or would have next
+    last: int  # sequence of the latest output; one below `first` when it has none
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
 from a2a_node.mesh.elsewhere import Elsewhere
+from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.inside import Inside
-from a2a_node.mesh.link import Rules
 from a2a_node.mesh.loading import loaded
 from a2a_node.mesh.membership import Duties, Rhythm, membership
 from a2a_node.mesh.once import Lookups
@@ -35,7 +35,7 @@ from a2a_node.model.nodes import Node as NodeRow
 from a2a_node.model.principal import Principal, checked_principal
 from a2a_node.node import doors, stores
 from a2a_node.node.auditing import auditing
-from a2a_node.node.carriers import carrying
+from a2a_node.node.carriers import carrying, link_rules
 from a2a_node.node.doors import Ports
 from a2a_node.node.freezing import enforced
 from a2a_node.node.handle import Node
@@ -103,7 +103,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         known = await house.enter_async_context(knowing(settings, name, kept.keys, people))
         calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
         draining, inside = Draining(name, calls, settings.drain), Inside(name)
-        arrivals = Arrivals(name, Rules(settings.payload_limit))
+        arrivals = Arrivals(name, link_rules(settings))
         away = proof(seals, known.peers, settings.payload_limit)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside, away)))
         limits = await house.enter_async_context(limited(settings, kept, directory, name))
@@ -111,9 +111,12 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
             Writers.writing(kept.streams, calls, lease=settings.lease, grace=settings.stream_grace)
         )
         frozen = await house.enter_async_context(enforced(kept.freezes, calls, directory, (name, decisions.roots)))
+        heirs = await house.enter_async_context(Heirs.waiting(kept.streams, writers, calls, settings.lease))
         outliving = await house.enter_async_context(Outliving.keeping(calls))
-        awake = await house.enter_async_context(Awake.watching())
-        returning = Returning(kept.streams, calls, settings.lease)
+        awake, returning = (
+            await house.enter_async_context(Awake.watching()),
+            Returning(kept.streams, calls, settings.lease),
+        )
         layers = Layers(
             settings=settings,
             directory=directory,
@@ -141,7 +144,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         )
         incoming, outgoing = layers.incoming(), layers.outgoing()
         inside.opens(incoming, outgoing)
-        arrivals.opens(incoming, layers.arriving())
+        arrivals.opens(incoming, layers.arriving(), heirs)
 
         async def announce() -> None:
             await directory.reached(await announced(kept.registry, name, agents, str(DEVELOPER)))

@@ -22,6 +22,8 @@ from a2a_node.model.ports import Carrier
 from a2a_node.node.stores import Stores
 from a2a_node.settings import Settings
 
+ABSENCE = 0.6  # of a lease, so that streams are gone on with before their lease is over
+
 
 @dataclass(frozen=True, slots=True)
 class Carriers:
@@ -41,6 +43,11 @@ class Carriers:
         }
 
 
+def link_rules(settings: Settings) -> LinkRules:
+    """How links are kept, in both directions."""
+    return LinkRules(settings.payload_limit, absence=ABSENCE * settings.lease)
+
+
 @asynccontextmanager
 async def carrying(
     settings: Settings, name: str, agents: Mapping[str, Agent], rooms: tuple[Stores, Directory, Inside, Proof]
@@ -52,6 +59,6 @@ async def carrying(
         async with (
             Endpoints.reaching(directory.serves, Bounds(settings.payload_limit)) as endpoints,
             Attached.carrying(name, stores.registry, directory, Rules(settings.payload_limit)) as attached,
-            Peers.reaching(directory, proof, LinkRules(settings.payload_limit)) as peers,
+            Peers.reaching(directory, proof, link_rules(settings)) as peers,
         ):
             yield Carriers(hosted, attached, endpoints, peers)

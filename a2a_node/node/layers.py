@@ -105,7 +105,7 @@ class Layers:
         return folded(
             [
                 resolve(self.directory),  # a name that nobody has costs nothing more
-                resumable(self.writers, self.calls),  # around tracking, which knows how a cancelled call ended
+                self._resumable(),  # around tracking, which knows how a cancelled call ended
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
                 self.stopping.check_again,  # inside tracking: what was frozen meanwhile was not told to stop
                 self._budgeted(),  # around whatever may answer, so that no refusal is kept
@@ -134,6 +134,9 @@ class Layers:
             ],
             self._carry(),
         )
+
+    def _resumable(self) -> Layer:
+        return resumable(self.writers, self.calls, self.returning.events)
 
     def _budgeted(self) -> Layer:
         return budgeted(self.budgets, self.calls.spending_of)

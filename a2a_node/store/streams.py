@@ -14,8 +14,8 @@ from uuid import uuid4
 from a2a_node.model.call import CallRecord, CallStatus
 from a2a_node.model.errors import CallIdTaken, NodeLost, StreamNotFound
 from a2a_node.model.payload import Payload
-from a2a_node.model.stream_ports import KEPT, KEPT_BYTES, News
-from a2a_node.model.streams import Ending, Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
+from a2a_node.model.stream_ports import HEIRS, KEPT, KEPT_BYTES, News
+from a2a_node.model.streams import Claim, Ending, Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
 from a2a_node.store.encoding import (
     Fields,
     error_of,
@@ -32,6 +32,7 @@ from a2a_node.store.wakeups import Wakeups
 BEGIN = script("stream_begin")
 WRITE = script("stream_write")
 READ = script("stream_read")
+INHERIT = script("stream_inherit")
 
 LEASE = 15.0  # seconds
 RETENTION = 3600.0  # seconds after the end, or after the writer was last heard of
@@ -59,6 +60,14 @@ class RedisStreams:
         """Say something in several streams, in one trip."""
         answers = await self._redis.run_all(WRITE, [(_keys(write.id), self._said(write)) for write in writes])
         return [_reading(answer) for answer in answers]
+
+    async def inherit(self, claim: Claim) -> int | None:
+        """Take the place of a writer; the last sequence that is kept, or None."""
+        marks = (claim.writer, claim.heir, claim.successor)
+        answer = await self._redis.run(
+            INHERIT, _keys(claim.id), *marks, claim.first, claim.last, self._lease, self._kept
+        )
+        return cast("int | None", answer)
 
     async def read(self, call_id: str, after: int) -> StreamPart:
         """The next events after a sequence; the reader counts as present for a lease."""
@@ -97,9 +106,10 @@ class RedisStreams:
 
     def _said(self, write: StreamWrite) -> Sequence[Argument]:
         ended = _ended(write.ending)
-        limits = (self._lease, self._kept, KEPT, KEPT_BYTES)
+        lease = round(self._lease * HEIRS) if write.heir else self._lease
+        limits = (lease, self._kept, KEPT, KEPT_BYTES)
         events = [part for payload in write.payloads for part in _parts(payload)]
-        return (write.writer, _name(write.id), *limits, write.first, *ended, *events)
+        return (write.writer, _name(write.id), *limits, write.first, *ended, write.heir, *events)
 
 
 def _name(call_id: str) -> str:

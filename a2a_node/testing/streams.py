@@ -13,8 +13,8 @@ from a2a_node.model.call import CallRecord, CallStatus
 from a2a_node.model.errors import CallIdTaken, NodeLost, StreamNotFound
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
-from a2a_node.model.stream_ports import KEPT, KEPT_BYTES
-from a2a_node.model.streams import Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
+from a2a_node.model.stream_ports import HEIRS, KEPT, KEPT_BYTES
+from a2a_node.model.streams import Claim, Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
 from a2a_node.store.streams import BATCH, LEASE, RETENTION
 from a2a_node.testing.presence import Presence
 from a2a_node.testing.registry import utc
@@ -30,6 +30,7 @@ class _Stream:
     until: datetime
     expires: datetime
     reader: datetime
+    heir: str = ""
     last: int = 0
     read: int = 0
     events: deque[StreamEvent] = field(default_factory=deque)
@@ -83,6 +84,19 @@ class MemoryStreams(Presence):
         self.check()
         return [self._written(write) for write in writes]
 
+    async def inherit(self, claim: Claim) -> int | None:
+        """Take the place of a writer; the last sequence that is kept, or None."""
+        self.check()
+        stream = self._live(claim.id)
+        if stream is None or stream.record.status is not CallStatus.RUNNING:
+            return None
+        if stream.writer != claim.successor and not _granted(stream, claim):
+            return None
+        now = self._clock()
+        stream.writer, stream.heir = claim.successor, ""
+        stream.until, stream.expires = now + self._lease, now + self._retention
+        return stream.last
+
     async def read(self, call_id: str, after: int) -> StreamPart:
         """The next events after a sequence; the reader counts as present for a lease."""
         stream = self._found(call_id)
@@ -125,6 +139,7 @@ class MemoryStreams(Presence):
             if sequence > stream.last
         ]
         self._keep(stream, fresh)
+        stream.heir, stream.until = write.heir, self._clock() + self._lease * (HEIRS if write.heir else 1)
         if write.ending is not None:
             stream.record = replace(
                 stream.record, status=write.ending.status, error=write.ending.error, finished_at=self._clock()
@@ -134,8 +149,7 @@ class MemoryStreams(Presence):
         return reading
 
     def _keep(self, stream: _Stream, fresh: Sequence[StreamEvent]) -> None:
-        now = self._clock()
-        stream.until, stream.expires = now + self._lease, now + self._retention
+        stream.expires = self._clock() + self._retention
         if fresh:
             stream.events.extend(fresh)
             stream.last = fresh[-1].sequence
@@ -168,6 +182,12 @@ class MemoryStreams(Presence):
     def _tell(self, name: str) -> None:
         for news in self._listeners.get(name, ()):
             news.heard.set()
+
+
+def _granted(stream: _Stream, claim: Claim) -> bool:
+    """Whether the writer has named that heir, and nothing is missing between what is kept and what it has."""
+    named = stream.heir == claim.heir or not (stream.heir or stream.last)
+    return stream.writer == claim.writer and named and claim.first - 1 <= stream.last <= claim.last
 
 
 def _size(payload: Payload) -> int:

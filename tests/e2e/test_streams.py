@@ -29,10 +29,10 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def served(data_dir: Path, stores: tuple[str, str]) -> Iterator[RunningNode]:
+def served(data_dir: Path, stores: tuple[str, str], **settings: str) -> Iterator[RunningNode]:
     """A node of a mesh in a process of its own."""
     ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
-    environ = {"A2A_POSTGRES_URL": stores[0], "A2A_REDIS_URL": stores[1], "A2A_LEASE": str(LEASE)}
+    environ = {"A2A_POSTGRES_URL": stores[0], "A2A_REDIS_URL": stores[1], "A2A_LEASE": str(LEASE), **settings}
     with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir), environ) as program:
         ready = program.line(r"ready grpc=(\S+) http=(\S+)")
         key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
@@ -48,15 +48,15 @@ class Nodes:
         self._count = 0
         self.key = ""
 
-    def start(self) -> RunningNode:
-        """One more node."""
+    def start(self, **settings: str) -> RunningNode:
+        """One more node, with these entries of its environment."""
         data_dir = self._folder / str(self._count)
         data_dir.mkdir(parents=True)
         self._count += 1
         if self.key:
             (data_dir / "dev.key").write_text(self.key)
             (data_dir / "dev.key").chmod(0o600)
-        node = self._house.enter_context(served(data_dir, self._stores))
+        node = self._house.enter_context(served(data_dir, self._stores, **settings))
         self.key = node.key
         return node
 

@@ -35,6 +35,7 @@ class LinkRequest(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     call: _builtins.int
     """Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`."""
     credit: _builtins.int
@@ -63,6 +64,10 @@ class LinkRequest(_message.Message):
     def batch(self) -> Global___LinkRequestBatch:
         """Batch holds several frames in one message."""
 
+    @_builtins.property
+    def settled(self) -> Global___LinkSettled:
+        """Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it."""
+
     def __init__(
         self,
         *,
@@ -75,12 +80,13 @@ class LinkRequest(_message.Message):
         ping: _builtins.int = ...,
         batch: Global___LinkRequestBatch | None = ...,
         pong: _builtins.int = ...,
+        settled: Global___LinkSettled | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong", "settled"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -129,6 +135,8 @@ class LinkStart(_message.Message):
     TRACESTATE_FIELD_NUMBER: _builtins.int
     BAGGAGE_FIELD_NUMBER: _builtins.int
     CONFIRMS_FIELD_NUMBER: _builtins.int
+    WRITER_FIELD_NUMBER: _builtins.int
+    HEIR_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity in the mesh, a UUID."""
     agent: _builtins.str
@@ -155,6 +163,13 @@ class LinkStart(_message.Message):
     """Confirms says that the call must not begin late, for others may do its work by then, and that the calling node answers pings:
     one who has heard nothing of it for a while asks before the call begins.
     """
+    writer: _builtins.str
+    """Writer is the mark by which the calling node keeps the events of the call; absent for a call whose events are not kept.
+    With it, `credit` says that as many outputs are kept, and `settled` follows once the end is, too. When the link breaks
+    before that, the called node goes on with the stream: it keeps what was not, and what follows.
+    """
+    heir: _builtins.str
+    """Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer."""
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the call's input; absent for a capability with `streams_input`, whose inputs follow as frames."""
@@ -175,10 +190,12 @@ class LinkStart(_message.Message):
         tracestate: _builtins.str = ...,
         baggage: _builtins.str = ...,
         confirms: _builtins.bool = ...,
+        writer: _builtins.str = ...,
+        heir: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "heir", b"heir", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary", "writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,6 +234,23 @@ class LinkCancel(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkCancel: _TypeAlias = LinkCancel  # noqa: Y015
+
+@_typing.final
+class LinkSettled(_message.Message):
+    """LinkSettled says that nothing of the call is left to be kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkSettled: _TypeAlias = LinkSettled  # noqa: Y015
 
 @_typing.final
 class LinkResponse(_message.Message):

@@ -49,7 +49,8 @@ class House:
         for name, value in fields.items():
             setattr(call, name, value)
         call.reply = self.heard
-        run = folded([self.outliving.layer, resumable(self.writers, self.calls), self.calls.track], work)
+        kept = resumable(self.writers, self.calls, self.returning.events)
+        run = folded([self.outliving.layer, kept, self.calls.track], work)
         return call, asyncio.ensure_future(_run(run, call))
 
     async def read(self, call_id: str, after: int = 0) -> list[object]:
@@ -367,7 +368,8 @@ async def test_how_a_call_with_a_key_stands_is_kept_with_its_output(house: House
     elsewhere = Calls()
     repeat = Call("/AgentService/Invoke", _nothing, id=call.id, agent="talker", principal=ADA, unary=True)
     repeat.idempotency_key, repeat.reply = "k", house.heard
-    await folded([resumable(house.writers, elsewhere), elsewhere.track], saying("two"))(repeat)
+    kept = resumable(house.writers, elsewhere, house.returning.events)
+    await folded([kept, elsewhere.track], saying("two"))(repeat)
     assert house.got == ["one", "two"]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import Link, Rules
 from a2a_node.model.agents import AgentCapability, Instance, InstanceKind
 from a2a_node.model.call import Call, Once
@@ -133,12 +134,12 @@ class Pair:
 
 
 @asynccontextmanager
-async def linked(rules: Rules = RULES, node: str = "two") -> AsyncIterator[Pair]:
+async def linked(rules: Rules = RULES, node: str = "two", heirs: Heirs | None = None) -> AsyncIterator[Pair]:
     """A link to a node, until the block ends."""
     opened: list[bool] = []
     link, wire, script = Link("two", "two:1", rules, lambda: opened.append(True)), Wire(), Script()
     arrivals = Arrivals(node, replace(rules))
-    arrivals.opens(script.run, script.serve)
+    arrivals.opens(script.run, script.serve, heirs)
     peer = Peer(Principal("node", "one"), lambda: "one:1", ("spiffe://a2a.local/node/one",))
     ends = [
         asyncio.create_task(link.run(wire)),

@@ -38,6 +38,7 @@ type LinkRequest struct {
 	//	*LinkRequest_Ping
 	//	*LinkRequest_Batch
 	//	*LinkRequest_Pong
+	//	*LinkRequest_Settled
 	Frame         isLinkRequest_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -159,6 +160,15 @@ func (x *LinkRequest) GetPong() uint64 {
 	return 0
 }
 
+func (x *LinkRequest) GetSettled() *LinkSettled {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkRequest_Settled); ok {
+			return x.Settled
+		}
+	}
+	return nil
+}
+
 type isLinkRequest_Frame interface {
 	isLinkRequest_Frame()
 }
@@ -203,6 +213,11 @@ type LinkRequest_Pong struct {
 	Pong uint64 `protobuf:"varint,9,opt,name=pong,proto3,oneof"`
 }
 
+type LinkRequest_Settled struct {
+	// Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it.
+	Settled *LinkSettled `protobuf:"bytes,25,opt,name=settled,proto3,oneof"`
+}
+
 func (*LinkRequest_Start) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Input) isLinkRequest_Frame() {}
@@ -218,6 +233,8 @@ func (*LinkRequest_Ping) isLinkRequest_Frame() {}
 func (*LinkRequest_Batch) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Pong) isLinkRequest_Frame() {}
+
+func (*LinkRequest_Settled) isLinkRequest_Frame() {}
 
 // LinkRequestBatch holds frames that would otherwise be sent one after the other.
 type LinkRequestBatch struct {
@@ -294,7 +311,13 @@ type LinkStart struct {
 	Baggage string `protobuf:"bytes,12,opt,name=baggage,proto3" json:"baggage,omitempty"`
 	// Confirms says that the call must not begin late, for others may do its work by then, and that the calling node answers pings:
 	// one who has heard nothing of it for a while asks before the call begins.
-	Confirms      bool `protobuf:"varint,13,opt,name=confirms,proto3" json:"confirms,omitempty"`
+	Confirms bool `protobuf:"varint,13,opt,name=confirms,proto3" json:"confirms,omitempty"`
+	// Writer is the mark by which the calling node keeps the events of the call; absent for a call whose events are not kept.
+	// With it, `credit` says that as many outputs are kept, and `settled` follows once the end is, too. When the link breaks
+	// before that, the called node goes on with the stream: it keeps what was not, and what follows.
+	Writer string `protobuf:"bytes,25,opt,name=writer,proto3" json:"writer,omitempty"`
+	// Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer.
+	Heir          string `protobuf:"bytes,26,opt,name=heir,proto3" json:"heir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -420,6 +443,20 @@ func (x *LinkStart) GetConfirms() bool {
 	return false
 }
 
+func (x *LinkStart) GetWriter() string {
+	if x != nil {
+		return x.Writer
+	}
+	return ""
+}
+
+func (x *LinkStart) GetHeir() string {
+	if x != nil {
+		return x.Heir
+	}
+	return ""
+}
+
 // LinkInputEnd says that no more inputs follow.
 type LinkInputEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -494,6 +531,43 @@ func (*LinkCancel) Descriptor() ([]byte, []int) {
 	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{4}
 }
 
+// LinkSettled says that nothing of the call is left to be kept.
+type LinkSettled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkSettled) Reset() {
+	*x = LinkSettled{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkSettled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkSettled) ProtoMessage() {}
+
+func (x *LinkSettled) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkSettled.ProtoReflect.Descriptor instead.
+func (*LinkSettled) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{5}
+}
+
 // LinkResponse is one frame from the node that is called.
 type LinkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -518,7 +592,7 @@ type LinkResponse struct {
 
 func (x *LinkResponse) Reset() {
 	*x = LinkResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -530,7 +604,7 @@ func (x *LinkResponse) String() string {
 func (*LinkResponse) ProtoMessage() {}
 
 func (x *LinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -543,7 +617,7 @@ func (x *LinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponse.ProtoReflect.Descriptor instead.
 func (*LinkResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{5}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LinkResponse) GetCall() uint64 {
@@ -705,7 +779,7 @@ type LinkWelcome struct {
 
 func (x *LinkWelcome) Reset() {
 	*x = LinkWelcome{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +791,7 @@ func (x *LinkWelcome) String() string {
 func (*LinkWelcome) ProtoMessage() {}
 
 func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +804,7 @@ func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkWelcome.ProtoReflect.Descriptor instead.
 func (*LinkWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{6}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LinkWelcome) GetNodeId() string {
@@ -758,7 +832,7 @@ type LinkResponseBatch struct {
 
 func (x *LinkResponseBatch) Reset() {
 	*x = LinkResponseBatch{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +844,7 @@ func (x *LinkResponseBatch) String() string {
 func (*LinkResponseBatch) ProtoMessage() {}
 
 func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +857,7 @@ func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponseBatch.ProtoReflect.Descriptor instead.
 func (*LinkResponseBatch) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{7}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LinkResponseBatch) GetFrames() []*LinkResponse {
@@ -804,7 +878,7 @@ type LinkEnd struct {
 
 func (x *LinkEnd) Reset() {
 	*x = LinkEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +890,7 @@ func (x *LinkEnd) String() string {
 func (*LinkEnd) ProtoMessage() {}
 
 func (x *LinkEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +903,7 @@ func (x *LinkEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkEnd.ProtoReflect.Descriptor instead.
 func (*LinkEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LinkEnd) GetOutput() *Payload {
@@ -856,7 +930,7 @@ type LinkFail struct {
 
 func (x *LinkFail) Reset() {
 	*x = LinkFail{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +942,7 @@ func (x *LinkFail) String() string {
 func (*LinkFail) ProtoMessage() {}
 
 func (x *LinkFail) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +955,7 @@ func (x *LinkFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkFail.ProtoReflect.Descriptor instead.
 func (*LinkFail) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LinkFail) GetCode() string {
@@ -923,7 +997,7 @@ type FindCallRequest struct {
 
 func (x *FindCallRequest) Reset() {
 	*x = FindCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1009,7 @@ func (x *FindCallRequest) String() string {
 func (*FindCallRequest) ProtoMessage() {}
 
 func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1022,7 @@ func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallRequest.ProtoReflect.Descriptor instead.
 func (*FindCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FindCallRequest) GetCallId() string {
@@ -971,7 +1045,7 @@ type FindCallResponse struct {
 
 func (x *FindCallResponse) Reset() {
 	*x = FindCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +1057,7 @@ func (x *FindCallResponse) String() string {
 func (*FindCallResponse) ProtoMessage() {}
 
 func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +1070,7 @@ func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallResponse.ProtoReflect.Descriptor instead.
 func (*FindCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FindCallResponse) GetCall() *Call {
@@ -1026,7 +1100,7 @@ type EndCallRequest struct {
 
 func (x *EndCallRequest) Reset() {
 	*x = EndCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1112,7 @@ func (x *EndCallRequest) String() string {
 func (*EndCallRequest) ProtoMessage() {}
 
 func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1125,7 @@ func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallRequest.ProtoReflect.Descriptor instead.
 func (*EndCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EndCallRequest) GetCallId() string {
@@ -1081,7 +1155,7 @@ type EndCallResponse struct {
 
 func (x *EndCallResponse) Reset() {
 	*x = EndCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1167,7 @@ func (x *EndCallResponse) String() string {
 func (*EndCallResponse) ProtoMessage() {}
 
 func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1180,7 @@ func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallResponse.ProtoReflect.Descriptor instead.
 func (*EndCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EndCallResponse) GetCall() *Call {
@@ -1128,7 +1202,7 @@ var File_a2amesh_v1_peer_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1da2amesh/v1/peer_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xed\x02\n" +
+	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xa2\x03\n" +
 	"\vLinkRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x05start\x18\x02 \x01(\v2\x15.a2amesh.v1.LinkStartH\x00R\x05start\x12+\n" +
@@ -1138,10 +1212,11 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x06credit\x18\x06 \x01(\rH\x00R\x06credit\x12\x14\n" +
 	"\x04ping\x18\a \x01(\x04H\x00R\x04ping\x124\n" +
 	"\x05batch\x18\b \x01(\v2\x1c.a2amesh.v1.LinkRequestBatchH\x00R\x05batch\x12\x14\n" +
-	"\x04pong\x18\t \x01(\x04H\x00R\x04pongB\a\n" +
+	"\x04pong\x18\t \x01(\x04H\x00R\x04pong\x123\n" +
+	"\asettled\x18\x19 \x01(\v2\x17.a2amesh.v1.LinkSettledH\x00R\asettledB\a\n" +
 	"\x05frame\"C\n" +
 	"\x10LinkRequestBatch\x12/\n" +
-	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\x9e\x03\n" +
+	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\xca\x03\n" +
 	"\tLinkStart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x1e\n" +
@@ -1161,10 +1236,13 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"tracestate\x18\v \x01(\tR\n" +
 	"tracestate\x12\x18\n" +
 	"\abaggage\x18\f \x01(\tR\abaggage\x12\x1a\n" +
-	"\bconfirms\x18\r \x01(\bR\bconfirms\"\x0e\n" +
+	"\bconfirms\x18\r \x01(\bR\bconfirms\x12\x16\n" +
+	"\x06writer\x18\x19 \x01(\tR\x06writer\x12\x12\n" +
+	"\x04heir\x18\x1a \x01(\tR\x04heir\"\x0e\n" +
 	"\fLinkInputEnd\"\f\n" +
 	"\n" +
-	"LinkCancel\"\xe1\x02\n" +
+	"LinkCancel\"\r\n" +
+	"\vLinkSettled\"\xe1\x02\n" +
 	"\fLinkResponse\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12'\n" +
@@ -1216,53 +1294,55 @@ func file_a2amesh_v1_peer_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_peer_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_a2amesh_v1_peer_service_proto_goTypes = []any{
 	(*LinkRequest)(nil),       // 0: a2amesh.v1.LinkRequest
 	(*LinkRequestBatch)(nil),  // 1: a2amesh.v1.LinkRequestBatch
 	(*LinkStart)(nil),         // 2: a2amesh.v1.LinkStart
 	(*LinkInputEnd)(nil),      // 3: a2amesh.v1.LinkInputEnd
 	(*LinkCancel)(nil),        // 4: a2amesh.v1.LinkCancel
-	(*LinkResponse)(nil),      // 5: a2amesh.v1.LinkResponse
-	(*LinkWelcome)(nil),       // 6: a2amesh.v1.LinkWelcome
-	(*LinkResponseBatch)(nil), // 7: a2amesh.v1.LinkResponseBatch
-	(*LinkEnd)(nil),           // 8: a2amesh.v1.LinkEnd
-	(*LinkFail)(nil),          // 9: a2amesh.v1.LinkFail
-	(*FindCallRequest)(nil),   // 10: a2amesh.v1.FindCallRequest
-	(*FindCallResponse)(nil),  // 11: a2amesh.v1.FindCallResponse
-	(*EndCallRequest)(nil),    // 12: a2amesh.v1.EndCallRequest
-	(*EndCallResponse)(nil),   // 13: a2amesh.v1.EndCallResponse
-	(*Payload)(nil),           // 14: a2amesh.v1.Payload
-	(*Call)(nil),              // 15: a2amesh.v1.Call
+	(*LinkSettled)(nil),       // 5: a2amesh.v1.LinkSettled
+	(*LinkResponse)(nil),      // 6: a2amesh.v1.LinkResponse
+	(*LinkWelcome)(nil),       // 7: a2amesh.v1.LinkWelcome
+	(*LinkResponseBatch)(nil), // 8: a2amesh.v1.LinkResponseBatch
+	(*LinkEnd)(nil),           // 9: a2amesh.v1.LinkEnd
+	(*LinkFail)(nil),          // 10: a2amesh.v1.LinkFail
+	(*FindCallRequest)(nil),   // 11: a2amesh.v1.FindCallRequest
+	(*FindCallResponse)(nil),  // 12: a2amesh.v1.FindCallResponse
+	(*EndCallRequest)(nil),    // 13: a2amesh.v1.EndCallRequest
+	(*EndCallResponse)(nil),   // 14: a2amesh.v1.EndCallResponse
+	(*Payload)(nil),           // 15: a2amesh.v1.Payload
+	(*Call)(nil),              // 16: a2amesh.v1.Call
 }
 var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	2,  // 0: a2amesh.v1.LinkRequest.start:type_name -> a2amesh.v1.LinkStart
-	14, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
+	15, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
 	3,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
 	4,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
 	1,  // 4: a2amesh.v1.LinkRequest.batch:type_name -> a2amesh.v1.LinkRequestBatch
-	0,  // 5: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
-	14, // 6: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
-	14, // 7: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
-	8,  // 8: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
-	9,  // 9: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
-	7,  // 10: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
-	6,  // 11: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
-	5,  // 12: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
-	14, // 13: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
-	15, // 14: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
-	15, // 15: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
-	0,  // 16: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
-	10, // 17: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
-	12, // 18: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
-	5,  // 19: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
-	11, // 20: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
-	13, // 21: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
-	19, // [19:22] is the sub-list for method output_type
-	16, // [16:19] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	5,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
+	0,  // 6: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
+	15, // 7: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
+	15, // 8: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
+	9,  // 9: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
+	10, // 10: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
+	8,  // 11: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
+	7,  // 12: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
+	6,  // 13: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
+	15, // 14: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
+	16, // 15: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
+	16, // 16: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
+	0,  // 17: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
+	11, // 18: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
+	13, // 19: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
+	6,  // 20: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
+	12, // 21: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
+	14, // 22: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_peer_service_proto_init() }
@@ -1281,8 +1361,9 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkRequest_Ping)(nil),
 		(*LinkRequest_Batch)(nil),
 		(*LinkRequest_Pong)(nil),
+		(*LinkRequest_Settled)(nil),
 	}
-	file_a2amesh_v1_peer_service_proto_msgTypes[5].OneofWrappers = []any{
+	file_a2amesh_v1_peer_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*LinkResponse_Output)(nil),
 		(*LinkResponse_End)(nil),
 		(*LinkResponse_Fail)(nil),
@@ -1298,7 +1379,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_peer_service_proto_rawDesc), len(file_a2amesh_v1_peer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -53,6 +53,9 @@ export interface LinkRequest {
     | //
     /** Pong answers a ping, with its number, once the ends of all calls that are over have been sent. */
     { $case: "pong"; value: bigint }
+    | //
+    /** Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it. */
+    { $case: "settled"; value: LinkSettled }
     | undefined;
 }
 
@@ -95,6 +98,14 @@ export interface LinkStart {
    * one who has heard nothing of it for a while asks before the call begins.
    */
   confirms: boolean;
+  /**
+   * Writer is the mark by which the calling node keeps the events of the call; absent for a call whose events are not kept.
+   * With it, `credit` says that as many outputs are kept, and `settled` follows once the end is, too. When the link breaks
+   * before that, the called node goes on with the stream: it keeps what was not, and what follows.
+   */
+  writer: string;
+  /** Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer. */
+  heir: string;
 }
 
 /** LinkInputEnd says that no more inputs follow. */
@@ -103,6 +114,10 @@ export interface LinkInputEnd {
 
 /** LinkCancel says that nobody waits for the call any more. */
 export interface LinkCancel {
+}
+
+/** LinkSettled says that nothing of the call is left to be kept. */
+export interface LinkSettled {
 }
 
 /** LinkResponse is one frame from the node that is called. */
@@ -247,6 +262,9 @@ export const LinkRequest: MessageFns<LinkRequest> = {
         }
         writer.uint32(72).uint64(message.frame.value);
         break;
+      case "settled":
+        LinkSettled.encode(message.frame.value, writer.uint32(202).fork()).join();
+        break;
     }
     return writer;
   },
@@ -336,6 +354,14 @@ export const LinkRequest: MessageFns<LinkRequest> = {
             message.frame = { $case: "pong", value: reader.uint64() as bigint };
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.frame = { $case: "settled", value: LinkSettled.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -369,6 +395,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
         ? { $case: "batch", value: LinkRequestBatch.fromJSON(object.batch) }
         : isSet(object.pong)
         ? { $case: "pong", value: BigInt(object.pong) }
+        : isSet(object.settled)
+        ? { $case: "settled", value: LinkSettled.fromJSON(object.settled) }
         : undefined,
     };
   },
@@ -394,6 +422,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       obj.batch = LinkRequestBatch.toJSON(message.frame.value);
     } else if (message.frame?.$case === "pong") {
       obj.pong = message.frame.value.toString();
+    } else if (message.frame?.$case === "settled") {
+      obj.settled = LinkSettled.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -450,6 +480,12 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       case "pong": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "pong", value: BigInt(object.frame.value) };
+        }
+        break;
+      }
+      case "settled": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "settled", value: LinkSettled.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -542,6 +578,8 @@ function createBaseLinkStart(): LinkStart {
     tracestate: "",
     baggage: "",
     confirms: false,
+    writer: "",
+    heir: "",
   };
 }
 
@@ -585,6 +623,12 @@ export const LinkStart: MessageFns<LinkStart> = {
     }
     if (message.confirms !== false) {
       writer.uint32(104).bool(message.confirms);
+    }
+    if (message.writer !== "") {
+      writer.uint32(202).string(message.writer);
+    }
+    if (message.heir !== "") {
+      writer.uint32(210).string(message.heir);
     }
     return writer;
   },
@@ -706,6 +750,22 @@ export const LinkStart: MessageFns<LinkStart> = {
             message.confirms = reader.bool();
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.writer = reader.string();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.heir = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -749,6 +809,8 @@ export const LinkStart: MessageFns<LinkStart> = {
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
       baggage: isSet(object.baggage) ? globalThis.String(object.baggage) : "",
       confirms: isSet(object.confirms) ? globalThis.Boolean(object.confirms) : false,
+      writer: isSet(object.writer) ? globalThis.String(object.writer) : "",
+      heir: isSet(object.heir) ? globalThis.String(object.heir) : "",
     };
   },
 
@@ -793,6 +855,12 @@ export const LinkStart: MessageFns<LinkStart> = {
     if (message.confirms !== false) {
       obj.confirms = message.confirms;
     }
+    if (message.writer !== "") {
+      obj.writer = message.writer;
+    }
+    if (message.heir !== "") {
+      obj.heir = message.heir;
+    }
     return obj;
   },
 
@@ -816,6 +884,8 @@ export const LinkStart: MessageFns<LinkStart> = {
     message.tracestate = object.tracestate ?? "";
     message.baggage = object.baggage ?? "";
     message.confirms = object.confirms ?? false;
+    message.writer = object.writer ?? "";
+    message.heir = object.heir ?? "";
     return message;
   },
 };
@@ -920,6 +990,58 @@ export const LinkCancel: MessageFns<LinkCancel> = {
   },
   fromPartial<I extends Exact<DeepPartial<LinkCancel>, I>>(_: I): LinkCancel {
     const message = createBaseLinkCancel();
+    return message;
+  },
+};
+
+function createBaseLinkSettled(): LinkSettled {
+  return {};
+}
+
+export const LinkSettled: MessageFns<LinkSettled> = {
+  encode(_: LinkSettled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkSettled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkSettled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): LinkSettled {
+    return {};
+  },
+
+  toJSON(_: LinkSettled): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LinkSettled>, I>>(base?: I): LinkSettled {
+    return LinkSettled.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinkSettled>, I>>(_: I): LinkSettled {
+    const message = createBaseLinkSettled();
     return message;
   },
 };
