@@ -21,6 +21,7 @@ class _Running(Generic[G]):
     """A stream, and what it stands on now; `lost` once that is nothing."""
 
     task: asyncio.Task[object]
+    call: Call
     ground: G
     lost: MeshError | None = None
 
@@ -37,7 +38,7 @@ class Streams(Generic[G]):
         task = asyncio.current_task()
         if task is None:
             raise InternalError
-        running, cancelling = _Running(task, ground), task.cancelling()
+        running, cancelling = _Running(task, call, ground), task.cancelling()
         self._running.add(running)
         timer = self._timer(running, until)
         try:
@@ -60,7 +61,7 @@ class Streams(Generic[G]):
         if running.lost is None:
             renewed = self._renewed(running.ground)
             if isinstance(renewed, MeshError):
-                running.lost = renewed
+                running.lost = running.call.ended_by = renewed
                 running.task.cancel()
             else:
                 running.ground = renewed

@@ -11,6 +11,7 @@ import pytest
 from a2a_node.agent import Agent, Context
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
+from a2a_node.model.call import CallStatus
 from a2a_node.model.errors import (
     GrantNotFound,
     InvalidInput,
@@ -18,6 +19,7 @@ from a2a_node.model.errors import (
     RequestDecided,
 )
 from a2a_node.model.grants import RequestStatus
+from a2a_node.model.names import fresh_uuid
 from tests.integration.people import Meet, meet
 
 __all__ = ["meet"]
@@ -71,7 +73,8 @@ async def test_a_revoke_is_known_on_every_node_within_a_second(meet: Meet) -> No
         await one.ann.grants.give("person:bob", INVOKE)
         await until(two.ann, allowed=True)
         await until(two.bob, allowed=True)
-        stream = two.bob.stream("echo", "count", {"n": 10_000, "delay_ms": 20})
+        call_id = fresh_uuid()
+        stream = two.bob.stream("echo", "count", {"n": 10_000, "delay_ms": 20}, call_id=call_id)
         assert await anext(stream) == {"number": 1}
         assert await one.dev.grants.revoke(held.id) == 2
         begun = monotonic()
@@ -83,6 +86,9 @@ async def test_a_revoke_is_known_on_every_node_within_a_second(meet: Meet) -> No
         await until(two.ann, allowed=False)
         await until(two.bob, allowed=False)
         assert monotonic() - begun < 1
+        record = await one.dev.get_call(call_id)
+        assert record.status is CallStatus.FAILED
+        assert isinstance(record.error, PermissionDenied)
 
 
 async def test_agents_at_work_do_what_their_caller_may(meet: Meet) -> None:

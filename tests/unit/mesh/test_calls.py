@@ -10,7 +10,14 @@ import pytest
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call, CallStatus
 from a2a_node.model.envelope import Envelope
-from a2a_node.model.errors import AgentFailed, CallCancelled, CallIdTaken, CallNotFound, CallTokenInvalid
+from a2a_node.model.errors import (
+    AgentFailed,
+    CallCancelled,
+    CallIdTaken,
+    CallNotFound,
+    CallTokenInvalid,
+    PermissionDenied,
+)
 
 
 async def done(_: Call) -> None:
@@ -87,6 +94,19 @@ async def test_a_client_that_goes_away_is_told_apart_from_a_deadline() -> None:
     await asyncio.wait([task, other])
     assert calls.get("client").status is CallStatus.CANCELLED
     assert calls.get("deadline").status is CallStatus.FAILED
+
+
+async def test_a_call_whose_permission_ended_tells_so() -> None:
+    """It has failed, and nobody says that its client went away."""
+    calls, ended = Calls(), PermissionDenied("person:bob", "agent:echo:invoke", "the grant that it stood on has ended")
+    revoked = call("revoked")
+    task = asyncio.create_task(calls.track(revoked, for_ever))
+    await asyncio.sleep(0)
+    revoked.ended_by = ended
+    task.cancel()
+    await asyncio.wait([task])
+    record = calls.get("revoked")
+    assert (record.status, record.error) == (CallStatus.FAILED, ended)
 
 
 async def test_a_call_id_is_taken_once() -> None:
