@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from redis import Redis
@@ -22,6 +23,10 @@ from a2a_node.store.embedded import StoreAddresses, embedded, held
 
 # A process has one for good: without this, whichever node traces first would set its own for all tests that follow.
 trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+
+# No test depends on how fast the machine is, nor does the making of its examples.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -134,7 +134,7 @@ async def compare(url: str, steps: Sequence[Step]) -> None:
         assert ends[0] == ends[1]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, pauses=st.lists(st.booleans(), min_size=1, max_size=8))
 def test_a_copy_that_follows_the_changes_equals_a_snapshot(
     registry_url: str | None, steps: list[Step], pauses: list[bool]
@@ -143,7 +143,7 @@ def test_a_copy_that_follows_the_changes_equals_a_snapshot(
     asyncio.run(follow_all(registry_url, steps, pauses))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_the_twin_behaves_as_the_real_registry(postgres_url: str, steps: list[Step]) -> None:
     """Whatever happens, both answer the same, failures included."""

@@ -70,7 +70,7 @@ async def lived(mesh: Mesh, steps: Sequence[Gift | Retreat]) -> list[str]:
     return given
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ROOTS, st.lists(GIFTS | GIFTS | GIFTS | RETREATS, min_size=8, max_size=20))
 def test_no_sequence_of_grants_gives_more_than_the_root_gave(
     roots: Sequence[Gift], steps: Sequence[Gift | Retreat]

@@ -14,7 +14,7 @@ from time import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from a2a_node.access.issuers import Issuer
@@ -102,7 +102,6 @@ async def test_what_is_wrong_with_a_token_is_said(house: House, number: int) -> 
     assert await house.shown(wrong()) == why
 
 
-@settings(deadline=None)
 @given(st.data())
 async def test_a_token_with_a_character_changed_is_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

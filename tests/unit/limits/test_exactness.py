@@ -51,7 +51,7 @@ async def outage(mesh: Mesh, chance: random.Random) -> None:
     await mesh.elapse(0.5)  # where all data and every node that knew of it are gone at once, it is another mesh
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), nodes=st.integers(1, 5), rate=st.sampled_from(RATES), outages=st.booleans())
 async def test_no_window_ever_holds_more(seed: int, nodes: int, rate: Rate, outages: bool) -> None:  # noqa: FBT001
     """Kills, idle spells, bursts, clocks that drift by a hundredth, and a store that goes away in every way."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from a2a_node.mesh.book import Book, step_by, step_to
@@ -121,7 +121,6 @@ def found(book: Book, instance_id: str) -> Instance | None:
         return None
 
 
-@settings(deadline=None)
 @given(st.lists(deeds, max_size=30), st.sampled_from((3, 1000)))
 def test_changes_one_by_one_come_to_the_same_as_a_fresh_look(done: Sequence[Deed], kept: int) -> None:
     """Whatever is registered, removed, updated or lost, and whenever the book reads."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from a2a_node.mesh.news import News, Removed, Sign, everything, told
@@ -22,7 +22,6 @@ def logged(steps: Sequence[Step], limit: int) -> News:
     return news
 
 
-@settings(deadline=None)
 @given(steps, st.integers(1, 40), st.data())
 def test_who_continues_after_an_event_misses_nothing_that_followed_it(
     done: Sequence[Step], limit: int, data: st.DataObject
@@ -44,7 +43,6 @@ def names_of(names: Step) -> Sequence[Removed]:
     return [Removed(name) for name in names]
 
 
-@settings(deadline=None)
 @given(steps, st.integers(1, 40))
 def test_the_log_never_holds_more_than_its_limit(done: Sequence[Step], limit: int) -> None:
     """The oldest steps go first, and whole."""
