@@ -1,16 +1,8 @@
-"""Conditions: CEL expressions that are checked when they are given, and bounded in time when they are asked.
-
-The engine has no limit of its own and holds the interpreter while it works, so that no thread and no timer could stop
-it. Hence two fences. What could grow is refused beforehand: functions that are not listed, a second loop, sums beside
-a loop. And every name that an expression reads is handed out by us: once its time is over it gets none, and fails.
-"""
+"""Conditions: CEL expressions of grants, within the fence that `expressions.fence` puts around all expressions."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +11,13 @@ from functools import lru_cache
 from time import thread_time
 from typing import TYPE_CHECKING
 
-from a2a_node.access.zones import ZONED
+from a2a_node.expressions import fence
 from a2a_node.model.errors import InvalidInput
 
 if TYPE_CHECKING:
     from cel import Program
 
-MOST, LENGTH = 8, 1024  # conditions of a grant, characters of each
+MOST = 8  # conditions of a grant
 ITEMS = 100  # of a list or an object that a condition may walk through
 PATIENCE = 0.005  # seconds of the processor that all conditions of one decision may take together
 KEPT = 1024  # compiled expressions
@@ -41,22 +33,7 @@ OF_CALL: Mapping[str, object] = {
     "payload_bytes": 1,
     "cost": 1,
 }  # what `call` has, with a value of each kind
-LOOPS = frozenset(("all", "exists", "exists_one", "existsOne", "filter"))
-CALLABLE = LOOPS | frozenset(
-    (
-        *("has", "size", "contains", "startsWith", "endsWith", "in"),
-        *("int", "uint", "double", "string", "timestamp", "duration", *ZONED),
-    )
-)
-CALLED = re.compile(r"([A-Za-z_]\w*)[ `]*\(")
 CALL_FIELD = re.compile(r"\bcall *\. *(\w+)")
-PLAIN = re.compile(r"[^\x00-\x1f]+")  # without line ends there is no comment to hide a name behind
-
-
-async def ready() -> None:
-    """Load the engine, beside the loop: it takes a tenth of a second, and most nodes never need it."""
-    await asyncio.to_thread(importlib.import_module, "cel")
-    logging.getLogger("cel").disabled = True  # its warnings quote what calls bring
 
 
 def checked_conditions(field: str, texts: Sequence[str]) -> tuple[str, ...]:
@@ -91,20 +68,14 @@ class Conditions:
         return all(self._holds(text, uses) for text in texts)
 
     def _holds(self, text: str, uses: int) -> bool:
-        from cel import Context  # noqa: PLC0415 - as `ready` says
-
         def value(name: str) -> object:
-            if thread_time() > self._until:
-                return None  # an unknown name ends the expression
             return uses if name == "uses" else self._values.get(name)
 
         program = _compiled(text)
         if program is None:
             return False
-        context = Context(functions=dict(ZONED))
-        context.set_variable_resolver(value)
         try:
-            return program.execute(context) is True
+            return fence.asked(program, value, self._until) is True
         except Exception:  # noqa: BLE001 - whatever goes wrong in an expression of a user, it is not true
             return False
 
@@ -114,15 +85,9 @@ def bounded_context(field: str, context: Mapping[str, object], limit: int) -> Ma
     size = len(json.dumps(context, separators=(",", ":")).encode())
     if size > limit:
         raise InvalidInput(field, f"has {size} bytes as JSON, the limit is {limit}")
-    if _longest(context) > ITEMS:
+    if fence.longest(context) > ITEMS:
         raise InvalidInput(field, f"has a list or an object with more than {ITEMS} items")
     return context
-
-
-def _longest(value: object) -> int:
-    """The items of the longest list or object in it."""
-    inner = [*value.values()] if isinstance(value, Mapping) else value if isinstance(value, list) else []
-    return max(len(inner), *(_longest(one) for one in inner), 0)
 
 
 def counts(texts: Sequence[str]) -> bool:
@@ -133,43 +98,16 @@ def counts(texts: Sequence[str]) -> bool:
 @lru_cache(KEPT)
 def _compiled(text: str) -> Program | None:
     """The program of a condition; None for one that would not be accepted, whoever wrote it down."""
-    return None if _fault(text) else _program(text)
-
-
-def _program(text: str) -> Program:
-    import cel  # noqa: PLC0415 - as `ready` says
-
-    return cel.compile(text)
+    return None if _fault(text) else fence.program(text)
 
 
 def _fault(text: str) -> str:
     """What is wrong with a condition, in words; empty when nothing is."""
-    if not text or len(text) > LENGTH:
-        return f"has {len(text)} characters, 1 to {LENGTH} are allowed"
-    if not PLAIN.fullmatch(text):
-        return "has line ends or control characters"
-    called = CALLED.findall(text)
-    if unknown := [name for name in called if name not in CALLABLE]:
-        return f"calls {unknown[0]!r}; these can be called: {', '.join(sorted(CALLABLE))}"
+    if fault := fence.fault(text, NAMES):
+        return fault
     if unknown := [name for name in CALL_FIELD.findall(text) if name not in OF_CALL]:
         return f"reads call.{unknown[0]}; call has: {', '.join(OF_CALL)}"
-    loops = sum(name in LOOPS for name in called)
-    if loops > 1:
-        return "has more than one loop; give each its own condition"
-    return _fault_of_program(text, loops)
-
-
-def _fault_of_program(text: str, loops: int) -> str:
-    try:
-        program = _program(text)
-    except ValueError as error:
-        return f"is no CEL expression: {str(error).splitlines()[0][:200]}"
-    unknown = sorted(set(program.variables()) - NAMES)
-    if len(unknown) > loops:
-        return f"reads {unknown[0]!r}; it can read: {', '.join(sorted(NAMES))}"
-    if loops and "_+_" in program.functions():
-        return "adds beside a loop, which could grow without end"
-    return _fault_of_type(program)
+    return _fault_of_type(fence.program(text))
 
 
 def _fault_of_type(program: Program) -> str:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
-from a2a_node.access import conditions
 from a2a_node.access.book import Book
+from a2a_node.expressions import fence
 from a2a_node.mesh.followed import DEFAULT, Followed, Habits
 from a2a_node.model.ports import GrantChanges, Grants
 
@@ -30,4 +30,4 @@ class Following(Followed[GrantChanges]):
     async def prepare(self, changes: GrantChanges) -> None:
         """Load what conditions need, before the first one is decided by."""
         if any(grant.conditions for grant in changes.grants):
-            await conditions.ready()
+            await fence.ready()

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from a2a_node.access import conditions
 from a2a_node.access.book import Line
 from a2a_node.access.conditions import checked_conditions
 from a2a_node.access.following import Following
+from a2a_node.expressions import fence
 from a2a_node.model.errors import GrantTooWide, InvalidInput, PermissionDenied
 from a2a_node.model.grants import MOST_DEPTH, Decision, Grant, NewGrant, PermissionRequest, wider
 from a2a_node.model.permissions import checked_permission, covers
@@ -83,7 +83,7 @@ class Granting:
     async def _prepared(self, giver: Giver, new: NewGrant) -> NewGrant:
         """The grant with the one that it hangs from; GrantTooWide when its giver has none that is wide enough."""
         if new.conditions:
-            await conditions.ready()
+            await fence.ready()
         new = checked(new)
         giver.check(new.permission)
         if new.parent:

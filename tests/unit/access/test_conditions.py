@@ -9,7 +9,8 @@ from time import perf_counter
 import pytest
 
 from a2a_node.access import conditions
-from a2a_node.access.conditions import OF_CALL, Conditions, bounded_context, checked_conditions, counts, ready
+from a2a_node.access.conditions import OF_CALL, Conditions, bounded_context, checked_conditions, counts
+from a2a_node.expressions.fence import ready
 from a2a_node.model.errors import InvalidInput
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
