@@ -18,6 +18,7 @@ MeshError                    anything below
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable,
 │                            NodeUnreachable, NodeLost
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
+├── workflows                TemplateNotFound, TemplateInvalid
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
 
 A class carries its gRPC code, its reason (`ErrorReason` of the contract) and whether a retry can help; its message says
@@ -91,6 +92,7 @@ from a2a_node.model.errors.state import (
     ValueNotNumber,
     VersionConflict,
 )
+from a2a_node.model.errors.workflows import TemplateInvalid, TemplateNotFound
 
 __all__ = [
     "AgentDisabled",
@@ -145,6 +147,8 @@ __all__ = [
     "StoreUnavailable",
     "StreamGap",
     "StreamNotFound",
+    "TemplateInvalid",
+    "TemplateNotFound",
     "TooManyHops",
     "TooManySubscribers",
     "TooManyWrongKeys",
