@@ -13,6 +13,7 @@ from a2a_node.model.key_ports import Keys
 from a2a_node.model.limit_ports import Buckets, Limits
 from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
 from a2a_node.model.stream_ports import Streams
+from a2a_node.model.workflow_ports import Templates
 from a2a_node.store import postgres, redis
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.buckets import RedisBuckets
@@ -29,6 +30,7 @@ from a2a_node.store.registry import PostgresRegistry
 from a2a_node.store.secrets import PostgresSecrets
 from a2a_node.store.sessions import keeping
 from a2a_node.store.streams import RedisStreams
+from a2a_node.store.templates import PostgresTemplates
 from a2a_node.store.topics import RedisTopics
 from a2a_node.store.upgrading import migrated
 from a2a_node.store.values import RedisValues
@@ -55,6 +57,7 @@ class Stores:
     budgets: Budgets
     limits: Limits
     buckets: Buckets
+    templates: Templates
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -96,4 +99,5 @@ async def opened(
             RedisBudgets(shared),
             PostgresLimits(database),
             RedisBuckets(shared),
+            PostgresTemplates(database),
         )

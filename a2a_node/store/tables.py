@@ -326,3 +326,20 @@ freezes_revision = Table(
     Column("revision", BigInteger, nullable=False),
     CheckConstraint('"only"', name="only"),
 )
+
+# Versions are never changed or deleted: runs go on with the one that they were started from.
+workflow_templates = Table(
+    "workflow_templates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("description", Text, nullable=False),  # from here on what lists say, as it was read in the source
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("inputs", JSONB, nullable=False),  # a list of objects with the fields of TemplateInput
+    Column("timeout", Double, nullable=False),  # seconds
+    Column("schedule", Text, nullable=False),
+    Column("max_concurrent_runs", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+)

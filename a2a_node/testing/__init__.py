@@ -14,6 +14,7 @@ from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
 from a2a_node.testing.secrets import MemorySecrets, OneSecret
 from a2a_node.testing.sessions import MemorySessions
 from a2a_node.testing.streams import MemoryStreams
+from a2a_node.testing.templates import MemoryTemplates
 from a2a_node.testing.topics import MemoryTopics
 from a2a_node.testing.values import MemoryValues
 
@@ -33,6 +34,7 @@ __all__ = [
     "MemorySecrets",
     "MemorySessions",
     "MemoryStreams",
+    "MemoryTemplates",
     "MemoryTopics",
     "MemoryValues",
     "OneSecret",

@@ -1,0 +1,68 @@
+"""Workflow templates in memory: what those in Postgres do, for tests that need no Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from a2a_node.model.errors import StoreUnavailable, TemplateNotFound, VersionConflict
+from a2a_node.model.workflows import Template, TemplateVersion
+from a2a_node.testing.registry import utc
+
+
+class MemoryTemplates:
+    """The port `Templates` on a dictionary. `lose()` makes it behave as if Postgres were away, until `recover()`."""
+
+    def __init__(self, clock: Callable[[], datetime] = utc) -> None:
+        self._clock = clock
+        self._away = False
+        self._kept: dict[str, list[TemplateVersion]] = {}
+
+    def lose(self) -> None:
+        """Postgres goes away: every method raises StoreUnavailable."""
+        self._away = True
+
+    def recover(self) -> None:
+        """Postgres comes back, with all that it knew."""
+        self._away = False
+
+    async def put(self, template: Template, source: str, by: str, expected: int | None = None) -> TemplateVersion:
+        """Keep the next version, unless the newest says the same."""
+        self._check()
+        versions = self._kept.get(template.name, [])
+        if expected is not None and expected != len(versions):
+            raise VersionConflict(expected, len(versions))
+        if not versions or versions[-1].source != source:
+            kept = replace(template, steps=(), output={})
+            versions.append(TemplateVersion(kept, len(versions) + 1, by, self._clock(), source))
+            self._kept[template.name] = versions
+        return versions[-1]
+
+    async def get(self, name: str, version: int = 0) -> TemplateVersion:
+        """A version, the newest for 0."""
+        self._check()
+        versions = self._kept.get(name, [])
+        if not versions or version > len(versions):
+            raise TemplateNotFound(name, version)
+        return versions[version - 1]
+
+    async def newest(self, tag: str, after: str, limit: int) -> Sequence[TemplateVersion]:
+        """The newest version of each template, by name."""
+        self._check()
+        found = [self._kept[name][-1] for name in sorted(self._kept) if name > after]
+        return [_listed(one) for one in found if not tag or tag in one.template.tags][:limit]
+
+    async def versions(self, name: str, before: int, limit: int) -> Sequence[TemplateVersion]:
+        """The versions of a template, the newest first."""
+        self._check()
+        found = reversed(self._kept.get(name, []))
+        return [_listed(one) for one in found if not before or one.version < before][:limit]
+
+    def _check(self) -> None:
+        if self._away:
+            raise StoreUnavailable("postgres")
+
+
+def _listed(version: TemplateVersion) -> TemplateVersion:
+    return replace(version, source="")

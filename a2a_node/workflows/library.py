@@ -1,0 +1,87 @@
+"""The library of templates: what is put there was looked at before, and what is asked for is read again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from a2a_node.expressions.fence import ready
+from a2a_node.model.errors import TemplateInvalid, TemplateNotFound
+from a2a_node.model.workflow_ports import KnownAgents, Templates
+from a2a_node.model.workflows import Object, Problem, Template, TemplateVersion
+from a2a_node.workflows.expansion import MOST_TEMPLATES, subs
+from a2a_node.workflows.plan import Known
+from a2a_node.workflows.template import Reading, read_template
+from a2a_node.workflows.validating import Validation, validated
+
+
+class Library:
+    """Templates in the store, and the agents that their steps may call."""
+
+    def __init__(self, store: Templates, agents: KnownAgents) -> None:
+        self._store, self._agents = store, agents
+        self._turn = asyncio.Lock()  # one source at a time: others wait, and calls do not
+
+    async def put(self, source: str, by: str, expected: int | None = None) -> tuple[TemplateVersion, Validation]:
+        """Keep a source as the next version; TemplateInvalid when it has errors, VersionConflict."""
+        validation = await self.validate(source)
+        if validation.template is None or validation.errors:
+            raise TemplateInvalid([_violation(problem) for problem in validation.errors])
+        kept = await self._store.put(validation.template, source, by, expected)
+        return replace(kept, template=validation.template), validation
+
+    async def get(self, name: str, version: int = 0) -> tuple[TemplateVersion, Validation]:
+        """A version, the newest for 0, with all that its source says; TemplateNotFound."""
+        kept = await self._store.get(name, version)
+        reading = await asyncio.to_thread(read_template, kept.source)
+        if not isinstance(reading, Reading):  # written by a version of the software that reads more
+            return kept, Validation(None, reading)
+        return replace(kept, template=reading.template), Validation(reading.template, lines=reading.lines)
+
+    async def list(self, tag: str, after: str, limit: int) -> Sequence[TemplateVersion]:
+        """The newest version of each template by name, after a name, those with the tag where it is not empty."""
+        return await self._store.newest(tag, after, limit)
+
+    async def versions(self, name: str, before: int, limit: int) -> Sequence[TemplateVersion]:
+        """The versions of a template, the newest first; TemplateNotFound."""
+        found = await self._store.versions(name, before, limit)
+        if not found and not before:
+            raise TemplateNotFound(name)
+        return found
+
+    async def validate(self, source: str, inputs: Object | None = None) -> Validation:
+        """Look at a source, and with inputs plan a run; InvalidInput for the inputs."""
+        await ready()
+        async with self._turn:
+            known = Known(self._agents, _Read(await self._started_by(source)))
+            return await asyncio.to_thread(validated, source, known, inputs)
+
+    async def _started_by(self, source: str) -> Mapping[str, Template]:
+        """The templates that runs of a source start, one from another, at their newest versions."""
+        reading = await asyncio.to_thread(read_template, source)
+        found: dict[str, Template] = {}
+        waiting = [reading.template] if isinstance(reading, Reading) else []
+        while waiting and len(found) < MOST_TEMPLATES:
+            for _, work in subs(waiting.pop()):
+                if work.template in found:
+                    continue
+                with suppress(TemplateNotFound):
+                    found[work.template] = (await self.get(work.template))[0].template
+                    waiting.append(found[work.template])
+        return found
+
+
+class _Read:
+    """The port `KnownTemplates` on templates that were read beforehand."""
+
+    def __init__(self, found: Mapping[str, Template]) -> None:
+        self._found = found
+
+    def template(self, name: str) -> Template | None:
+        return self._found.get(name)
+
+
+def _violation(problem: Problem) -> tuple[str, str]:
+    return f"{problem.line}:{problem.column}", f"{problem.message} [{problem.rule}]"
