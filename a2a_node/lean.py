@@ -20,6 +20,8 @@ WAITING = (
     "redis",  # clusters, sentinels, notifications, of both kinds
     "redis.asyncio",
     "jwt",  # its client for keys, and urllib's with it
+    "yaml",  # until somebody asks about a template
+    "jsonschema_rs",
     "uvicorn",  # its command, reloader and workers
     "prometheus_client",  # its HTTP servers and the client for its gateway
     "a2a_node.client",  # our own, of which the links to other nodes are made: all that `MeshClient` can ask

@@ -16,6 +16,7 @@ from a2a_node.cli.limits import limits
 from a2a_node.cli.nodes import nodes
 from a2a_node.cli.sessions import sessions
 from a2a_node.cli.tap import tap
+from a2a_node.cli.workflows import workflow
 
 app = program()
 for command in (call, stream, token, freeze, unfreeze, freezes, tap, doctor):
@@ -29,6 +30,7 @@ for name, group in (
     ("audit", audit),
     ("keys", keys),
     ("limits", limits),
+    ("workflow", workflow),
     ("db", database),
 ):
     app.add_typer(group, name=name)

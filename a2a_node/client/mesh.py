@@ -21,6 +21,7 @@ from a2a_node.client.sessions import Sessions
 from a2a_node.client.streaming import CANCEL, Streaming
 from a2a_node.client.tls import Tls
 from a2a_node.client.values import decoded, encoded
+from a2a_node.client.workflows import Workflows
 from a2a_node.model.budget import Amounts
 from a2a_node.model.call import CallRecord
 from a2a_node.model.errors import StreamGap
@@ -86,6 +87,7 @@ class MeshClient:
         self.keys = Keys(self._connection)
         self.freezes = Freezes(self._connection)
         self.limits = Limits(self._connection)
+        self.workflows = Workflows(self._connection)
 
     async def __aenter__(self) -> Self:
         return self

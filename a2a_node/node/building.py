@@ -59,6 +59,7 @@ from a2a_node.services.peer import PeerService
 from a2a_node.services.registry import RegistryService
 from a2a_node.services.session import SessionService
 from a2a_node.services.standing import Standing
+from a2a_node.services.workflow import DirectoryAgents, WorkflowService
 from a2a_node.settings import Settings
 from a2a_node.store.identity import node_id
 from a2a_node.store.watch import watching
@@ -70,6 +71,7 @@ from a2a_node.web.people import of_people
 from a2a_node.web.ways import Ways, of_ways
 from a2a_node.wire.awake import Awake
 from a2a_node.wire.seals import Seals
+from a2a_node.workflows.library import Library
 
 DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
 
@@ -176,6 +178,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
             ),
             AuditService(kept.audit, audited.watching, audited.tap, name),
             LimitService(kept.limits, limits.rules, limits.limiter, directory),
+            WorkflowService(Library(kept.templates, DirectoryAgents(directory))),
         ]
         standing = Standing(
             [service.descriptor.full_name for service in services], draining, directory, limits.limiter.alone

@@ -113,7 +113,7 @@ def duration(seconds: float) -> Duration:
 
 def seconds(message: Duration) -> float:
     """The seconds of a span."""
-    return message.seconds + message.nanos / 1e9
+    return (message.seconds * 10**9 + message.nanos) / 1e9  # in one step: two would round twice
 
 
 def _to_capability(message: pb.AgentCapability) -> AgentCapability:

@@ -14,6 +14,7 @@ UNUSED = (
     "a2a_node.client.mesh",
     "click",
     "http.server",
+    "jsonschema_rs.jsonschema_rs",
     "multiprocessing",
     "opentelemetry.sdk",
     "psutil",
@@ -27,6 +28,7 @@ UNUSED = (
     "urllib.request",
     "uvicorn.main",
     "wsgiref",
+    "yaml.scanner",
 )
 ALONE = f"""
 import sys

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"a2amesh/v1/workflow_template.proto\x12\na2amesh.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x02\n\x10WorkflowTemplate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12)\n\x06inputs\x18\x06 \x03(\x0b\x32\x19.a2amesh.v1.TemplateInput\x12\'\n\x05steps\x18\x07 \x03(\x0b\x32\x18.a2amesh.v1.TemplateStep\x12\x10\n\x08schedule\x18\x08 \x01(\t\x12\x31\n\rnext_run_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13max_concurrent_runs\x18\n \x01(\x05\x12\x10\n\x08\x62uilt_in\x18\x0b \x01(\x08\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x01\n\rTemplateInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x06schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08required\x18\x04 \x01(\x08\x12-\n\rdefault_value\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\"\x82\x02\n\x0cTemplateStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12(\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32\x18.a2amesh.v1.TemplateCallH\x00\x12\x12\n\x08workflow\x18\x04 \x01(\tH\x00\x12\x30\n\x08\x61pproval\x18\x05 \x01(\x0b\x32\x1c.a2amesh.v1.TemplateApprovalH\x00\x12\r\n\x05needs\x18\x06 \x03(\t\x12\x11\n\tcondition\x18\x07 \x01(\t\x12\x0f\n\x07\x66oreach\x18\x08 \x01(\t\x12\x13\n\x0b\x63ompensates\x18\t \x01(\t\x12\x0c\n\x04line\x18\n \x01(\x05\x42\x06\n\x04work\">\n\x0cTemplateCall\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\"8\n\x10TemplateApproval\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\"\x8e\x01\n\x0fTemplateProblem\x12-\n\x08severity\x18\x01 \x01(\x0e\x32\x1b.a2amesh.v1.ProblemSeverity\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x05 \x01(\x05\x12\x0f\n\x07step_id\x18\x06 \x01(\t\"u\n\x0bPlannedStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x0c\n\x04wave\x18\x02 \x01(\x05\x12\x0e\n\x06\x61gents\x18\x03 \x03(\t\x12&\n\x05input\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07skipped\x18\x05 \x01(\x08*m\n\x0fProblemSeverity\x12 \n\x1cPROBLEM_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18PROBLEM_SEVERITY_WARNING\x10\x01\x12\x1a\n\x16PROBLEM_SEVERITY_ERROR\x10\x02\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"a2amesh/v1/workflow_template.proto\x12\na2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x03\n\x10WorkflowTemplate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12)\n\x06inputs\x18\x06 \x03(\x0b\x32\x19.a2amesh.v1.TemplateInput\x12\'\n\x05steps\x18\x07 \x03(\x0b\x32\x18.a2amesh.v1.TemplateStep\x12\x10\n\x08schedule\x18\x08 \x01(\t\x12\x31\n\rnext_run_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13max_concurrent_runs\x18\n \x01(\x05\x12\x10\n\x08\x62uilt_in\x18\x0b \x01(\x08\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06output\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\"\x9c\x01\n\rTemplateInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x06schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08required\x18\x04 \x01(\x08\x12-\n\rdefault_value\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\"\xd1\x03\n\x0cTemplateStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12(\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32\x18.a2amesh.v1.TemplateCallH\x00\x12\x12\n\x08workflow\x18\x04 \x01(\tH\x00\x12\x30\n\x08\x61pproval\x18\x05 \x01(\x0b\x32\x1c.a2amesh.v1.TemplateApprovalH\x00\x12\r\n\x05needs\x18\x06 \x03(\t\x12\x11\n\tcondition\x18\x07 \x01(\t\x12\x0f\n\x07\x66oreach\x18\x08 \x01(\t\x12\x13\n\x0b\x63ompensates\x18\t \x01(\t\x12\x0c\n\x04line\x18\n \x01(\x05\x12&\n\x05input\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1c\n\x14max_concurrent_items\x18\x0c \x01(\x05\x12(\n\x05retry\x18\r \x01(\x0b\x32\x19.a2amesh.v1.TemplateRetry\x12*\n\x07timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\non_failure\x18\x0f \x01(\x0e\x32\x1d.a2amesh.v1.StepFailurePolicyB\x06\n\x04work\"^\n\rTemplateRetry\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12*\n\x07\x62\x61\x63koff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07reasons\x18\x03 \x03(\t\">\n\x0cTemplateCall\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x12\n\ncapability\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\"8\n\x10TemplateApproval\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\"\x8e\x01\n\x0fTemplateProblem\x12-\n\x08severity\x18\x01 \x01(\x0e\x32\x1b.a2amesh.v1.ProblemSeverity\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x05 \x01(\x05\x12\x0f\n\x07step_id\x18\x06 \x01(\t\"\x93\x01\n\x0bPlannedStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x0c\n\x04wave\x18\x02 \x01(\x05\x12\x0e\n\x06\x61gents\x18\x03 \x03(\t\x12&\n\x05input\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07skipped\x18\x05 \x01(\x08\x12\x12\n\x05items\x18\x06 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_items*\x9c\x01\n\x11StepFailurePolicy\x12#\n\x1fSTEP_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n\x18STEP_FAILURE_POLICY_FAIL\x10\x01\x12 \n\x1cSTEP_FAILURE_POLICY_CONTINUE\x10\x02\x12\"\n\x1eSTEP_FAILURE_POLICY_COMPENSATE\x10\x03*m\n\x0fProblemSeverity\x12 \n\x1cPROBLEM_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18PROBLEM_SEVERITY_WARNING\x10\x01\x12\x1a\n\x16PROBLEM_SEVERITY_ERROR\x10\x02\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,20 +35,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'a2amesh.v1.workflow_templat
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2amesh'
-  _globals['_PROBLEMSEVERITY']._serialized_start=1291
-  _globals['_PROBLEMSEVERITY']._serialized_end=1400
-  _globals['_WORKFLOWTEMPLATE']._serialized_start=114
-  _globals['_WORKFLOWTEMPLATE']._serialized_end=483
-  _globals['_TEMPLATEINPUT']._serialized_start=486
-  _globals['_TEMPLATEINPUT']._serialized_end=642
-  _globals['_TEMPLATESTEP']._serialized_start=645
-  _globals['_TEMPLATESTEP']._serialized_end=903
-  _globals['_TEMPLATECALL']._serialized_start=905
-  _globals['_TEMPLATECALL']._serialized_end=967
-  _globals['_TEMPLATEAPPROVAL']._serialized_start=969
-  _globals['_TEMPLATEAPPROVAL']._serialized_end=1025
-  _globals['_TEMPLATEPROBLEM']._serialized_start=1028
-  _globals['_TEMPLATEPROBLEM']._serialized_end=1170
-  _globals['_PLANNEDSTEP']._serialized_start=1172
-  _globals['_PLANNEDSTEP']._serialized_end=1289
+  _globals['_STEPFAILUREPOLICY']._serialized_start=1743
+  _globals['_STEPFAILUREPOLICY']._serialized_end=1899
+  _globals['_PROBLEMSEVERITY']._serialized_start=1901
+  _globals['_PROBLEMSEVERITY']._serialized_end=2010
+  _globals['_WORKFLOWTEMPLATE']._serialized_start=146
+  _globals['_WORKFLOWTEMPLATE']._serialized_end=600
+  _globals['_TEMPLATEINPUT']._serialized_start=603
+  _globals['_TEMPLATEINPUT']._serialized_end=759
+  _globals['_TEMPLATESTEP']._serialized_start=762
+  _globals['_TEMPLATESTEP']._serialized_end=1227
+  _globals['_TEMPLATERETRY']._serialized_start=1229
+  _globals['_TEMPLATERETRY']._serialized_end=1323
+  _globals['_TEMPLATECALL']._serialized_start=1325
+  _globals['_TEMPLATECALL']._serialized_end=1387
+  _globals['_TEMPLATEAPPROVAL']._serialized_start=1389
+  _globals['_TEMPLATEAPPROVAL']._serialized_end=1445
+  _globals['_TEMPLATEPROBLEM']._serialized_start=1448
+  _globals['_TEMPLATEPROBLEM']._serialized_end=1590
+  _globals['_PLANNEDSTEP']._serialized_start=1593
+  _globals['_PLANNEDSTEP']._serialized_end=1740
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -20,6 +21,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _StepFailurePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StepFailurePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StepFailurePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STEP_FAILURE_POLICY_UNSPECIFIED: _StepFailurePolicy.ValueType  # 0
+    """STEP_FAILURE_POLICY_UNSPECIFIED is never sent."""
+    STEP_FAILURE_POLICY_FAIL: _StepFailurePolicy.ValueType  # 1
+    """STEP_FAILURE_POLICY_FAIL: the run fails."""
+    STEP_FAILURE_POLICY_CONTINUE: _StepFailurePolicy.ValueType  # 2
+    """STEP_FAILURE_POLICY_CONTINUE: the run goes on, and later steps can read why it failed."""
+    STEP_FAILURE_POLICY_COMPENSATE: _StepFailurePolicy.ValueType  # 3
+    """STEP_FAILURE_POLICY_COMPENSATE: the run fails, and before that the steps run that undo completed ones."""
+
+class StepFailurePolicy(_StepFailurePolicy, metaclass=_StepFailurePolicyEnumTypeWrapper):
+    """StepFailurePolicy says what the failure of a step means for its run."""
+
+STEP_FAILURE_POLICY_UNSPECIFIED: StepFailurePolicy.ValueType  # 0
+"""STEP_FAILURE_POLICY_UNSPECIFIED is never sent."""
+STEP_FAILURE_POLICY_FAIL: StepFailurePolicy.ValueType  # 1
+"""STEP_FAILURE_POLICY_FAIL: the run fails."""
+STEP_FAILURE_POLICY_CONTINUE: StepFailurePolicy.ValueType  # 2
+"""STEP_FAILURE_POLICY_CONTINUE: the run goes on, and later steps can read why it failed."""
+STEP_FAILURE_POLICY_COMPENSATE: StepFailurePolicy.ValueType  # 3
+"""STEP_FAILURE_POLICY_COMPENSATE: the run fails, and before that the steps run that undo completed ones."""
+Global___StepFailurePolicy: _TypeAlias = StepFailurePolicy  # noqa: Y015
 
 class _ProblemSeverity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -68,6 +97,8 @@ class WorkflowTemplate(_message.Message):
     BUILT_IN_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name is what runs are started by: 1 to 63 lower-case letters, digits, "-" and "_", beginning with a letter."""
     version: _builtins.int
@@ -104,6 +135,14 @@ class WorkflowTemplate(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Create time is when this version was put."""
 
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Timeout is how long a run may take, waiting included, where whoever starts it says nothing else."""
+
+    @_builtins.property
+    def output(self) -> _struct_pb2.Struct:
+        """Output is what a run makes of the outputs of its steps, with the expressions as written. Absent in lists."""
+
     def __init__(
         self,
         *,
@@ -120,10 +159,12 @@ class WorkflowTemplate(_message.Message):
         built_in: _builtins.bool = ...,
         created_by: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        output: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "next_run_time", b"next_run_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "next_run_time", b"next_run_time", "output", b"output", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["built_in", b"built_in", "create_time", b"create_time", "created_by", b"created_by", "description", b"description", "inputs", b"inputs", "max_concurrent_runs", b"max_concurrent_runs", "name", b"name", "next_run_time", b"next_run_time", "schedule", b"schedule", "source", b"source", "steps", b"steps", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["built_in", b"built_in", "create_time", b"create_time", "created_by", b"created_by", "description", b"description", "inputs", b"inputs", "max_concurrent_runs", b"max_concurrent_runs", "name", b"name", "next_run_time", b"next_run_time", "output", b"output", "schedule", b"schedule", "source", b"source", "steps", b"steps", "tags", b"tags", "timeout", b"timeout", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -187,6 +228,11 @@ class TemplateStep(_message.Message):
     FOREACH_FIELD_NUMBER: _builtins.int
     COMPENSATES_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_ITEMS_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    ON_FAILURE_FIELD_NUMBER: _builtins.int
     step_id: _builtins.str
     """Step id is the step's name in its template, and what expressions call it by: `steps.<step_id>`."""
     description: _builtins.str
@@ -201,6 +247,10 @@ class TemplateStep(_message.Message):
     """Compensates is the id of the step that it undoes; it runs only when that has to be undone. Absent for all others."""
     line: _builtins.int
     """Line is where the step begins in the source, from 1."""
+    max_concurrent_items: _builtins.int
+    """Max concurrent items is how many items of a `foreach` go at a time; 0 means no bound but the run's own."""
+    on_failure: Global___StepFailurePolicy.ValueType
+    """On failure is what the failure of its last attempt means for the run."""
     @_builtins.property
     def call(self) -> Global___TemplateCall:
         """Call is a capability to call."""
@@ -212,6 +262,18 @@ class TemplateStep(_message.Message):
     @_builtins.property
     def needs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Needs are the ids of the steps that must be done before it starts."""
+
+    @_builtins.property
+    def input(self) -> _struct_pb2.Struct:
+        """Input is what the step gives to whatever does its work, with the expressions as written."""
+
+    @_builtins.property
+    def retry(self) -> Global___TemplateRetry:
+        """Retry is how often it is tried; absent means once."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Timeout is how long an attempt, or the wait for an approval, may take; absent means what the run has left."""
 
     def __init__(
         self,
@@ -226,16 +288,55 @@ class TemplateStep(_message.Message):
         foreach: _builtins.str = ...,
         compensates: _builtins.str = ...,
         line: _builtins.int = ...,
+        input: _struct_pb2.Struct | None = ...,
+        max_concurrent_items: _builtins.int = ...,
+        retry: Global___TemplateRetry | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        on_failure: Global___StepFailurePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "call", b"call", "work", b"work", "workflow", b"workflow"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "call", b"call", "input", b"input", "retry", b"retry", "timeout", b"timeout", "work", b"work", "workflow", b"workflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "call", b"call", "compensates", b"compensates", "condition", b"condition", "description", b"description", "foreach", b"foreach", "line", b"line", "needs", b"needs", "step_id", b"step_id", "work", b"work", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "call", b"call", "compensates", b"compensates", "condition", b"condition", "description", b"description", "foreach", b"foreach", "input", b"input", "line", b"line", "max_concurrent_items", b"max_concurrent_items", "needs", b"needs", "on_failure", b"on_failure", "retry", b"retry", "step_id", b"step_id", "timeout", b"timeout", "work", b"work", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_work: _TypeAlias = _typing.Literal["call", "workflow", "approval"]  # noqa: Y015
     _WhichOneofArgType_work: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_work) -> _WhichOneofReturnType_work | None: ...
 
 Global___TemplateStep: _TypeAlias = TemplateStep  # noqa: Y015
+
+@_typing.final
+class TemplateRetry(_message.Message):
+    """TemplateRetry says how often a step is tried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    BACKOFF_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    attempts: _builtins.int
+    """Attempts is how often in all, 1 to 20."""
+    @_builtins.property
+    def backoff(self) -> _duration_pb2.Duration:
+        """Backoff is how long to wait before the second attempt; each later one waits twice as long as the one before."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reasons are the reasons of failures that are worth another attempt. Absent means those failures that say so."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _builtins.int = ...,
+        backoff: _duration_pb2.Duration | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backoff", b"backoff"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "backoff", b"backoff", "reasons", b"reasons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TemplateRetry: _TypeAlias = TemplateRetry  # noqa: Y015
 
 @_typing.final
 class TemplateCall(_message.Message):
@@ -346,12 +447,15 @@ class PlannedStep(_message.Message):
     AGENTS_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
     step_id: _builtins.str
     """Step id is the step."""
     wave: _builtins.int
     """Wave is how many steps must be done one after the other before it; steps of one wave run side by side. From 0."""
     skipped: _builtins.bool
-    """Skipped says that its condition is known to be false."""
+    """Skipped says that its condition, or that of a step that it needs, is known to be false."""
+    items: _builtins.int
+    """Items is how many items it goes through; absent for a step without `foreach`, and where it is not known."""
     @_builtins.property
     def agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents are the names of registered agents that could do it now, at most 10 of them."""
@@ -368,11 +472,14 @@ class PlannedStep(_message.Message):
         agents: _abc.Iterable[_builtins.str] | None = ...,
         input: _struct_pb2.Struct | None = ...,
         skipped: _builtins.bool = ...,
+        items: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "input", b"input", "items", b"items"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "input", b"input", "skipped", b"skipped", "step_id", b"step_id", "wave", b"wave"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "agents", b"agents", "input", b"input", "items", b"items", "skipped", b"skipped", "step_id", b"step_id", "wave", b"wave"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__items: _TypeAlias = _typing.Literal["items"]  # noqa: Y015
+    _WhichOneofArgType__items: _TypeAlias = _typing.Literal["_items", b"_items"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__items) -> _WhichOneofReturnType__items | None: ...
 
 Global___PlannedStep: _TypeAlias = PlannedStep  # noqa: Y015

@@ -9,6 +9,7 @@ package a2amesh
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -22,6 +23,63 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// StepFailurePolicy says what the failure of a step means for its run.
+type StepFailurePolicy int32
+
+const (
+	// STEP_FAILURE_POLICY_UNSPECIFIED is never sent.
+	StepFailurePolicy_STEP_FAILURE_POLICY_UNSPECIFIED StepFailurePolicy = 0
+	// STEP_FAILURE_POLICY_FAIL: the run fails.
+	StepFailurePolicy_STEP_FAILURE_POLICY_FAIL StepFailurePolicy = 1
+	// STEP_FAILURE_POLICY_CONTINUE: the run goes on, and later steps can read why it failed.
+	StepFailurePolicy_STEP_FAILURE_POLICY_CONTINUE StepFailurePolicy = 2
+	// STEP_FAILURE_POLICY_COMPENSATE: the run fails, and before that the steps run that undo completed ones.
+	StepFailurePolicy_STEP_FAILURE_POLICY_COMPENSATE StepFailurePolicy = 3
+)
+
+// Enum value maps for StepFailurePolicy.
+var (
+	StepFailurePolicy_name = map[int32]string{
+		0: "STEP_FAILURE_POLICY_UNSPECIFIED",
+		1: "STEP_FAILURE_POLICY_FAIL",
+		2: "STEP_FAILURE_POLICY_CONTINUE",
+		3: "STEP_FAILURE_POLICY_COMPENSATE",
+	}
+	StepFailurePolicy_value = map[string]int32{
+		"STEP_FAILURE_POLICY_UNSPECIFIED": 0,
+		"STEP_FAILURE_POLICY_FAIL":        1,
+		"STEP_FAILURE_POLICY_CONTINUE":    2,
+		"STEP_FAILURE_POLICY_COMPENSATE":  3,
+	}
+)
+
+func (x StepFailurePolicy) Enum() *StepFailurePolicy {
+	p := new(StepFailurePolicy)
+	*p = x
+	return p
+}
+
+func (x StepFailurePolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StepFailurePolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_a2amesh_v1_workflow_template_proto_enumTypes[0].Descriptor()
+}
+
+func (StepFailurePolicy) Type() protoreflect.EnumType {
+	return &file_a2amesh_v1_workflow_template_proto_enumTypes[0]
+}
+
+func (x StepFailurePolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StepFailurePolicy.Descriptor instead.
+func (StepFailurePolicy) EnumDescriptor() ([]byte, []int) {
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{0}
+}
 
 // ProblemSeverity says how bad a problem of a template is.
 type ProblemSeverity int32
@@ -60,11 +118,11 @@ func (x ProblemSeverity) String() string {
 }
 
 func (ProblemSeverity) Descriptor() protoreflect.EnumDescriptor {
-	return file_a2amesh_v1_workflow_template_proto_enumTypes[0].Descriptor()
+	return file_a2amesh_v1_workflow_template_proto_enumTypes[1].Descriptor()
 }
 
 func (ProblemSeverity) Type() protoreflect.EnumType {
-	return &file_a2amesh_v1_workflow_template_proto_enumTypes[0]
+	return &file_a2amesh_v1_workflow_template_proto_enumTypes[1]
 }
 
 func (x ProblemSeverity) Number() protoreflect.EnumNumber {
@@ -73,7 +131,7 @@ func (x ProblemSeverity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProblemSeverity.Descriptor instead.
 func (ProblemSeverity) EnumDescriptor() ([]byte, []int) {
-	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{0}
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{1}
 }
 
 // WorkflowTemplate is one version of the definition of a workflow.
@@ -107,7 +165,11 @@ type WorkflowTemplate struct {
 	// Created by is the principal that put this version; absent for a built-in one.
 	CreatedBy string `protobuf:"bytes,12,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
 	// Create time is when this version was put.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Timeout is how long a run may take, waiting included, where whoever starts it says nothing else.
+	Timeout *durationpb.Duration `protobuf:"bytes,14,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Output is what a run makes of the outputs of its steps, with the expressions as written. Absent in lists.
+	Output        *structpb.Struct `protobuf:"bytes,15,opt,name=output,proto3" json:"output,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -233,6 +295,20 @@ func (x *WorkflowTemplate) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *WorkflowTemplate) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *WorkflowTemplate) GetOutput() *structpb.Struct {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
 // TemplateInput is one thing that a run is given.
 type TemplateInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -339,7 +415,17 @@ type TemplateStep struct {
 	// Compensates is the id of the step that it undoes; it runs only when that has to be undone. Absent for all others.
 	Compensates string `protobuf:"bytes,9,opt,name=compensates,proto3" json:"compensates,omitempty"`
 	// Line is where the step begins in the source, from 1.
-	Line          int32 `protobuf:"varint,10,opt,name=line,proto3" json:"line,omitempty"`
+	Line int32 `protobuf:"varint,10,opt,name=line,proto3" json:"line,omitempty"`
+	// Input is what the step gives to whatever does its work, with the expressions as written.
+	Input *structpb.Struct `protobuf:"bytes,11,opt,name=input,proto3" json:"input,omitempty"`
+	// Max concurrent items is how many items of a `foreach` go at a time; 0 means no bound but the run's own.
+	MaxConcurrentItems int32 `protobuf:"varint,12,opt,name=max_concurrent_items,json=maxConcurrentItems,proto3" json:"max_concurrent_items,omitempty"`
+	// Retry is how often it is tried; absent means once.
+	Retry *TemplateRetry `protobuf:"bytes,13,opt,name=retry,proto3" json:"retry,omitempty"`
+	// Timeout is how long an attempt, or the wait for an approval, may take; absent means what the run has left.
+	Timeout *durationpb.Duration `protobuf:"bytes,14,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// On failure is what the failure of its last attempt means for the run.
+	OnFailure     StepFailurePolicy `protobuf:"varint,15,opt,name=on_failure,json=onFailure,proto3,enum=a2amesh.v1.StepFailurePolicy" json:"on_failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -457,6 +543,41 @@ func (x *TemplateStep) GetLine() int32 {
 	return 0
 }
 
+func (x *TemplateStep) GetInput() *structpb.Struct {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *TemplateStep) GetMaxConcurrentItems() int32 {
+	if x != nil {
+		return x.MaxConcurrentItems
+	}
+	return 0
+}
+
+func (x *TemplateStep) GetRetry() *TemplateRetry {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
+}
+
+func (x *TemplateStep) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *TemplateStep) GetOnFailure() StepFailurePolicy {
+	if x != nil {
+		return x.OnFailure
+	}
+	return StepFailurePolicy_STEP_FAILURE_POLICY_UNSPECIFIED
+}
+
 type isTemplateStep_Work interface {
 	isTemplateStep_Work()
 }
@@ -482,6 +603,70 @@ func (*TemplateStep_Workflow) isTemplateStep_Work() {}
 
 func (*TemplateStep_Approval) isTemplateStep_Work() {}
 
+// TemplateRetry says how often a step is tried.
+type TemplateRetry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Attempts is how often in all, 1 to 20.
+	Attempts int32 `protobuf:"varint,1,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// Backoff is how long to wait before the second attempt; each later one waits twice as long as the one before.
+	Backoff *durationpb.Duration `protobuf:"bytes,2,opt,name=backoff,proto3" json:"backoff,omitempty"`
+	// Reasons are the reasons of failures that are worth another attempt. Absent means those failures that say so.
+	Reasons       []string `protobuf:"bytes,3,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TemplateRetry) Reset() {
+	*x = TemplateRetry{}
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TemplateRetry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TemplateRetry) ProtoMessage() {}
+
+func (x *TemplateRetry) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TemplateRetry.ProtoReflect.Descriptor instead.
+func (*TemplateRetry) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TemplateRetry) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *TemplateRetry) GetBackoff() *durationpb.Duration {
+	if x != nil {
+		return x.Backoff
+	}
+	return nil
+}
+
+func (x *TemplateRetry) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
 // TemplateCall says which capability a step calls.
 type TemplateCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -497,7 +682,7 @@ type TemplateCall struct {
 
 func (x *TemplateCall) Reset() {
 	*x = TemplateCall{}
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +694,7 @@ func (x *TemplateCall) String() string {
 func (*TemplateCall) ProtoMessage() {}
 
 func (x *TemplateCall) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +707,7 @@ func (x *TemplateCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemplateCall.ProtoReflect.Descriptor instead.
 func (*TemplateCall) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{3}
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TemplateCall) GetAgent() string {
@@ -559,7 +744,7 @@ type TemplateApproval struct {
 
 func (x *TemplateApproval) Reset() {
 	*x = TemplateApproval{}
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +756,7 @@ func (x *TemplateApproval) String() string {
 func (*TemplateApproval) ProtoMessage() {}
 
 func (x *TemplateApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +769,7 @@ func (x *TemplateApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemplateApproval.ProtoReflect.Descriptor instead.
 func (*TemplateApproval) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{4}
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TemplateApproval) GetPermission() string {
@@ -622,7 +807,7 @@ type TemplateProblem struct {
 
 func (x *TemplateProblem) Reset() {
 	*x = TemplateProblem{}
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +819,7 @@ func (x *TemplateProblem) String() string {
 func (*TemplateProblem) ProtoMessage() {}
 
 func (x *TemplateProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +832,7 @@ func (x *TemplateProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemplateProblem.ProtoReflect.Descriptor instead.
 func (*TemplateProblem) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{5}
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TemplateProblem) GetSeverity() ProblemSeverity {
@@ -703,15 +888,17 @@ type PlannedStep struct {
 	Agents []string `protobuf:"bytes,3,rep,name=agents,proto3" json:"agents,omitempty"`
 	// Input is the step's input as far as it is known before the run; what earlier steps will say stays an expression.
 	Input *structpb.Struct `protobuf:"bytes,4,opt,name=input,proto3" json:"input,omitempty"`
-	// Skipped says that its condition is known to be false.
-	Skipped       bool `protobuf:"varint,5,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	// Skipped says that its condition, or that of a step that it needs, is known to be false.
+	Skipped bool `protobuf:"varint,5,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	// Items is how many items it goes through; absent for a step without `foreach`, and where it is not known.
+	Items         *int32 `protobuf:"varint,6,opt,name=items,proto3,oneof" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PlannedStep) Reset() {
 	*x = PlannedStep{}
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +910,7 @@ func (x *PlannedStep) String() string {
 func (*PlannedStep) ProtoMessage() {}
 
 func (x *PlannedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_workflow_template_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +923,7 @@ func (x *PlannedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedStep.ProtoReflect.Descriptor instead.
 func (*PlannedStep) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{6}
+	return file_a2amesh_v1_workflow_template_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlannedStep) GetStepId() string {
@@ -774,12 +961,19 @@ func (x *PlannedStep) GetSkipped() bool {
 	return false
 }
 
+func (x *PlannedStep) GetItems() int32 {
+	if x != nil && x.Items != nil {
+		return *x.Items
+	}
+	return 0
+}
+
 var File_a2amesh_v1_workflow_template_proto protoreflect.FileDescriptor
 
 const file_a2amesh_v1_workflow_template_proto_rawDesc = "" +
 	"\n" +
 	"\"a2amesh/v1/workflow_template.proto\x12\n" +
-	"a2amesh.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x03\n" +
+	"a2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x04\n" +
 	"\x10WorkflowTemplate\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12 \n" +
@@ -796,13 +990,15 @@ const file_a2amesh_v1_workflow_template_proto_rawDesc = "" +
 	"\n" +
 	"created_by\x18\f \x01(\tR\tcreatedBy\x12;\n" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xcf\x01\n" +
+	"createTime\x123\n" +
+	"\atimeout\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12/\n" +
+	"\x06output\x18\x0f \x01(\v2\x17.google.protobuf.StructR\x06output\"\xcf\x01\n" +
 	"\rTemplateInput\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12/\n" +
 	"\x06schema\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x06schema\x12\x1a\n" +
 	"\brequired\x18\x04 \x01(\bR\brequired\x12;\n" +
-	"\rdefault_value\x18\x05 \x01(\v2\x16.google.protobuf.ValueR\fdefaultValue\"\xdf\x02\n" +
+	"\rdefault_value\x18\x05 \x01(\v2\x16.google.protobuf.ValueR\fdefaultValue\"\xe4\x04\n" +
 	"\fTemplateStep\x12\x17\n" +
 	"\astep_id\x18\x01 \x01(\tR\x06stepId\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12.\n" +
@@ -814,8 +1010,18 @@ const file_a2amesh_v1_workflow_template_proto_rawDesc = "" +
 	"\aforeach\x18\b \x01(\tR\aforeach\x12 \n" +
 	"\vcompensates\x18\t \x01(\tR\vcompensates\x12\x12\n" +
 	"\x04line\x18\n" +
-	" \x01(\x05R\x04lineB\x06\n" +
-	"\x04work\"V\n" +
+	" \x01(\x05R\x04line\x12-\n" +
+	"\x05input\x18\v \x01(\v2\x17.google.protobuf.StructR\x05input\x120\n" +
+	"\x14max_concurrent_items\x18\f \x01(\x05R\x12maxConcurrentItems\x12/\n" +
+	"\x05retry\x18\r \x01(\v2\x19.a2amesh.v1.TemplateRetryR\x05retry\x123\n" +
+	"\atimeout\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12<\n" +
+	"\n" +
+	"on_failure\x18\x0f \x01(\x0e2\x1d.a2amesh.v1.StepFailurePolicyR\tonFailureB\x06\n" +
+	"\x04work\"z\n" +
+	"\rTemplateRetry\x12\x1a\n" +
+	"\battempts\x18\x01 \x01(\x05R\battempts\x123\n" +
+	"\abackoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\abackoff\x12\x18\n" +
+	"\areasons\x18\x03 \x03(\tR\areasons\"V\n" +
 	"\fTemplateCall\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1e\n" +
 	"\n" +
@@ -833,13 +1039,20 @@ const file_a2amesh_v1_workflow_template_proto_rawDesc = "" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x12\n" +
 	"\x04line\x18\x04 \x01(\x05R\x04line\x12\x16\n" +
 	"\x06column\x18\x05 \x01(\x05R\x06column\x12\x17\n" +
-	"\astep_id\x18\x06 \x01(\tR\x06stepId\"\x9b\x01\n" +
+	"\astep_id\x18\x06 \x01(\tR\x06stepId\"\xc0\x01\n" +
 	"\vPlannedStep\x12\x17\n" +
 	"\astep_id\x18\x01 \x01(\tR\x06stepId\x12\x12\n" +
 	"\x04wave\x18\x02 \x01(\x05R\x04wave\x12\x16\n" +
 	"\x06agents\x18\x03 \x03(\tR\x06agents\x12-\n" +
 	"\x05input\x18\x04 \x01(\v2\x17.google.protobuf.StructR\x05input\x12\x18\n" +
-	"\askipped\x18\x05 \x01(\bR\askipped*m\n" +
+	"\askipped\x18\x05 \x01(\bR\askipped\x12\x19\n" +
+	"\x05items\x18\x06 \x01(\x05H\x00R\x05items\x88\x01\x01B\b\n" +
+	"\x06_items*\x9c\x01\n" +
+	"\x11StepFailurePolicy\x12#\n" +
+	"\x1fSTEP_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18STEP_FAILURE_POLICY_FAIL\x10\x01\x12 \n" +
+	"\x1cSTEP_FAILURE_POLICY_CONTINUE\x10\x02\x12\"\n" +
+	"\x1eSTEP_FAILURE_POLICY_COMPENSATE\x10\x03*m\n" +
 	"\x0fProblemSeverity\x12 \n" +
 	"\x1cPROBLEM_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18PROBLEM_SEVERITY_WARNING\x10\x01\x12\x1a\n" +
@@ -857,37 +1070,47 @@ func file_a2amesh_v1_workflow_template_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_workflow_template_proto_rawDescData
 }
 
-var file_a2amesh_v1_workflow_template_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_a2amesh_v1_workflow_template_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_a2amesh_v1_workflow_template_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_a2amesh_v1_workflow_template_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_a2amesh_v1_workflow_template_proto_goTypes = []any{
-	(ProblemSeverity)(0),          // 0: a2amesh.v1.ProblemSeverity
-	(*WorkflowTemplate)(nil),      // 1: a2amesh.v1.WorkflowTemplate
-	(*TemplateInput)(nil),         // 2: a2amesh.v1.TemplateInput
-	(*TemplateStep)(nil),          // 3: a2amesh.v1.TemplateStep
-	(*TemplateCall)(nil),          // 4: a2amesh.v1.TemplateCall
-	(*TemplateApproval)(nil),      // 5: a2amesh.v1.TemplateApproval
-	(*TemplateProblem)(nil),       // 6: a2amesh.v1.TemplateProblem
-	(*PlannedStep)(nil),           // 7: a2amesh.v1.PlannedStep
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 9: google.protobuf.Struct
-	(*structpb.Value)(nil),        // 10: google.protobuf.Value
+	(StepFailurePolicy)(0),        // 0: a2amesh.v1.StepFailurePolicy
+	(ProblemSeverity)(0),          // 1: a2amesh.v1.ProblemSeverity
+	(*WorkflowTemplate)(nil),      // 2: a2amesh.v1.WorkflowTemplate
+	(*TemplateInput)(nil),         // 3: a2amesh.v1.TemplateInput
+	(*TemplateStep)(nil),          // 4: a2amesh.v1.TemplateStep
+	(*TemplateRetry)(nil),         // 5: a2amesh.v1.TemplateRetry
+	(*TemplateCall)(nil),          // 6: a2amesh.v1.TemplateCall
+	(*TemplateApproval)(nil),      // 7: a2amesh.v1.TemplateApproval
+	(*TemplateProblem)(nil),       // 8: a2amesh.v1.TemplateProblem
+	(*PlannedStep)(nil),           // 9: a2amesh.v1.PlannedStep
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
+	(*structpb.Struct)(nil),       // 12: google.protobuf.Struct
+	(*structpb.Value)(nil),        // 13: google.protobuf.Value
 }
 var file_a2amesh_v1_workflow_template_proto_depIdxs = []int32{
-	2,  // 0: a2amesh.v1.WorkflowTemplate.inputs:type_name -> a2amesh.v1.TemplateInput
-	3,  // 1: a2amesh.v1.WorkflowTemplate.steps:type_name -> a2amesh.v1.TemplateStep
-	8,  // 2: a2amesh.v1.WorkflowTemplate.next_run_time:type_name -> google.protobuf.Timestamp
-	8,  // 3: a2amesh.v1.WorkflowTemplate.create_time:type_name -> google.protobuf.Timestamp
-	9,  // 4: a2amesh.v1.TemplateInput.schema:type_name -> google.protobuf.Struct
-	10, // 5: a2amesh.v1.TemplateInput.default_value:type_name -> google.protobuf.Value
-	4,  // 6: a2amesh.v1.TemplateStep.call:type_name -> a2amesh.v1.TemplateCall
-	5,  // 7: a2amesh.v1.TemplateStep.approval:type_name -> a2amesh.v1.TemplateApproval
-	0,  // 8: a2amesh.v1.TemplateProblem.severity:type_name -> a2amesh.v1.ProblemSeverity
-	9,  // 9: a2amesh.v1.PlannedStep.input:type_name -> google.protobuf.Struct
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	3,  // 0: a2amesh.v1.WorkflowTemplate.inputs:type_name -> a2amesh.v1.TemplateInput
+	4,  // 1: a2amesh.v1.WorkflowTemplate.steps:type_name -> a2amesh.v1.TemplateStep
+	10, // 2: a2amesh.v1.WorkflowTemplate.next_run_time:type_name -> google.protobuf.Timestamp
+	10, // 3: a2amesh.v1.WorkflowTemplate.create_time:type_name -> google.protobuf.Timestamp
+	11, // 4: a2amesh.v1.WorkflowTemplate.timeout:type_name -> google.protobuf.Duration
+	12, // 5: a2amesh.v1.WorkflowTemplate.output:type_name -> google.protobuf.Struct
+	12, // 6: a2amesh.v1.TemplateInput.schema:type_name -> google.protobuf.Struct
+	13, // 7: a2amesh.v1.TemplateInput.default_value:type_name -> google.protobuf.Value
+	6,  // 8: a2amesh.v1.TemplateStep.call:type_name -> a2amesh.v1.TemplateCall
+	7,  // 9: a2amesh.v1.TemplateStep.approval:type_name -> a2amesh.v1.TemplateApproval
+	12, // 10: a2amesh.v1.TemplateStep.input:type_name -> google.protobuf.Struct
+	5,  // 11: a2amesh.v1.TemplateStep.retry:type_name -> a2amesh.v1.TemplateRetry
+	11, // 12: a2amesh.v1.TemplateStep.timeout:type_name -> google.protobuf.Duration
+	0,  // 13: a2amesh.v1.TemplateStep.on_failure:type_name -> a2amesh.v1.StepFailurePolicy
+	11, // 14: a2amesh.v1.TemplateRetry.backoff:type_name -> google.protobuf.Duration
+	1,  // 15: a2amesh.v1.TemplateProblem.severity:type_name -> a2amesh.v1.ProblemSeverity
+	12, // 16: a2amesh.v1.PlannedStep.input:type_name -> google.protobuf.Struct
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_workflow_template_proto_init() }
@@ -900,13 +1123,14 @@ func file_a2amesh_v1_workflow_template_proto_init() {
 		(*TemplateStep_Workflow)(nil),
 		(*TemplateStep_Approval)(nil),
 	}
+	file_a2amesh_v1_workflow_template_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_workflow_template_proto_rawDesc), len(file_a2amesh_v1_workflow_template_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      2,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

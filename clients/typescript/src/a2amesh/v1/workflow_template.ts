@@ -6,8 +6,59 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Struct, Value } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+
+/** StepFailurePolicy says what the failure of a step means for its run. */
+export enum StepFailurePolicy {
+  /** UNSPECIFIED - STEP_FAILURE_POLICY_UNSPECIFIED is never sent. */
+  UNSPECIFIED = 0,
+  /** FAIL - STEP_FAILURE_POLICY_FAIL: the run fails. */
+  FAIL = 1,
+  /** CONTINUE - STEP_FAILURE_POLICY_CONTINUE: the run goes on, and later steps can read why it failed. */
+  CONTINUE = 2,
+  /** COMPENSATE - STEP_FAILURE_POLICY_COMPENSATE: the run fails, and before that the steps run that undo completed ones. */
+  COMPENSATE = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function stepFailurePolicyFromJSON(object: any): StepFailurePolicy {
+  switch (object) {
+    case 0:
+    case "STEP_FAILURE_POLICY_UNSPECIFIED":
+      return StepFailurePolicy.UNSPECIFIED;
+    case 1:
+    case "STEP_FAILURE_POLICY_FAIL":
+      return StepFailurePolicy.FAIL;
+    case 2:
+    case "STEP_FAILURE_POLICY_CONTINUE":
+      return StepFailurePolicy.CONTINUE;
+    case 3:
+    case "STEP_FAILURE_POLICY_COMPENSATE":
+      return StepFailurePolicy.COMPENSATE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return StepFailurePolicy.UNRECOGNIZED;
+  }
+}
+
+export function stepFailurePolicyToJSON(object: StepFailurePolicy): string {
+  switch (object) {
+    case StepFailurePolicy.UNSPECIFIED:
+      return "STEP_FAILURE_POLICY_UNSPECIFIED";
+    case StepFailurePolicy.FAIL:
+      return "STEP_FAILURE_POLICY_FAIL";
+    case StepFailurePolicy.CONTINUE:
+      return "STEP_FAILURE_POLICY_CONTINUE";
+    case StepFailurePolicy.COMPENSATE:
+      return "STEP_FAILURE_POLICY_COMPENSATE";
+    case StepFailurePolicy.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
 
 /** ProblemSeverity says how bad a problem of a template is. */
 export enum ProblemSeverity {
@@ -86,7 +137,15 @@ export interface WorkflowTemplate {
   /** Created by is the principal that put this version; absent for a built-in one. */
   createdBy: string;
   /** Create time is when this version was put. */
-  createTime: Date | undefined;
+  createTime:
+    | Date
+    | undefined;
+  /** Timeout is how long a run may take, waiting included, where whoever starts it says nothing else. */
+  timeout:
+    | Duration
+    | undefined;
+  /** Output is what a run makes of the outputs of its steps, with the expressions as written. Absent in lists. */
+  output: { [key: string]: any } | undefined;
 }
 
 /** TemplateInput is one thing that a run is given. */
@@ -133,6 +192,34 @@ export interface TemplateStep {
   compensates: string;
   /** Line is where the step begins in the source, from 1. */
   line: number;
+  /** Input is what the step gives to whatever does its work, with the expressions as written. */
+  input:
+    | { [key: string]: any }
+    | undefined;
+  /** Max concurrent items is how many items of a `foreach` go at a time; 0 means no bound but the run's own. */
+  maxConcurrentItems: number;
+  /** Retry is how often it is tried; absent means once. */
+  retry:
+    | TemplateRetry
+    | undefined;
+  /** Timeout is how long an attempt, or the wait for an approval, may take; absent means what the run has left. */
+  timeout:
+    | Duration
+    | undefined;
+  /** On failure is what the failure of its last attempt means for the run. */
+  onFailure: StepFailurePolicy;
+}
+
+/** TemplateRetry says how often a step is tried. */
+export interface TemplateRetry {
+  /** Attempts is how often in all, 1 to 20. */
+  attempts: number;
+  /** Backoff is how long to wait before the second attempt; each later one waits twice as long as the one before. */
+  backoff:
+    | Duration
+    | undefined;
+  /** Reasons are the reasons of failures that are worth another attempt. Absent means those failures that say so. */
+  reasons: string[];
 }
 
 /** TemplateCall says which capability a step calls. */
@@ -181,8 +268,10 @@ export interface PlannedStep {
   input:
     | { [key: string]: any }
     | undefined;
-  /** Skipped says that its condition is known to be false. */
+  /** Skipped says that its condition, or that of a step that it needs, is known to be false. */
   skipped: boolean;
+  /** Items is how many items it goes through; absent for a step without `foreach`, and where it is not known. */
+  items?: number | undefined;
 }
 
 function createBaseWorkflowTemplate(): WorkflowTemplate {
@@ -200,6 +289,8 @@ function createBaseWorkflowTemplate(): WorkflowTemplate {
     builtIn: false,
     createdBy: "",
     createTime: undefined,
+    timeout: undefined,
+    output: undefined,
   };
 }
 
@@ -246,6 +337,12 @@ export const WorkflowTemplate: MessageFns<WorkflowTemplate> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(toTimestamp(message.createTime), writer.uint32(106).fork()).join();
+    }
+    if (message.timeout !== undefined) {
+      Duration.encode(message.timeout, writer.uint32(114).fork()).join();
+    }
+    if (message.output !== undefined) {
+      Struct.encode(Struct.wrap(message.output), writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -367,6 +464,22 @@ export const WorkflowTemplate: MessageFns<WorkflowTemplate> = {
             message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.timeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.output = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -414,6 +527,8 @@ export const WorkflowTemplate: MessageFns<WorkflowTemplate> = {
         : isSet(object.create_time)
         ? fromJsonTimestamp(object.create_time)
         : undefined,
+      timeout: isSet(object.timeout) ? Duration.fromJSON(object.timeout) : undefined,
+      output: isObject(object.output) ? object.output : undefined,
     };
   },
 
@@ -458,6 +573,12 @@ export const WorkflowTemplate: MessageFns<WorkflowTemplate> = {
     if (message.createTime !== undefined) {
       obj.createTime = message.createTime.toISOString();
     }
+    if (message.timeout !== undefined) {
+      obj.timeout = Duration.toJSON(message.timeout);
+    }
+    if (message.output !== undefined) {
+      obj.output = message.output;
+    }
     return obj;
   },
 
@@ -479,6 +600,10 @@ export const WorkflowTemplate: MessageFns<WorkflowTemplate> = {
     message.builtIn = object.builtIn ?? false;
     message.createdBy = object.createdBy ?? "";
     message.createTime = object.createTime ?? undefined;
+    message.timeout = (object.timeout !== undefined && object.timeout !== null)
+      ? Duration.fromPartial(object.timeout)
+      : undefined;
+    message.output = object.output ?? undefined;
     return message;
   },
 };
@@ -630,6 +755,11 @@ function createBaseTemplateStep(): TemplateStep {
     foreach: "",
     compensates: "",
     line: 0,
+    input: undefined,
+    maxConcurrentItems: 0,
+    retry: undefined,
+    timeout: undefined,
+    onFailure: 0,
   };
 }
 
@@ -666,6 +796,21 @@ export const TemplateStep: MessageFns<TemplateStep> = {
     }
     if (message.line !== 0) {
       writer.uint32(80).int32(message.line);
+    }
+    if (message.input !== undefined) {
+      Struct.encode(Struct.wrap(message.input), writer.uint32(90).fork()).join();
+    }
+    if (message.maxConcurrentItems !== 0) {
+      writer.uint32(96).int32(message.maxConcurrentItems);
+    }
+    if (message.retry !== undefined) {
+      TemplateRetry.encode(message.retry, writer.uint32(106).fork()).join();
+    }
+    if (message.timeout !== undefined) {
+      Duration.encode(message.timeout, writer.uint32(114).fork()).join();
+    }
+    if (message.onFailure !== 0) {
+      writer.uint32(120).int32(message.onFailure);
     }
     return writer;
   },
@@ -763,6 +908,46 @@ export const TemplateStep: MessageFns<TemplateStep> = {
             message.line = reader.int32();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.input = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.maxConcurrentItems = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.retry = TemplateRetry.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.timeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.onFailure = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -795,6 +980,19 @@ export const TemplateStep: MessageFns<TemplateStep> = {
       foreach: isSet(object.foreach) ? globalThis.String(object.foreach) : "",
       compensates: isSet(object.compensates) ? globalThis.String(object.compensates) : "",
       line: isSet(object.line) ? globalThis.Number(object.line) : 0,
+      input: isObject(object.input) ? object.input : undefined,
+      maxConcurrentItems: isSet(object.maxConcurrentItems)
+        ? globalThis.Number(object.maxConcurrentItems)
+        : isSet(object.max_concurrent_items)
+        ? globalThis.Number(object.max_concurrent_items)
+        : 0,
+      retry: isSet(object.retry) ? TemplateRetry.fromJSON(object.retry) : undefined,
+      timeout: isSet(object.timeout) ? Duration.fromJSON(object.timeout) : undefined,
+      onFailure: isSet(object.onFailure)
+        ? stepFailurePolicyFromJSON(object.onFailure)
+        : isSet(object.on_failure)
+        ? stepFailurePolicyFromJSON(object.on_failure)
+        : 0,
     };
   },
 
@@ -827,6 +1025,21 @@ export const TemplateStep: MessageFns<TemplateStep> = {
     }
     if (message.line !== 0) {
       obj.line = Math.round(message.line);
+    }
+    if (message.input !== undefined) {
+      obj.input = message.input;
+    }
+    if (message.maxConcurrentItems !== 0) {
+      obj.maxConcurrentItems = Math.round(message.maxConcurrentItems);
+    }
+    if (message.retry !== undefined) {
+      obj.retry = TemplateRetry.toJSON(message.retry);
+    }
+    if (message.timeout !== undefined) {
+      obj.timeout = Duration.toJSON(message.timeout);
+    }
+    if (message.onFailure !== 0) {
+      obj.onFailure = stepFailurePolicyToJSON(message.onFailure);
     }
     return obj;
   },
@@ -863,6 +1076,118 @@ export const TemplateStep: MessageFns<TemplateStep> = {
     message.foreach = object.foreach ?? "";
     message.compensates = object.compensates ?? "";
     message.line = object.line ?? 0;
+    message.input = object.input ?? undefined;
+    message.maxConcurrentItems = object.maxConcurrentItems ?? 0;
+    message.retry = (object.retry !== undefined && object.retry !== null)
+      ? TemplateRetry.fromPartial(object.retry)
+      : undefined;
+    message.timeout = (object.timeout !== undefined && object.timeout !== null)
+      ? Duration.fromPartial(object.timeout)
+      : undefined;
+    message.onFailure = object.onFailure ?? 0;
+    return message;
+  },
+};
+
+function createBaseTemplateRetry(): TemplateRetry {
+  return { attempts: 0, backoff: undefined, reasons: [] };
+}
+
+export const TemplateRetry: MessageFns<TemplateRetry> = {
+  encode(message: TemplateRetry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attempts !== 0) {
+      writer.uint32(8).int32(message.attempts);
+    }
+    if (message.backoff !== undefined) {
+      Duration.encode(message.backoff, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.reasons) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TemplateRetry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTemplateRetry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attempts = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.backoff = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TemplateRetry {
+    return {
+      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
+      backoff: isSet(object.backoff) ? Duration.fromJSON(object.backoff) : undefined,
+      reasons: globalThis.Array.isArray(object?.reasons) ? object.reasons.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: TemplateRetry): unknown {
+    const obj: any = {};
+    if (message.attempts !== 0) {
+      obj.attempts = Math.round(message.attempts);
+    }
+    if (message.backoff !== undefined) {
+      obj.backoff = Duration.toJSON(message.backoff);
+    }
+    if (message.reasons?.length) {
+      obj.reasons = message.reasons;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TemplateRetry>, I>>(base?: I): TemplateRetry {
+    return TemplateRetry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TemplateRetry>, I>>(object: I): TemplateRetry {
+    const message = createBaseTemplateRetry();
+    message.attempts = object.attempts ?? 0;
+    message.backoff = (object.backoff !== undefined && object.backoff !== null)
+      ? Duration.fromPartial(object.backoff)
+      : undefined;
+    message.reasons = object.reasons?.map((e) => e) || [];
     return message;
   },
 };
@@ -1207,7 +1532,7 @@ export const TemplateProblem: MessageFns<TemplateProblem> = {
 };
 
 function createBasePlannedStep(): PlannedStep {
-  return { stepId: "", wave: 0, agents: [], input: undefined, skipped: false };
+  return { stepId: "", wave: 0, agents: [], input: undefined, skipped: false, items: undefined };
 }
 
 export const PlannedStep: MessageFns<PlannedStep> = {
@@ -1226,6 +1551,9 @@ export const PlannedStep: MessageFns<PlannedStep> = {
     }
     if (message.skipped !== false) {
       writer.uint32(40).bool(message.skipped);
+    }
+    if (message.items !== undefined) {
+      writer.uint32(48).int32(message.items);
     }
     return writer;
   },
@@ -1283,6 +1611,14 @@ export const PlannedStep: MessageFns<PlannedStep> = {
             message.skipped = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.items = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1306,6 +1642,7 @@ export const PlannedStep: MessageFns<PlannedStep> = {
       agents: globalThis.Array.isArray(object?.agents) ? object.agents.map((e: any) => globalThis.String(e)) : [],
       input: isObject(object.input) ? object.input : undefined,
       skipped: isSet(object.skipped) ? globalThis.Boolean(object.skipped) : false,
+      items: isSet(object.items) ? globalThis.Number(object.items) : undefined,
     };
   },
 
@@ -1326,6 +1663,9 @@ export const PlannedStep: MessageFns<PlannedStep> = {
     if (message.skipped !== false) {
       obj.skipped = message.skipped;
     }
+    if (message.items !== undefined) {
+      obj.items = Math.round(message.items);
+    }
     return obj;
   },
 
@@ -1339,6 +1679,7 @@ export const PlannedStep: MessageFns<PlannedStep> = {
     message.agents = object.agents?.map((e) => e) || [];
     message.input = object.input ?? undefined;
     message.skipped = object.skipped ?? false;
+    message.items = object.items ?? undefined;
     return message;
   },
 };
