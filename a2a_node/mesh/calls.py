@@ -147,6 +147,10 @@ class Calls:
         """How many calls are under way."""
         return len(self._running)
 
+    def entered(self) -> int:
+        """How many of those came into the mesh here, rather than from another node."""
+        return sum(not running.call.carrier for running in self._running.values())
+
     def remembered(self) -> int:
         """How many ended calls are remembered."""
         return len(self._ended)

@@ -1,5 +1,8 @@
 """The metrics layer: how many calls, how long they took, what became of them; refusals included.
 
+A call that passes several nodes is counted where it came into the mesh, so that sums over nodes are true; the node that
+another one has brought it to counts it among `a2a_carried_calls`, and there alone.
+
 Labels are bounded. An agent and a capability stand there only as the directory writes them, a method only when the node
 serves it, a reason only when the contract names it; whatever else callers invent is counted as `unknown`. The directory
 does not know the gRPC services of agents' own: their methods stand there once a call of them has ended well.
@@ -20,6 +23,7 @@ from a2a_node.mesh.route import Finds, offered
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import AgentNotFound, InternalError, MeshError
 from a2a_node.model.trace import Trace
+from a2a_node.pipeline.envelope import PEERS
 
 UNKNOWN = "unknown"
 OTHER = "OTHER"  # reasons of agents' own, and of standard services
@@ -46,6 +50,12 @@ class Traffic:
         self._invocations = Counter(
             "a2a_agent_invocations",
             "Calls of agents that have ended, by outcome: ok, error or cancelled",
+            ["agent", "capability", "outcome"],
+            registry=registry,
+        )
+        self._carried = Counter(
+            "a2a_carried_calls",
+            "Calls that other nodes have brought here and that have ended, by outcome; they are counted there as well",
             ["agent", "capability", "outcome"],
             registry=registry,
         )
@@ -86,9 +96,10 @@ class Traffic:
 
     async def layer(self, call: Call, proceed: Proceed) -> None:
         """Count one call."""
+        carried = call.door == PEERS and call.agent != ""
         begun, outcome, failure = monotonic(), OK, None
         method = call.method if call.method in self._methods else UNKNOWN
-        streams = call.endless or (call.agent != "" and not call.unary)
+        streams = not carried and (call.endless or (call.agent != "" and not call.unary))
         self._streams[method] += streams
         try:
             await proceed(call)
@@ -103,11 +114,21 @@ class Traffic:
             raise
         finally:
             self._streams[method] -= streams
-            self._end(method, failure.code if failure is not None else CODES[outcome])
-            if call.agent:
-                self._series(call, outcome).ended(outcome, monotonic() - begun, call.trace)
-            if failure is not None:
-                self._fail(call, failure)
+            if carried:
+                self._bring(call, outcome)
+            else:
+                self._end(method, failure.code if failure is not None else CODES[outcome])
+                if call.agent:
+                    self._series(call, outcome).ended(outcome, monotonic() - begun, call.trace)
+                if failure is not None:
+                    self._fail(call, failure)
+
+    def _bring(self, call: Call, outcome: str) -> None:
+        series = self._series(call, outcome)
+        counter = series.carried.get(outcome)
+        if counter is None:
+            counter = series.carried[outcome] = self._carried.labels(*series.names, outcome)
+        counter.inc()
 
     def _end(self, method: str, code: str) -> None:
         ended = self._ended.get((method, code))
@@ -146,14 +167,15 @@ class Traffic:
 
     def _made(self, names: Names) -> _Series:
         outcomes = {outcome: self._invocations.labels(*names, outcome) for outcome in OUTCOMES}
-        return _Series(self._times.labels(*names), outcomes, self._limited.labels(*names))
+        return _Series(names, self._times.labels(*names), outcomes, self._limited.labels(*names))
 
     def _sweep(self) -> bool:
         """Forget agents that the directory no longer has; whether there is room now."""
         if monotonic() - self._swept > SWEEP:
             self._swept = monotonic()
             for names in [names for names in self._agents if not self._there(names[0])]:
-                del self._agents[names]
+                for outcome in self._agents.pop(names).carried:
+                    self._carried.remove(*names, outcome)
                 self._times.remove(*names)
                 self._limited.remove(*names)
                 for outcome in OUTCOMES:
@@ -169,10 +191,11 @@ class Traffic:
 class _Series:
     """What is counted of one agent's capability."""
 
-    __slots__ = ("_outcomes", "_times", "limited")
+    __slots__ = ("_outcomes", "_times", "carried", "limited", "names")
 
-    def __init__(self, times: Histogram, outcomes: Mapping[str, Counter], limited: Counter) -> None:
-        self._times, self._outcomes, self.limited = times, outcomes, limited
+    def __init__(self, names: Names, times: Histogram, outcomes: Mapping[str, Counter], limited: Counter) -> None:
+        self.names, self._times, self._outcomes, self.limited = names, times, outcomes, limited
+        self.carried: dict[str, Counter] = {}  # by outcome, made when there is one
 
     def ended(self, outcome: str, seconds: float, trace: Trace | None) -> None:
         """Count a call; one whose trace is kept stands as the example of its bucket."""

@@ -97,7 +97,7 @@ def of_work(work: Work) -> Sequence[Figure]:
 
     answered = "Calls of cached capabilities, by whether they were answered without an agent's work"
     return (
-        Figure("a2a_calls_in_flight", "Calls that this node serves now", work.calls.running),
+        Figure("a2a_calls_in_flight", "Calls under way that came into the mesh here", work.calls.entered),
         Figure("a2a_calls_remembered", "Ended calls that GetCall still knows", work.calls.remembered),
         Figure("a2a_agent_load", "Calls that agents work on or have waiting, by kind of instance", loads, "kind"),
         Figure("a2a_attached_agents", "Agents that are attached to this node", lambda: len(work.attached)),

@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families as plain_met
 from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
-from a2a_node.model.errors import AgentLost, AgentNotFound, Unauthenticated
+from a2a_node.model.errors import AgentLost, AgentNotFound, MeshError, Unauthenticated
 from a2a_node.node import Node
 from tests.integration.conftest import Running
-from tests.integration.peer_agents import Work, known, worker
+from tests.integration.peer_agents import Work, by_stream, known, worker
 from tests.integration.people import Meet, meet
 from tests.integration.receiver import over_grpc
 
@@ -48,6 +48,12 @@ def value(found: dict[str, Metric], name: str, **labels: str) -> float:
     samples = [sample for family in found.values() for sample in family.samples if sample.name == name]
     (number,) = [sample.value for sample in samples if labels.items() <= sample.labels.items()]
     return float(number)
+
+
+def total(found: dict[str, Metric], name: str, **labels: str) -> float:
+    """The sum of the samples that have these labels, of which there may be none."""
+    samples = [sample for family in found.values() for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
 async def test_a_node_tells_at_least_thirty_metrics_each_with_help(running_node: Running) -> None:
@@ -180,6 +186,38 @@ async def test_what_other_rooms_count_is_there_from_the_start(running_node: Runn
         assert value(found, "a2a_websocket_connections") == 0
         assert value(found, "a2a_audit_dropped_total") == 0
         assert value(found, "a2a_audit_streams", kind="events") == 0
+
+
+async def test_sums_over_the_nodes_of_a_mesh_are_true(meet: Meet) -> None:
+    """A call counts where it came in, however many nodes it passes; the others tell that they were brought one."""
+    async with (
+        meet("one", echo=False) as one,
+        meet("two", echo=False) as two,
+        by_stream(worker("near", Work()), one),
+        by_stream(worker("far", Work()), two),
+    ):
+        await known(one, "near", "far")
+        await known(two, "near", "far")
+        await one.dev.call("near", "hand_on", {"route": ["far"]})  # its child is carried
+        with pytest.raises(MeshError, match="not today"):
+            await one.dev.call("far", "refuse", {"code": "ABORTED"})
+        assert [number async for number in one.dev.stream("far", "count", {"n": 3})]
+        found = [await metrics(place.node) for place in (one, two)]
+    invoke = "/a2amesh.v1.AgentService/Invoke"
+    for name, labels, counted in (
+        ("a2a_agent_invocations_total", {"agent": "near", "capability": "hand_on", "outcome": "ok"}, [1, 0]),
+        ("a2a_agent_invocations_total", {"agent": "far", "capability": "hand_on", "outcome": "ok"}, [1, 0]),
+        ("a2a_agent_invocations_total", {"agent": "far", "capability": "refuse", "outcome": "error"}, [1, 0]),
+        ("a2a_agent_invocations_total", {"agent": "far", "capability": "count", "outcome": "ok"}, [1, 0]),
+        ("a2a_response_time_seconds_count", {"agent": "far", "capability": "hand_on"}, [1, 0]),
+        ("a2a_carried_calls_total", {"agent": "far", "capability": "hand_on", "outcome": "ok"}, [0, 1]),
+        ("a2a_carried_calls_total", {"agent": "far", "capability": "refuse", "outcome": "error"}, [0, 1]),
+        ("a2a_carried_calls_total", {"agent": "far", "capability": "count", "outcome": "ok"}, [0, 1]),
+        ("a2a_errors_total", {"reason": "OTHER"}, [1, 0]),
+        ("a2a_rpcs_total", {"method": invoke, "code": "ABORTED"}, [1, 0]),
+        ("a2a_calls_in_flight", {}, [0, 0]),
+    ):
+        assert [total(node, name, **labels) for node in found] == counted, (name, labels)
 
 
 async def test_links_and_tries_are_counted(meet: Meet) -> None:

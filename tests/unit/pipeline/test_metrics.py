@@ -122,6 +122,29 @@ async def test_a_cancelled_call_is_no_error(house: House) -> None:
     assert house.count("a2a_rpcs_total", method=INVOKE, code="CANCELLED") == 2
 
 
+async def test_a_call_that_another_node_brings_is_counted_there(house: House) -> None:
+    """Whatever comes of it; here it is one of those that were brought, and nothing else."""
+    before = house.series()
+    brought = {"agent": "one", "capability": "say", "door": "peers"}
+    await house.call(fine, **brought)
+    await house.call(fine, **brought, method=STREAM, unary=False)
+    for failure in (Unauthenticated(), asyncio.CancelledError()):
+        with pytest.raises(type(failure)):
+            await house.call(failing(failure), **brought)
+    counted = {
+        outcome: house.count("a2a_carried_calls_total", **say(outcome)) for outcome in ("ok", "error", "cancelled")
+    }
+    assert counted == {"ok": 2, "error": 1, "cancelled": 1}
+    for outcome in counted:
+        assert house.count("a2a_agent_invocations_total", **say(outcome)) == 0
+    assert house.count("a2a_response_time_seconds_count", agent="one", capability="say") == 0
+    assert house.count("a2a_errors_total", reason="UNAUTHENTICATED") == 0
+    assert house.count("a2a_rpcs_total", method=INVOKE, code="OK") == 0
+    await house.call(fine, door="peers", method=WATCH)  # an RPC that a node makes itself
+    assert house.count("a2a_rpcs_total", method=WATCH, code="OK") == 1
+    assert house.series() > before
+
+
 async def test_calls_over_the_limit_count_for_their_agent(house: House) -> None:
     """And again among the errors."""
     limited = MeshError("slower")
@@ -166,9 +189,11 @@ async def test_agents_beyond_the_most_share_a_series_and_those_gone_make_room() 
         house = House(registry, directory, most=2)
         for name in ("one", "two"):
             await house.call(fine, agent=name, capability="say")
+        await house.call(fine, agent="one", capability="say", door="peers")
         await directory.reached((await registry.remove_agent("one"))[1])
         await house.call(fine, agent="three", capability="say")
         assert house.count("a2a_agent_invocations_total", **say("ok", "one")) == 0
+        assert house.count("a2a_carried_calls_total", **say("ok", "one")) == 0
         assert house.count("a2a_agent_invocations_total", **say("ok", "three")) == 1
         await house.call(fine, agent="nobody", capability="say")
         assert house.count("a2a_agent_invocations_total", agent="unknown", capability="unknown", outcome="ok") == 1
