@@ -20,6 +20,7 @@ from a2a_node.model.errors import (
     InvalidInput,
     MeshError,
     NodeDraining,
+    NodeLost,
     NodeUnreachable,
     PermissionDenied,
 )
@@ -40,6 +41,12 @@ PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's meta
 LOOKS = 4  # at a link without a sign before its node is taken for lost: a pause of this process counts as one look
 PEERS = "peers"  # the door that these calls come in at
 Write = Callable[[pb.LinkResponse], Awaitable[None]]
+Stop = Callable[[str, MeshError], bool]
+
+
+def nobody(call_id: str, failure: MeshError) -> bool:  # noqa: ARG001 - a call that nobody keeps books on
+    """No call runs under that id."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,10 @@ class Peer:
 class Arrivals:
     """Serves links; it opens once the layers are folded."""
 
-    def __init__(self, node_id: str, rules: Rules = DEFAULT) -> None:
+    def __init__(self, node_id: str, rules: Rules = DEFAULT, stop: Stop = nobody) -> None:
+        """`stop` ends a call by its id with that failure; False when it runs no more, or not yet."""
         self._node_id = node_id
-        self.rules = rules
+        self.rules, self._stop = rules, stop
         self._links: set[Arriving] = set()
         self._run: Proceed | None = None
         self._rest: Proceed | None = None
@@ -89,7 +97,7 @@ class Arrivals:
             raise PermissionDenied(str(peer.node), "peer:link", "only nodes carry calls; call the agent itself")
         if self._run is None or self._rest is None:
             raise NodeDraining(self._node_id)
-        link = Arriving(self.rules, (self._run, self._rest), peer, self._heirs)
+        link = Arriving(self.rules, (self._run, self._rest), peer, (self._heirs, self._stop))
         self._links.add(link)
         try:
             await link.run(self._node_id, requests, write)
@@ -100,8 +108,11 @@ class Arrivals:
 class Arriving:
     """One link of another node, and the calls that it has brought."""
 
-    def __init__(self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer, heirs: Heirs | None) -> None:
-        self.rules, self.layers, self.peer, self.heirs = rules, layers, peer, heirs
+    def __init__(
+        self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer, ends: tuple[Heirs | None, Stop]
+    ) -> None:
+        self.rules, self.layers, self.peer = rules, layers, peer
+        self.heirs, self._stop = ends
         self._unheard = 0  # looks since the last frame
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,7 +136,7 @@ class Arriving:
         for work in [*self._works.values()]:
             if (task := work.left()) is not None:
                 self._tasks.discard(task)
-            else:
+            elif not self._stop(work.call_id, NodeLost(work.call_id)):
                 work.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -180,6 +191,7 @@ class Work:
 
     def __init__(self, number: int, start: pb.LinkStart, link: Arriving) -> None:
         self._number, self._start, self._link = number, start, link
+        self.call_id = start.call_id
         self._credit = asyncio.Semaphore(start.output_credit or link.rules.credit)
         self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(link.rules.credit + 1)
         self._output: payload_pb2.Payload | None = None

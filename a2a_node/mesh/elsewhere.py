@@ -1,7 +1,8 @@
 """Calls by their ids, wherever in the mesh they are: this node's own, and then those of all other nodes.
 
-An id tells nothing of its node. Nodes are asked all at once when somebody wants to know, which is seldom, rather than
-every call written to a store.
+An id that a node has made names it, so that this one is asked, and its calls are lost with it. Of an id that a client
+has chosen nothing is known: nodes are asked all at once when somebody wants to know, which is seldom, rather than every
+call written to a store.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from a2a_node.client.connection import Rpc
 from a2a_node.client.records import to_record
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import CallRecord
-from a2a_node.model.errors import CallNotFound, MeshError
+from a2a_node.model.call_ids import CallIds, is_of
+from a2a_node.model.errors import CallNotFound, MeshError, NodeLost
 from a2a_node.model.nodes import Node, NodeStatus
 from a2amesh.v1 import peer_service_pb2 as pb
 
@@ -25,6 +27,7 @@ R = TypeVar("R", bound=Message)
 Answer = pb.FindCallResponse | pb.EndCallResponse
 FIND = Rpc("PeerService/FindCall", pb.FindCallRequest, pb.FindCallResponse)
 END = Rpc("PeerService/EndCall", pb.EndCallRequest, pb.EndCallResponse)
+Ask = Callable[[str], Awaitable[Answer]]
 AT_ONCE = 32  # nodes that are asked at a time
 
 
@@ -43,21 +46,19 @@ class Asks(Protocol):
 
 
 class Elsewhere:
-    """Finds and ends calls of the whole mesh."""
+    """Finds and ends calls of the whole mesh; `names` are this node's id and the ids that it makes."""
 
-    def __init__(self, node_id: str, calls: Calls, directory: Knows, peers: Asks) -> None:
-        self._node_id = node_id
-        self._calls = calls
-        self._directory = directory
-        self._peers = peers
+    def __init__(self, calls: Calls, directory: Knows, peers: Asks, names: tuple[str, CallIds]) -> None:
+        self._calls, self._directory, self._peers = calls, directory, peers
+        self._node_id, self._ids = names
 
     async def get(self, call_id: str) -> CallRecord:
-        """What is known of a call; CallNotFound, or why a node that may know it does not answer."""
+        """What is known of a call; CallNotFound, NodeLost, or why a node that may know it does not answer."""
         own = self._own(call_id)
         if own is not None and not own.carried:
             return own
         request = pb.FindCallRequest(call_id=call_id)
-        return self._best(call_id, own, await self._asked(lambda node: self._peers.ask(node, FIND, request)))
+        return self._best(call_id, own, await self._asked(call_id, lambda node: self._peers.ask(node, FIND, request)))
 
     async def cancel(self, call_id: str, why: str) -> CallRecord:
         """End a running call and wait until it has ended, where it came into the mesh; errors as with `get`."""
@@ -65,7 +66,7 @@ class Elsewhere:
         if own is not None and not own.carried:
             return await self._calls.cancel(call_id, why)
         request = pb.EndCallRequest(call_id=call_id, reason=why)
-        found = await self._asked(lambda node: self._peers.ask(node, END, request))
+        found = await self._asked(call_id, lambda node: self._peers.ask(node, END, request))
         return self._best(call_id, await self._calls.cancel(call_id, why) if own is not None else None, found)
 
     def _own(self, call_id: str) -> CallRecord | None:
@@ -74,20 +75,18 @@ class Elsewhere:
         except CallNotFound:
             return None
 
-    async def _asked(self, ask: Callable[[str], Awaitable[Answer]]) -> Sequence[Answer | MeshError]:
-        """What each of the other nodes says; silence of nodes that are in doubt is no answer."""
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def one(node: Node) -> Answer | MeshError | None:
-            async with turns:
-                try:
-                    return await ask(node.id)
-                except MeshError as failure:
-                    return None if node.status is NodeStatus.SUSPECT else failure
-
+    async def _asked(self, call_id: str, ask: Ask) -> Sequence[Answer | MeshError]:
+        """What the node says that made the id; where that does not know the call, what each of the other nodes says."""
         others = [node for node in self._directory.nodes() if node.id != self._node_id]
         present = [node for node in others if node.status is not NodeStatus.GONE]
-        return [answer for answer in await asyncio.gather(*map(one, present)) if answer is not None]
+        makers = [node for node in present if is_of(call_id, node.id)]
+        heard = await _all(makers, ask)
+        if any(_knows(answer) for answer in heard):
+            return heard
+        rest = [node for node in present if node not in makers]
+        doubtful = {node.id for node in rest if node.status is NodeStatus.SUSPECT}
+        said = zip(rest, await _all(rest, ask), strict=True)
+        return [*heard, *(one for node, one in said if not (isinstance(one, MeshError) and node.id in doubtful))]
 
     def _best(self, call_id: str, own: CallRecord | None, answers: Sequence[Answer | MeshError]) -> CallRecord:
         """The word of the node at which the call came in, or else of one that has served it."""
@@ -98,4 +97,30 @@ class Elsewhere:
                 return to_record(answer.call)
         if own is not None:
             return own
+        if self._lost(call_id) or any(answer.lost for answer in heard):
+            raise NodeLost(call_id)
         raise silent[0] if silent else CallNotFound(call_id)
+
+    def _lost(self, call_id: str) -> bool:
+        """Whether the node that made the id is gone, or is another process by now."""
+        gone = [node for node in self._directory.nodes() if node.status is NodeStatus.GONE]
+        return self._ids.outlived(call_id) or any(is_of(call_id, node.id) for node in gone)
+
+
+async def _all(nodes: Sequence[Node], ask: Ask) -> Sequence[Answer | MeshError]:
+    """What each of them says."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(node: Node) -> Answer | MeshError:
+        async with turns:
+            try:
+                return await ask(node.id)
+            except MeshError as failure:
+                return failure
+
+    return await asyncio.gather(*map(one, nodes))
+
+
+def _knows(answer: Answer | MeshError) -> bool:
+    """Whether that is the last word."""
+    return not isinstance(answer, MeshError) and answer.HasField("call") and not answer.carried

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from a2a_node.model.budget import checked_amounts
 from a2a_node.model.call import Call, Once, Proceed, Reply, Terms
 from a2a_node.model.errors import AgentProtocol, NodeDraining
-from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import Principal
 from a2a_node.model.trace import BAGGAGE
@@ -23,7 +22,9 @@ AHEAD = 16
 class Inside:
     """The node's own Caller; it opens once the layers are folded."""
 
-    def __init__(self, node_id: str) -> None:
+    def __init__(self, node_id: str, fresh: Callable[[], str]) -> None:
+        """`fresh` makes the ids of the calls."""
+        self._fresh = fresh
         self._principal = Principal("node", node_id)
         self._node_id = node_id
         self._run: Proceed | None = None
@@ -81,7 +82,7 @@ class Inside:
                 peer_of=lambda: "inside",
                 time_left=terms.time_left,
                 unary=rpc == "Invoke",
-                id=fresh_uuid(),
+                id=self._fresh(),
                 agent=agent,
                 capability=capability,
                 principal=self._principal,

@@ -31,6 +31,7 @@ from a2a_node.mesh.registrar import Registrar
 from a2a_node.mesh.retry import Retry
 from a2a_node.mesh.returning import Returning
 from a2a_node.mesh.writers import Writers
+from a2a_node.model.call_ids import CallIds
 from a2a_node.model.nodes import Node as NodeRow
 from a2a_node.model.principal import Principal, checked_principal
 from a2a_node.node import doors, stores
@@ -103,9 +104,9 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         audited = await house.enter_async_context(auditing(settings, kept.audit, name))
         people = People({key: DEVELOPER}, decisions.roots, directory.owner_of)
         known = await house.enter_async_context(knowing(settings, name, kept.keys, people))
-        calls, traffic, lookups = Calls(), Traffic(registry, directory), Lookups()
-        draining, inside = Draining(name, calls, settings.drain), Inside(name)
-        arrivals = Arrivals(name, link_rules(settings))
+        calls, ids, traffic, lookups = Calls(), CallIds(name), Traffic(registry, directory), Lookups()
+        draining, inside = Draining(name, calls, settings.drain), Inside(name, ids.fresh)
+        arrivals = Arrivals(name, link_rules(settings), calls.stop)
         away = proof(seals, known.peers, settings.payload_limit)
         carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside, away)))
         limits = await house.enter_async_context(limited(settings, kept, directory, name))
@@ -162,10 +163,10 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
 
         services: list[Service] = [
             AgentService(
-                outgoing, Elsewhere(name, calls, directory, carriers.peers), returning, settings.payload_limit
+                outgoing, Elsewhere(calls, directory, carriers.peers, (name, ids)), returning, settings.payload_limit
             ),
             AgentHostService(carriers.attached),
-            PeerService(arrivals, calls),
+            PeerService(arrivals, calls, ids),
             RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),
             SessionService(kept.sessions),
             CacheService(kept.values, kept.topics),
@@ -202,7 +203,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
                 *of_limits(limits.limiter),
             ),
         )
-        rooms = (incoming, outgoing, traffic, standing, figures, known.peers)
+        rooms = (incoming, outgoing, traffic, standing, figures, known.peers, ids)
         await house.enter_async_context(doors.opened(settings, ports, services, rooms))
         addresses = (doors.place(settings.host, ports.grpc), doors.place(settings.http_host, ports.http))
         yield Node(name, *addresses, key_file, draining, standing, carriers.attached)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from a2a_node.model.call import Proceed
+from a2a_node.model.call_ids import CallIds
 from a2a_node.model.errors import SettingInvalid
 from a2a_node.model.proxied import PROXIED
 from a2a_node.node.tls import PeerTls, clients_certificates, server_credentials
 from a2a_node.pipeline.metrics import Traffic
 from a2a_node.pipeline.proxy import Proxy
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving, standard_handlers
-from a2a_node.services.agent import QUESTIONS
+from a2a_node.services.agent import questions
 from a2a_node.services.standard import standard_services
 from a2a_node.services.standing import Standing
 from a2a_node.services.targets import TARGETS
@@ -23,7 +24,7 @@ from a2a_node.settings import Settings
 from a2a_node.web import app as web
 from a2a_node.web.figures import Figures
 
-Rooms = tuple[Proceed, Proceed, Traffic, Standing, Figures, PeerTls]
+Rooms = tuple[Proceed, Proceed, Traffic, Standing, Figures, PeerTls, CallIds]
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
@@ -45,8 +46,10 @@ class Ports:
 @asynccontextmanager
 async def opened(settings: Settings, ports: Ports, services: Sequence[Service], rooms: Rooms) -> AsyncIterator[None]:
     """HTTP first, so that whoever waits for gRPC finds both."""
-    incoming, outgoing, traffic, standing, figures, peers = rooms
-    front = Front(incoming, {**QUESTIONS, **TARGETS}, Proxy(incoming, outgoing, settings.payload_limit))
+    incoming, outgoing, traffic, standing, figures, peers, ids = rooms
+    front = Front(
+        incoming, {**questions(ids.fresh), **TARGETS}, Proxy(incoming, outgoing, ids.fresh, settings.payload_limit)
+    )
     handlers = handlers_of(services, front)
     for register in standard_services(standing.health, [service.descriptor.full_name for service in services]):
         handlers |= standard_handlers(register, front)

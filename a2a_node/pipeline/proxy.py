@@ -7,13 +7,14 @@ more and the agent ends the call, as HTTP/2 has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 from a2a_node.core.rpc import Rpc
 from a2a_node.core.server import Choice, Method, Stream
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import InvalidInput, MeshError, PayloadTooLarge
-from a2a_node.model.names import checked_name, fresh_uuid
+from a2a_node.model.names import checked_name
 from a2a_node.model.payload import Payload
 from a2a_node.model.proxied import PROXIED, RAW, Entries, Proxied, is_method
 from a2a_node.pipeline.rpcs import opened, refuse, refusing
@@ -24,10 +25,13 @@ RESERVED = "a2amesh."  # services of that package are the node's own, also those
 
 
 class Proxy:
-    """Takes RPCs that name an agent through `run`, the folded incoming layers, to `outgoing`, those to an agent."""
+    """Takes RPCs that name an agent through `run`, the folded incoming layers, to `outgoing`, those to an agent.
 
-    def __init__(self, run: Proceed, outgoing: Proceed, payload_limit: int) -> None:
-        self._run, self._outgoing, self._limit = run, outgoing, payload_limit
+    `fresh` makes the ids of the calls.
+    """
+
+    def __init__(self, run: Proceed, outgoing: Proceed, fresh: Callable[[], str], payload_limit: int) -> None:
+        self._run, self._outgoing, self._fresh, self._limit = run, outgoing, fresh, payload_limit
         self.stream = Stream(self.serve)
 
     def or_else(self, own: Method) -> Choice:
@@ -48,7 +52,7 @@ class Proxy:
             await rpc.send(_checked(payload.body, self._limit))
 
         call, proxied = opened(rpc, rest), Proxied(onward(rpc.metadata), begin)
-        call.method, call.proxied = PROXIED, proxied
+        call.id, call.method, call.proxied = self._fresh(), PROXIED, proxied
         try:
             _ask(rpc.method, call)
             await self._run(call)
@@ -83,7 +87,7 @@ def _passes(rpc: Rpc) -> bool:
 
 def _ask(method: str, call: Call) -> None:
     """Tell the call what is asked."""
-    call.id, call.capability = fresh_uuid(), method[1:]
+    call.capability = method[1:]
     try:
         call.agent = checked_name(AGENT, call.metadata[AGENT])
     except MeshError as failure:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol
 
 from a2a_node.mesh.returning import Returning
 from a2a_node.model.budget import checked_amounts
 from a2a_node.model.call import Call, CallRecord, Once, Proceed
 from a2a_node.model.errors import AgentProtocol, CallNotFound, InvalidInput, MeshError
-from a2a_node.model.names import checked_name, checked_text, checked_uuid, fresh_uuid
+from a2a_node.model.names import checked_name, checked_text, checked_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.state import Gap
 from a2a_node.model.streams import StreamEvent
@@ -163,7 +164,7 @@ class _Answer:
         return self._message
 
 
-def _asked(request: Opening, call: Call) -> None:
+def _asked(fresh: Callable[[], str], request: Opening, call: Call) -> None:
     """Tell the layers what is asked, before any of them runs."""
     _refuse_unserved(request)
     if isinstance(request, pb.InvokeStreamRequest):
@@ -173,7 +174,7 @@ def _asked(request: Opening, call: Call) -> None:
         call.resumable = request.resumable if request.HasField("resumable") else True
     call.agent = checked_name("agent", request.agent)
     call.capability = checked_name("capability", request.capability) if request.capability else ""
-    call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh_uuid()
+    call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh()
     call.unary = isinstance(request, pb.InvokeRequest)
     call.payload_bytes = 0 if isinstance(request, pb.ConverseOpen) else request.input.ByteSize()
     if request.budget:
@@ -200,20 +201,23 @@ def _asked_to_read_on(request: pb.InvokeStreamRequest, call: Call) -> None:
     call.resumes, call.endless = position.after_sequence, True
 
 
-def _asked_to_converse(request: pb.ConverseRequest | None, call: Call) -> None:
+def _asked_to_converse(fresh: Callable[[], str], request: pb.ConverseRequest | None, call: Call) -> None:
     if request is None or request.WhichOneof("frame") != "open":
         raise InvalidInput("open", "is required as the first frame")
-    _asked(request.open, call)
+    _asked(fresh, request.open, call)
 
 
 def _asked_about(request: pb.GetCallRequest | pb.CancelCallRequest, call: Call) -> None:
     call.about = checked_uuid("call_id", request.call_id)
 
 
-QUESTIONS: Mapping[str, Callable[..., None]] = {
-    f"/{DESCRIPTOR.full_name}/Invoke": _asked,
-    f"/{DESCRIPTOR.full_name}/InvokeStream": _asked,
-    f"/{DESCRIPTOR.full_name}/Converse": _asked_to_converse,
-    f"/{DESCRIPTOR.full_name}/GetCall": _asked_about,
-    f"/{DESCRIPTOR.full_name}/CancelCall": _asked_about,
-}
+def questions(fresh: Callable[[], str]) -> Mapping[str, Callable[..., None]]:
+    """What tells the layers what is asked, by the RPC; `fresh` makes the ids of calls whose callers name none."""
+    service = f"/{DESCRIPTOR.full_name}"
+    return {
+        f"{service}/Invoke": partial(_asked, fresh),
+        f"{service}/InvokeStream": partial(_asked, fresh),
+        f"{service}/Converse": partial(_asked_to_converse, fresh),
+        f"{service}/GetCall": _asked_about,
+        f"{service}/CancelCall": _asked_about,
+    }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from a2a_node.mesh.arrivals import Arrivals, Peer
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call
+from a2a_node.model.call_ids import CallIds
 from a2a_node.model.errors import CallNotFound
 from a2a_node.model.names import checked_text, checked_uuid
 from a2a_node.wire.calls import from_record
@@ -18,9 +19,8 @@ class PeerService:
 
     descriptor = pb.DESCRIPTOR.services_by_name["PeerService"]
 
-    def __init__(self, arrivals: Arrivals, calls: Calls) -> None:
-        self._arrivals = arrivals
-        self._calls = calls
+    def __init__(self, arrivals: Arrivals, calls: Calls, ids: CallIds) -> None:
+        self._arrivals, self._calls, self._ids = arrivals, calls, ids
 
     async def link(
         self,
@@ -37,7 +37,7 @@ class PeerService:
         try:
             record = self._calls.get(call_id)
         except CallNotFound:
-            return pb.FindCallResponse()
+            return pb.FindCallResponse(lost=self._ids.outlived(call_id))
         return pb.FindCallResponse(call=from_record(record), carried=record.carried)
 
     async def end_call(self, request: pb.EndCallRequest, _: Call) -> pb.EndCallResponse:
@@ -46,5 +46,5 @@ class PeerService:
         try:
             record = await self._calls.cancel(call_id, checked_text("reason", request.reason, 500))
         except CallNotFound:
-            return pb.EndCallResponse()
+            return pb.EndCallResponse(lost=self._ids.outlived(call_id))
         return pb.EndCallResponse(call=from_record(record), carried=record.carried)

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from a2a_node.client.connection import Rpc
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.elsewhere import Elsewhere
+from a2a_node.model.call_ids import CallIds
 from a2a_node.model.errors import NodeNotFound
 from a2a_node.model.nodes import Node
 
@@ -31,4 +32,4 @@ class Alone:
 
 def alone(calls: Calls) -> Elsewhere:
     """The calls of a node that is alone."""
-    return Elsewhere("alone", calls, Alone(), Alone())
+    return Elsewhere(calls, Alone(), Alone(), ("alone", CallIds("alone")))

@@ -19,12 +19,13 @@ from a2a_node.mesh.returning import Returning
 from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, folded
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
-from a2a_node.services.agent import QUESTIONS, AgentService
+from a2a_node.services.agent import AgentService, questions
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.cache import CacheService
 from a2a_node.services.registry import RegistryService
@@ -70,7 +71,7 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         outgoing = folded([resolve(directory), calls.track, balance.layer], leaf)
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
         envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()), lambda _: None)
-        front = Front(folded([envelopes.check, auth(keys)], _rest), QUESTIONS)
+        front = Front(folded([envelopes.check, auth(keys)], _rest), questions(fresh_uuid))
 
         async def drain(_: float | None) -> None:
             await directory.reached(await registry.set_status(NODE, NodeStatus.DRAINING))

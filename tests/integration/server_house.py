@@ -17,11 +17,12 @@ from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.returning import Returning
 from a2a_node.model.call import Call, folded
 from a2a_node.model.errors import MeshError
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
-from a2a_node.services.agent import QUESTIONS, AgentService
+from a2a_node.services.agent import AgentService, questions
 from a2a_node.services.standard import Health, standard_services
 from a2a_node.testing import MemoryStreams, OneSecret
 from a2a_node.wire.errors import DETAILS_KEY, from_status
@@ -110,7 +111,7 @@ async def house() -> AsyncIterator[House]:
     async def rest(call: Call) -> None:
         await call.rest(call)
 
-    front = Front(folded(layers, rest), QUESTIONS)
+    front = Front(folded(layers, rest), questions(fresh_uuid))
     health = Health(["a2amesh.v1.AgentService"])
     handlers = handlers_of([AgentService(outgoing, alone(calls), Returning(MemoryStreams(), calls, 15), LIMIT)], front)
     for register in standard_services(health, ["a2amesh.v1.AgentService"]):

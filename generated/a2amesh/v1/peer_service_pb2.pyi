@@ -456,8 +456,11 @@ class FindCallResponse(_message.Message):
 
     CALL_FIELD_NUMBER: _builtins.int
     CARRIED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     carried: _builtins.bool
     """Carried says that the call came here from another node, which knows it better."""
+    lost: _builtins.bool
+    """Lost says that an earlier process of this node has made the id, so that what was known of the call is gone."""
     @_builtins.property
     def call(self) -> _agent_service_pb2.Call:
         """Call is the call as it is now; absent when this node does not know it."""
@@ -467,10 +470,11 @@ class FindCallResponse(_message.Message):
         *,
         call: _agent_service_pb2.Call | None = ...,
         carried: _builtins.bool = ...,
+        lost: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "carried", b"carried"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "carried", b"carried", "lost", b"lost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,8 +514,11 @@ class EndCallResponse(_message.Message):
 
     CALL_FIELD_NUMBER: _builtins.int
     CARRIED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     carried: _builtins.bool
     """Carried says that the call came here from another node, which knows it better."""
+    lost: _builtins.bool
+    """Lost says that an earlier process of this node has made the id, so that what was known of the call is gone."""
     @_builtins.property
     def call(self) -> _agent_service_pb2.Call:
         """Call is the call as it is now; absent when this node does not know it."""
@@ -521,10 +528,11 @@ class EndCallResponse(_message.Message):
         *,
         call: _agent_service_pb2.Call | None = ...,
         carried: _builtins.bool = ...,
+        lost: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "carried", b"carried"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "carried", b"carried", "lost", b"lost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,7 +64,9 @@ type AgentServiceClient interface {
 	CancelCall(ctx context.Context, in *CancelCallRequest, opts ...grpc.CallOption) (*CancelCallResponse, error)
 	// GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
 	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
-	// Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+	// Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
+	// id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
+	// until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 }
 
@@ -176,7 +178,9 @@ type AgentServiceServer interface {
 	CancelCall(context.Context, *CancelCallRequest) (*CancelCallResponse, error)
 	// GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
 	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
-	// Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+	// Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
+	// id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
+	// until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	mustEmbedUnimplementedAgentServiceServer()
 }

@@ -1038,7 +1038,9 @@ type FindCallResponse struct {
 	// Call is the call as it is now; absent when this node does not know it.
 	Call *Call `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Carried says that the call came here from another node, which knows it better.
-	Carried       bool `protobuf:"varint,2,opt,name=carried,proto3" json:"carried,omitempty"`
+	Carried bool `protobuf:"varint,2,opt,name=carried,proto3" json:"carried,omitempty"`
+	// Lost says that an earlier process of this node has made the id, so that what was known of the call is gone.
+	Lost          bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1085,13 @@ func (x *FindCallResponse) GetCall() *Call {
 func (x *FindCallResponse) GetCarried() bool {
 	if x != nil {
 		return x.Carried
+	}
+	return false
+}
+
+func (x *FindCallResponse) GetLost() bool {
+	if x != nil {
+		return x.Lost
 	}
 	return false
 }
@@ -1148,7 +1157,9 @@ type EndCallResponse struct {
 	// Call is the call as it is now; absent when this node does not know it.
 	Call *Call `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Carried says that the call came here from another node, which knows it better.
-	Carried       bool `protobuf:"varint,2,opt,name=carried,proto3" json:"carried,omitempty"`
+	Carried bool `protobuf:"varint,2,opt,name=carried,proto3" json:"carried,omitempty"`
+	// Lost says that an earlier process of this node has made the id, so that what was known of the call is gone.
+	Lost          bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1193,6 +1204,13 @@ func (x *EndCallResponse) GetCall() *Call {
 func (x *EndCallResponse) GetCarried() bool {
 	if x != nil {
 		return x.Carried
+	}
+	return false
+}
+
+func (x *EndCallResponse) GetLost() bool {
+	if x != nil {
+		return x.Lost
 	}
 	return false
 }
@@ -1267,16 +1285,18 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\adetails\x18\x03 \x01(\fR\adetails\x12\x1c\n" +
 	"\tunstarted\x18\x04 \x01(\bR\tunstarted\"*\n" +
 	"\x0fFindCallRequest\x12\x17\n" +
-	"\acall_id\x18\x01 \x01(\tR\x06callId\"R\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\"f\n" +
 	"\x10FindCallResponse\x12$\n" +
 	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\x12\x18\n" +
-	"\acarried\x18\x02 \x01(\bR\acarried\"A\n" +
+	"\acarried\x18\x02 \x01(\bR\acarried\x12\x12\n" +
+	"\x04lost\x18\x03 \x01(\bR\x04lost\"A\n" +
 	"\x0eEndCallRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"Q\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"e\n" +
 	"\x0fEndCallResponse\x12$\n" +
 	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\x12\x18\n" +
-	"\acarried\x18\x02 \x01(\bR\acarried2\xd7\x01\n" +
+	"\acarried\x18\x02 \x01(\bR\acarried\x12\x12\n" +
+	"\x04lost\x18\x03 \x01(\bR\x04lost2\xd7\x01\n" +
 	"\vPeerService\x12=\n" +
 	"\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x010\x01\x12E\n" +
 	"\bFindCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12B\n" +

@@ -3424,7 +3424,9 @@ export const AgentServiceService = {
   /**
    * GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
    * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
-   * Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+   * Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
+   * id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
+   * until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
    */
   getCall: {
     path: "/a2amesh.v1.AgentService/GetCall" as const,
@@ -3463,7 +3465,9 @@ export interface AgentServiceServer extends UntypedServiceImplementation {
   /**
    * GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
    * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
-   * Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+   * Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
+   * id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
+   * until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
    */
   getCall: handleUnaryCall<GetCallRequest, GetCallResponse>;
 }
@@ -3532,7 +3536,9 @@ export interface AgentServiceClient extends Client {
   /**
    * GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
    * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
-   * Of other calls the node that they came to knows the last 4,096, and a call whose node died is forgotten.
+   * Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
+   * id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
+   * until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
    */
   getCall(
     request: GetCallRequest,

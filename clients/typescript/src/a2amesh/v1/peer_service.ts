@@ -199,6 +199,8 @@ export interface FindCallResponse {
     | undefined;
   /** Carried says that the call came here from another node, which knows it better. */
   carried: boolean;
+  /** Lost says that an earlier process of this node has made the id, so that what was known of the call is gone. */
+  lost: boolean;
 }
 
 /** EndCallRequest names the call to end. */
@@ -217,6 +219,8 @@ export interface EndCallResponse {
     | undefined;
   /** Carried says that the call came here from another node, which knows it better. */
   carried: boolean;
+  /** Lost says that an earlier process of this node has made the id, so that what was known of the call is gone. */
+  lost: boolean;
 }
 
 function createBaseLinkRequest(): LinkRequest {
@@ -1720,7 +1724,7 @@ export const FindCallRequest: MessageFns<FindCallRequest> = {
 };
 
 function createBaseFindCallResponse(): FindCallResponse {
-  return { call: undefined, carried: false };
+  return { call: undefined, carried: false, lost: false };
 }
 
 export const FindCallResponse: MessageFns<FindCallResponse> = {
@@ -1730,6 +1734,9 @@ export const FindCallResponse: MessageFns<FindCallResponse> = {
     }
     if (message.carried !== false) {
       writer.uint32(16).bool(message.carried);
+    }
+    if (message.lost !== false) {
+      writer.uint32(24).bool(message.lost);
     }
     return writer;
   },
@@ -1763,6 +1770,14 @@ export const FindCallResponse: MessageFns<FindCallResponse> = {
             message.carried = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lost = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1779,6 +1794,7 @@ export const FindCallResponse: MessageFns<FindCallResponse> = {
     return {
       call: isSet(object.call) ? Call.fromJSON(object.call) : undefined,
       carried: isSet(object.carried) ? globalThis.Boolean(object.carried) : false,
+      lost: isSet(object.lost) ? globalThis.Boolean(object.lost) : false,
     };
   },
 
@@ -1790,6 +1806,9 @@ export const FindCallResponse: MessageFns<FindCallResponse> = {
     if (message.carried !== false) {
       obj.carried = message.carried;
     }
+    if (message.lost !== false) {
+      obj.lost = message.lost;
+    }
     return obj;
   },
 
@@ -1800,6 +1819,7 @@ export const FindCallResponse: MessageFns<FindCallResponse> = {
     const message = createBaseFindCallResponse();
     message.call = (object.call !== undefined && object.call !== null) ? Call.fromPartial(object.call) : undefined;
     message.carried = object.carried ?? false;
+    message.lost = object.lost ?? false;
     return message;
   },
 };
@@ -1894,7 +1914,7 @@ export const EndCallRequest: MessageFns<EndCallRequest> = {
 };
 
 function createBaseEndCallResponse(): EndCallResponse {
-  return { call: undefined, carried: false };
+  return { call: undefined, carried: false, lost: false };
 }
 
 export const EndCallResponse: MessageFns<EndCallResponse> = {
@@ -1904,6 +1924,9 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
     }
     if (message.carried !== false) {
       writer.uint32(16).bool(message.carried);
+    }
+    if (message.lost !== false) {
+      writer.uint32(24).bool(message.lost);
     }
     return writer;
   },
@@ -1937,6 +1960,14 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
             message.carried = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lost = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1953,6 +1984,7 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
     return {
       call: isSet(object.call) ? Call.fromJSON(object.call) : undefined,
       carried: isSet(object.carried) ? globalThis.Boolean(object.carried) : false,
+      lost: isSet(object.lost) ? globalThis.Boolean(object.lost) : false,
     };
   },
 
@@ -1964,6 +1996,9 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
     if (message.carried !== false) {
       obj.carried = message.carried;
     }
+    if (message.lost !== false) {
+      obj.lost = message.lost;
+    }
     return obj;
   },
 
@@ -1974,6 +2009,7 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
     const message = createBaseEndCallResponse();
     message.call = (object.call !== undefined && object.call !== null) ? Call.fromPartial(object.call) : undefined;
     message.carried = object.carried ?? false;
+    message.lost = object.lost ?? false;
     return message;
   },
 };
