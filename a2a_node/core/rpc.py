@@ -21,20 +21,19 @@ from a2a_node.core.library import (
     send_message,
     send_status,
 )
+from a2a_node.core.messages import Messages, settle
 
 OK, CANCELLED, INTERNAL = 0, 1, 13  # of gRPC's status codes
 TURNS, PARTING = 3, 0.002  # of the loop; seconds: in which a client's leaving is heard after the end of its messages
 
 
-class Rpc:
+class Rpc(Messages):
     """An RPC in the hands of one task; `ended` is told once the C core has let go of it."""
 
-    __slots__ = (
-        "_asked", "_call", "_deadline", "_ended", "_heard", "_here", "_left", "_message", "_opened", "_sending",
-        "_waiter", "_watched", "door", "metadata", "method", "over", "task",
-    )  # fmt: skip
+    __slots__ = ("_call", "_deadline", "_ended", "_left", "_watched", "door", "metadata", "method", "over", "task")
 
     def __init__(self, event: Event, door: str, ended: Callable[[Rpc], None]) -> None:
+        super().__init__()
         self.method = event.call_details.method.decode()
         self.metadata = event.invocation_metadata
         self.door = door
@@ -43,11 +42,7 @@ class Rpc:
         self._call: CoreCall | None = event.call
         self._deadline = event.call_details.deadline
         self._ended = ended
-        self._message: bytes | None = None
-        self._heard = 0  # messages of a stream
-        self._waiter: asyncio.Future[None] | None = None
-        self._sending: asyncio.Lock | None = None
-        self._asked = self._here = self._left = self._opened = self._watched = False
+        self._left = self._watched = False
 
     @property
     def time_left(self) -> float | None:
@@ -75,37 +70,23 @@ class Rpc:
 
     async def receive(self) -> bytes | None:
         """The next message of the client, None once there are no more; CancelledError when it has left before."""
-        if not self._asked:
-            self._ask()
-        if not self._here:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        message = self._message
+        message = await super().receive()
         if message is None:
             await self._stayed()
-        else:
-            self._heard += 1
-            self._ask()  # one message is read ahead, and no more
         return message
 
     async def begin(self, initial: Metadata) -> None:
         """Send the initial metadata, before any message; without it goes with the first message, or the end."""
         sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._start((send_initial_metadata(initial, 0),), partial(_settle, sent))
+        self._start((send_initial_metadata(initial, 0),), partial(settle, sent))
         self._opened = True
         if not await sent:
             raise asyncio.CancelledError  # as with `send`
 
     async def send(self, message: bytes) -> None:
         """Send a message; returns when the connection took it, so that a slow reader slows the writer."""
-        if self._sending is None:
-            self._sending = asyncio.Lock()  # the C core takes one message at a time
-        async with self._sending:
-            sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            self._start((*self._opening(), send_message(message, 0)), partial(_settle, sent))
-            self._opened = True
-            if not await sent:
-                raise asyncio.CancelledError  # the client is gone; the task hears so in a moment
+        if not await self.sent(message):
+            raise asyncio.CancelledError  # the client is gone; the task hears so in a moment
 
     def end(
         self, code: int = OK, details: str = "", trailing: Metadata | None = None, message: bytes | None = None
@@ -124,9 +105,6 @@ class Rpc:
         """Let go of an RPC whose task does not end; whatever it still does is cancelled."""
         self._call = None
 
-    def _opening(self) -> tuple[Operation, ...]:
-        return () if self._opened else (send_initial_metadata(None, 0),)
-
     async def _stayed(self) -> None:
         """Tell the end of a client's messages from its leaving, of which the C core speaks a moment later.
 
@@ -138,15 +116,6 @@ class Rpc:
             if self._left:
                 raise asyncio.CancelledError
 
-    def _ask(self) -> None:
-        self._asked, self._here = True, False
-        self._start((receive_message(0),), self._received)
-
-    def _received(self, event: Event) -> None:
-        self._message, self._here = event.batch_operations[0].message(), True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def _closed(self, event: Event) -> None:
         self._left = event.batch_operations[0].cancelled()
         if self._left and self.task is not None and not self.over:
@@ -156,14 +125,10 @@ class Rpc:
         self._call = None
         self._ended(self)
 
-    def _start(self, operations: Sequence[Operation], tag: Tag) -> None:
+    def _start(self, operations: Sequence[Operation], tag: Tag) -> bool:
         if self._call is None:
             raise asyncio.CancelledError
         refused = self._call.start_server_batch(operations, tag)
         if refused:
             raise RuntimeError(f"the C core refused a batch of {self.method} with error {refused}")
-
-
-def _settle(sent: asyncio.Future[bool], event: Event) -> None:
-    if not sent.done():  # whoever sent it may have been cancelled meanwhile
-        sent.set_result(event.success)
+        return True

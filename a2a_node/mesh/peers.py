@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, Self, TypeVar
 
-import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from a2a_node.client.connection import Rpc
-from a2a_node.client.sending import write
+from a2a_node.core.client import Channel, Failed, Status, Stream
 from a2a_node.mesh.background import background
 from a2a_node.mesh.breaker import Breaker
 from a2a_node.mesh.link import DEFAULT, Link, Rules
@@ -28,7 +27,6 @@ from a2amesh.v1 import peer_service_pb2 as pb
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
 TIDY = 5.0  # seconds between looks for links that nobody needs
-Stream = grpc.aio.StreamStreamCall[pb.LinkRequest, pb.LinkResponse]
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
@@ -46,7 +44,7 @@ class Proof:
 
     sealed: Callable[[Call, str], bytes]
     """The envelope of a call, sealed for a node."""
-    dial: Callable[[str, str], grpc.aio.Channel]
+    dial: Callable[[str, str], Channel]
     """A channel to a node, by its id, at an address."""
 
 
@@ -59,7 +57,7 @@ class Peers:
         self._rules = rules
         self._links: dict[str, Link] = {}  # by the ids of the nodes
         self._breakers: dict[str, Breaker] = {}
-        self._channels: dict[Link, grpc.aio.Channel] = {}
+        self._channels: dict[Link, Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -103,13 +101,11 @@ class Peers:
         """One request to a node itself, one response, in short time; NodeUnreachable, or what the node refuses."""
         link = self._link(node_id)
         await link.ready()
-        method: grpc.aio.UnaryUnaryMultiCallable[Q, R] = self._channels[link].unary_unary(
-            rpc.path, rpc.request.SerializeToString, rpc.response.FromString
-        )
+        channel, patience = self._channels[link], self._rules.patience
         try:
-            return await method(request, timeout=self._rules.patience)
-        except grpc.aio.AioRpcError as failure:
-            raise named(failure, link.address) from None
+            return rpc.response.FromString(await channel.ask(rpc.path, request.SerializeToString(), patience))
+        except Failed as failure:
+            raise named(failure.status, link.address) from None
 
     async def tend(self) -> None:
         """Close links that nobody needs, for ever."""
@@ -174,39 +170,45 @@ class Peers:
             del self._channels[link]
             await channel.close()
 
-    async def _run(self, link: Link, channel: grpc.aio.Channel) -> None:
-        method: grpc.aio.StreamStreamMultiCallable[pb.LinkRequest, pb.LinkResponse] = channel.stream_stream(
-            f"/{SERVICE}/Link", pb.LinkRequest.SerializeToString, pb.LinkResponse.FromString
-        )
-        rpc = method()
+    async def _run(self, link: Link, channel: Channel) -> None:
+        stream = channel.stream(f"/{SERVICE}/Link")
         try:
-            await link.run(_Stream(rpc, link.address))
+            await link.run(_Wire(stream, link.address))
         finally:
-            rpc.cancel()
+            stream.cancel()
 
 
-class _Stream:
-    """The stream of a link as gRPC has it."""
+class _Wire:
+    """The stream of a link, as frames."""
 
-    def __init__(self, rpc: Stream, address: str) -> None:
-        self._rpc, self._address = rpc, address
+    def __init__(self, stream: Stream, address: str) -> None:
+        self._stream, self._address = stream, address
 
     async def read(self) -> pb.LinkResponse | None:
         """The next frame; None at the end, MeshError when it broke."""
-        try:
-            frame = await self._rpc.read()
-        except grpc.aio.AioRpcError as failure:
-            raise named(failure, self._address) from None
-        return frame if isinstance(frame, pb.LinkResponse) else None
+        message = await self._stream.receive()
+        if message is not None:
+            return _frame(message, self._address)
+        status = await self._stream.status()
+        if status.code != "OK":
+            raise named(status, self._address)
+        return None
 
     async def write(self, frame: pb.LinkRequest) -> None:
         """Write a frame."""
-        await write(self._rpc, frame)
+        await self._stream.sent(frame.SerializeToString())
 
 
-def named(failure: grpc.aio.AioRpcError, address: str) -> MeshError:
+def _frame(message: bytes, address: str) -> pb.LinkResponse:
+    try:
+        return pb.LinkResponse.FromString(message)
+    except DecodeError:
+        raise NodeUnreachable(address) from None
+
+
+def named(status: Status, address: str) -> MeshError:
     """What another node refused, in its own words, or NodeUnreachable."""
-    details = dict(failure.trailing_metadata() or ()).get(DETAILS_KEY)
+    details = dict(status.trailing).get(DETAILS_KEY)
     if isinstance(details, bytes):
-        return from_status(failure.code().name, failure.details() or "", details)
+        return from_status(status.code, status.details, details)
     return NodeUnreachable(address)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import create_server
 from time import time
 from typing import TypeAlias
 
@@ -204,6 +205,28 @@ def test_credentials_of_grpc_hold_those_of_the_core() -> None:
     """And a door without TLS has none."""
     assert library.of_credentials(None) is None
     assert library.of_credentials(grpc.ssl_server_credentials([(b"key", b"certificate")])) is not None
+
+
+def test_a_batch_of_nothing_completes_at_once() -> None:
+    """That is how a client's channel is looked into, whose queue only ever waits; it comes behind what is complete."""
+
+    def ended(_: Event) -> None:
+        """The tag of the status."""
+
+    with create_server(("127.0.0.1", 0)) as silent:
+        channel = library.new_channel(b"127.0.0.1:%d" % silent.getsockname()[1], (), None)
+        opening = (library.send_initial_metadata(None, 0), library.receive_initial_metadata(0))
+        batches = ((opening, ignore), ((library.receive_status(0),), ended))
+        call = channel.integrated_call(0, b"/some.Service/Method", None, None, None, None, batches)
+        assert call.operate((), other)
+        assert channel.next_call_event().tag is other
+        call.cancel(1, "enough")
+        seen = [channel.next_call_event() for _ in batches]
+        assert {event.tag for event in seen} == {ignore, ended}
+        (status,) = (event.batch_operations[0] for event in seen if event.tag is ended)
+        assert (status.code(), status.details()) == (1, "enough")
+        assert not call.operate((), other)
+        channel.close(1, "enough")
 
 
 def test_every_option_of_a_channel_is_one_that_the_core_knows() -> None:

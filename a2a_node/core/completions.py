@@ -1,0 +1,100 @@
+"""The completions of a client's channel, as a queue that the pump can look into without waiting.
+
+grpcio's channel keeps its queue to itself and only ever waits in it. But a batch of nothing completes at once: whoever
+takes completions until that one comes has looked, and has not waited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Condition
+from typing import cast
+
+from a2a_node.core.library import SHUTDOWN, TIMEOUT, Batches, ClientCall, CoreChannel, Event, Operation, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """An event of no operation."""
+
+    completion_type: int
+    tag: None = None
+    success: bool = False
+
+
+NOTHING, END = cast("Event", _Nothing(TIMEOUT)), cast("Event", _Nothing(SHUTDOWN))
+
+
+class Completions:
+    """What was begun on a channel and is complete; everything is begun in the loop, only one at a time polls."""
+
+    def __init__(self, channel: CoreChannel) -> None:
+        self._channel = channel
+        self._calls: dict[ClientCall, None] = {}  # those whose status has not come
+        self._begun = self._done = 0  # batches, each counter with one writer
+        self._marked = self._shut = False
+        self._changed = Condition()  # for a thread that waits while nothing is under way
+
+    def call(self, method: str, deadline: float | None, batches: Batches) -> ClientCall:
+        """Begin an RPC, by a deadline in seconds since the epoch; `over` says that its status has come."""
+        call = self._channel.integrated_call(0, method.encode(), None, deadline, None, None, batches)
+        self._calls[call] = None
+        self._count(len(batches))
+        return call
+
+    def operate(self, call: ClientCall, operations: Sequence[Operation], tag: Tag) -> bool:
+        """Begin a batch; False when the RPC is over."""
+        if not call.operate(operations, tag):
+            return False
+        self._count(1)
+        return True
+
+    def over(self, call: ClientCall) -> None:
+        """The status of an RPC has come."""
+        self._calls.pop(call, None)
+
+    def poll(self, deadline: float | None = None) -> Event:
+        """The next completion; with a deadline, whichever it is, it does not wait."""
+        if deadline is not None:
+            return self._look()
+        with self._changed:
+            self._changed.wait_for(lambda: self._begun > self._done or self._shut)
+        return self._next() if self._begun > self._done else END
+
+    def shutdown(self) -> None:
+        """Nothing more is begun, and all RPCs are cancelled; `poll` says so once everything is complete."""
+        for call in self._calls:
+            call.cancel(1, "the connection is closed")
+        with self._changed:
+            self._shut = True
+            self._changed.notify()
+
+    def _count(self, batches: int) -> None:
+        idle = self._begun == self._done
+        self._begun += batches
+        if idle:
+            with self._changed:
+                self._changed.notify()
+
+    def _look(self) -> Event:
+        if not self._marked:
+            call = next(iter(self._calls), None)
+            if call is None or not self.operate(call, (), _mark):
+                return NOTHING
+            self._marked = True
+        return self._next()
+
+    def _next(self) -> Event:
+        event = self._channel.next_call_event()
+        if event.tag is None:  # where gRPC may fork, it waits for a second at most
+            return NOTHING
+        self._done += 1
+        if event.tag is not _mark:
+            return event
+        self._marked = False
+        return NOTHING
+
+
+def _mark(_: Event) -> None:
+    """The tag of a batch of nothing, never called."""
