@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, TypedDict, Unpack
 
@@ -10,6 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from a2a_node.client.connection import Connection, Rpc, terms
 from a2a_node.client.records import to_instance, to_registered
+from a2a_node.client.watching import Watch, watched
 from a2a_node.model.agents import AgentDescriptor, Instance, RegisteredAgent
 from a2a_node.wire.agents import duration, from_descriptor
 from a2a_node.wire.payloads import from_mapping
@@ -71,8 +73,8 @@ class AgentChanges(TypedDict, total=False):
 class Agents:
     """The agents of the mesh."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, nodes: Sequence[Connection]) -> None:
+        self._nodes, self._connection = nodes, nodes[0]
 
     async def get(self, name: str) -> AgentEntry:
         """All that is known of an agent; AgentNotFound."""
@@ -90,10 +92,14 @@ class Agents:
             request.page_token = page.next_page_token
 
     async def watch(self, after_revision: int = 0) -> AsyncIterator[AgentChange]:
-        """Every agent as it is, `current`, then what changes; or what changed after a revision that was seen."""
+        """Every agent as it is, `current`, then what changes; or what changed after a revision that was seen.
+
+        When its node is lost, the watch goes on at the next one; where that cannot tell all that changed, by a `reset`.
+        """
         request = pb.WatchAgentsRequest(after_revision=after_revision)
-        async for message in self._connection.listen(_WATCH, request, terms()):
-            yield _change(message)
+        async with aclosing(watched(self._nodes, _WATCHING, request)) as changes:
+            async for message in changes:
+                yield _change(message)
 
     async def update(self, name: str, **changes: Unpack[AgentChanges]) -> AgentEntry:
         """Change an agent; AgentNotFound."""
@@ -146,3 +152,15 @@ def _put(message: agent_pb2.AgentDescriptor, field: str, value: object) -> None:
         message.tags.extend(value)
     else:
         setattr(message, field, value)
+
+
+def _moved(request: pb.WatchAgentsRequest, told: pb.WatchAgentsResponse) -> None:
+    request.after_revision = told.revision
+
+
+def _again(request: pb.WatchAgentsRequest, told: pb.WatchAgentsResponse) -> Iterable[pb.WatchAgentsResponse]:
+    """A node that was lost before it had told of every agent is forgotten with what it told."""
+    return (told,) if request.after_revision else (pb.WatchAgentsResponse(reset=pb.WatchReset()), told)
+
+
+_WATCHING = Watch(_WATCH, _moved, _again)

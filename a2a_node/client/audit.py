@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
 from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.watching import Watch, watched
 from a2a_node.model.audit import AuditEvent, AuditFilter, Break
 from a2a_node.model.tap import EndedCall, TapFilter
 from a2a_node.wire.agents import timestamp
@@ -75,8 +77,8 @@ class CallsMissed:
 class Audit:
     """The events of all nodes, and the calls of the node that is asked."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, nodes: Sequence[Connection]) -> None:
+        self._nodes, self._connection = nodes, nodes[0]
 
     async def list(
         self, wanted: AuditFilter = ALL, *, start: datetime | None = None, end: datetime | None = None
@@ -96,17 +98,21 @@ class Audit:
     async def watch(
         self, wanted: AuditFilter = ALL, after: str = ""
     ) -> AsyncIterator[WatchStarted | Witnessed | EventGap]:
-        """Events as they are written on any node, or those after a cursor; `WatchStarted` comes first."""
+        """Events as they are written on any node, or those after a cursor; `WatchStarted` comes first.
+
+        When its node is lost, the watch goes on at the next one, without an event lost or told twice.
+        """
         request = pb.WatchEventsRequest(filter=from_filter(wanted), after_cursor=after)
-        async for message in self._connection.listen(_WATCH, request, terms()):
-            kind = message.WhichOneof("change")
-            if kind == "event":
-                yield Witnessed(message.cursor, to_event(message.event))
-            elif kind == "gap":
-                gap = message.gap
-                yield EventGap(message.cursor, gap.node_id, gap.first_sequence, gap.last_sequence)
-            elif kind == "started":
-                yield WatchStarted(message.cursor)
+        async with aclosing(watched(self._nodes, _WATCHING, request)) as changes:
+            async for message in changes:
+                kind = message.WhichOneof("change")
+                if kind == "event":
+                    yield Witnessed(message.cursor, to_event(message.event))
+                elif kind == "gap":
+                    gap = message.gap
+                    yield EventGap(message.cursor, gap.node_id, gap.first_sequence, gap.last_sequence)
+                elif kind == "started":
+                    yield WatchStarted(message.cursor)
 
     async def verify(
         self, node_id: str = "", *, start: datetime | None = None, end: datetime | None = None
@@ -127,3 +133,14 @@ class Audit:
                 yield CallsMissed(message.missed.calls)
             elif kind == "started":
                 yield TapStarted(message.started.node_id)
+
+
+def _moved(request: pb.WatchEventsRequest, told: pb.WatchEventsResponse) -> None:
+    request.after_cursor = told.cursor
+
+
+def _again(_: pb.WatchEventsRequest, told: pb.WatchEventsResponse) -> Iterable[pb.WatchEventsResponse]:
+    return () if told.HasField("started") else (told,)
+
+
+_WATCHING = Watch(_WATCH, _moved, _again)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
 from a2a_node.client.connection import Connection, Rpc, terms
 from a2a_node.client.records import moment
 from a2a_node.client.values import decoded, encoded
+from a2a_node.client.watching import Watch, watched
 from a2a_node.wire.agents import duration, seconds
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import cache_service_pb2 as pb
@@ -56,13 +58,13 @@ class Missed:
 class Cache:
     """The values and topics of one namespace; `within` gives another."""
 
-    def __init__(self, connection: Connection, namespace: str = "") -> None:
-        self._connection = connection
+    def __init__(self, nodes: Sequence[Connection], namespace: str = "") -> None:
+        self._nodes, self._connection = nodes, nodes[0]
         self._namespace = namespace
 
     def within(self, namespace: str) -> Cache:
         """The cache of another namespace."""
-        return Cache(self._connection, namespace)
+        return Cache(self._nodes, namespace)
 
     async def get(self, key: str) -> Value | None:
         """A value; None when there is none, or none any more."""
@@ -104,10 +106,26 @@ class Cache:
         return (await self._connection.ask(_PUBLISH, request, terms())).id
 
     async def subscribe(self, topic: str, after_id: int | None = None) -> AsyncIterator[Started | Published | Missed]:
-        """Follow a topic from the next message on, or from the one after `after_id`; `Started` comes first."""
+        """Follow a topic from the next message on, or from the one after `after_id`; `Started` comes first.
+
+        When its node is lost, the subscription goes on at the next one, without a message lost or told twice.
+        """
         request = pb.SubscribeRequest(namespace=self._namespace, topic=topic, after_id=after_id)
-        async for message in self._connection.listen(_SUBSCRIBE, request, terms()):
-            yield _event(message)
+        async with aclosing(watched(self._nodes, _WATCH, request)) as events:
+            async for message in events:
+                yield _event(message)
+
+
+def _moved(request: pb.SubscribeRequest, told: pb.SubscribeResponse) -> None:
+    last = {"gap": told.gap.last_sequence, "message": told.message.id, "started": told.started.after_id}
+    request.after_id = last[told.WhichOneof("event") or "started"]
+
+
+def _again(_: pb.SubscribeRequest, told: pb.SubscribeResponse) -> Iterable[pb.SubscribeResponse]:
+    return () if told.HasField("started") else (told,)
+
+
+_WATCH = Watch(_SUBSCRIBE, _moved, _again)
 
 
 def _event(message: pb.SubscribeResponse) -> Started | Published | Missed:

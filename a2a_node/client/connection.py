@@ -174,6 +174,12 @@ class Connection:
         return (*entries, (CALL_TOKEN, within.token)) if within.token else entries
 
 
+def lost(failure: MeshError) -> bool:
+    """Whether the connection was lost, rather than what ran on it ended."""
+    nameless = failure.code == failure.reason == "CANCELLED"  # a node that stopped had no time to say why
+    return nameless or isinstance(failure, Unanswered)
+
+
 def _seconds(within: Terms) -> float | None:
     left = within.time_left
     if left is None or left == inf:

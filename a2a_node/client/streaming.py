@@ -11,7 +11,7 @@ from time import monotonic
 from typing import cast
 
 from a2a_node.client.caller import INVOKE_STREAM
-from a2a_node.client.connection import Connection, Rpc, Unanswered
+from a2a_node.client.connection import Connection, Rpc, lost
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import MeshError, NodeDraining, RateLimited, StoreUnavailable, StreamNotFound
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -63,16 +63,16 @@ class Streaming:
                 async for event in events:
                     yield event
         except MeshError as failure:
-            if not (place.resumable and _lost(failure)):
+            if not (place.resumable and lost(failure)):
                 raise
-            lost = failure
+            first = failure
         else:
             return
-        async with aclosing(self._rest(request.call_id, replace(within, time_left=end), place, lost)) as events:
+        async with aclosing(self._rest(request.call_id, replace(within, time_left=end), place, first)) as events:
             async for event in events:
                 yield event
 
-    async def _rest(self, call_id: str, until: Terms, place: _Place, lost: MeshError) -> AsyncGenerator[Event, None]:
+    async def _rest(self, call_id: str, until: Terms, place: _Place, first: MeshError) -> AsyncGenerator[Event, None]:
         """Go round the nodes until one tells how the call ended; `until.time_left` is a time of the clock here."""
         patience, wait = monotonic() + PATIENCE, FIRST_WAIT
         for number, node in enumerate(cycle((*self._nodes[1:], self._nodes[0]))):  # the one that was lost comes last
@@ -88,9 +88,9 @@ class Streaming:
                     async for event in events:
                         yield event
             except StreamNotFound:
-                raise lost from None  # it had not begun, or could not be kept: what was lost is lost
+                raise first from None  # it had not begun, or could not be kept: what was lost is lost
             except MeshError as failure:
-                if not place.resumable or not (_lost(failure) or await self._passes(node, call_id, failure)):
+                if not place.resumable or not (lost(failure) or await self._passes(node, call_id, failure)):
                     raise
                 if place.after > before:
                     patience, wait = monotonic() + PATIENCE, FIRST_WAIT
@@ -125,9 +125,3 @@ class Streaming:
             with suppress(MeshError):
                 await node.ask(CANCEL, request, Terms(time_left=PARTING))
                 return
-
-
-def _lost(failure: MeshError) -> bool:
-    """Whether the connection was lost, rather than the call ended."""
-    nameless = failure.code == failure.reason == "CANCELLED"  # a node that stopped had no time to say why
-    return nameless or isinstance(failure, Unanswered)

@@ -98,6 +98,9 @@ class Directory(Book):
         before the end closes the generator.
         """
         with self._seat():
+            if after > self.revision:  # another node was further
+                with suppress(StoreUnavailable):
+                    await self.reached(after)
             place, events = self._news.end, self._opening(after)
             while True:
                 for event in events:
