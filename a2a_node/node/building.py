@@ -69,6 +69,7 @@ from a2a_node.web import gauges, process
 from a2a_node.web.figures import Figures
 from a2a_node.web.limit_gauges import of_limits
 from a2a_node.web.people import of_people
+from a2a_node.web.streams import of_streams
 from a2a_node.web.ways import Ways, of_ways
 from a2a_node.wire.awake import Awake
 from a2a_node.wire.seals import Seals
@@ -196,6 +197,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
                 *gauges.of_stores(standing.stores, kept.pools()),
                 *gauges.of_membership(member.renewals),
                 *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries, layers.hedges)),
+                *of_streams(writers, outliving, heirs),
                 *of_people(known.shown()),
                 *gauges.of_audit(audited.records()),
                 *gauges.of_tracing(tracing.counts),

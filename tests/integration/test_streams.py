@@ -34,6 +34,7 @@ from tests.integration.stream_house import (
     said,
     words,
 )
+from tests.integration.test_metrics import metrics, value
 
 __all__ = ["migrated_template"]
 
@@ -70,6 +71,28 @@ async def test_a_lost_reader_reads_on_at_another_node(patient: Mesh) -> None:
         late = house.resume(events[0].call_id, 3)
         assert await words(late, 1) == [(4, "four")]
         assert await end_of(late) is None
+
+
+async def test_calls_without_a_client_are_shown(patient: Mesh) -> None:
+    """As long as they run, and where they do."""
+    rpc = patient.here.stream(agent="talker", capability="talk")
+    patient.script.say("one")
+    event = await next_of(rpc)
+    heard = await metrics(patient.here.node)
+    rpc.cancel()
+    async with asyncio.timeout(PATIENCE):
+        while not value(left := await metrics(patient.here.node), "a2a_calls_without_client", why="client_left"):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    await patient.there.mesh.cancel(event.call_id)
+    async with asyncio.timeout(PATIENCE):
+        while value(over := await metrics(patient.here.node), "a2a_kept_calls"):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    shown = [
+        (value(found, "a2a_kept_calls"), value(found, "a2a_calls_without_client", why="client_left"))
+        for found in (heard, left, over)
+    ]
+    assert shown == [(1, 0), (1, 1), (0, 0)]
+    assert value(await metrics(patient.there.node), "a2a_calls_without_client", why="node_lost") == 0
 
 
 async def test_a_stream_nobody_comes_back_for_ends(mesh: Mesh) -> None:
