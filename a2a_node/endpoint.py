@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import TypeVar
@@ -12,7 +12,8 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from a2a_node.agent import Agent, Context, Payload
+from a2a_node.agent import Agent, Context, Payload, Threads
+from a2a_node.agent.running import left_by
 from a2a_node.client import MeshClient
 from a2a_node.client.connection import MAX_MESSAGE
 from a2a_node.core.rpc import Rpc
@@ -21,6 +22,8 @@ from a2a_node.model.budget import Spending, read, written
 from a2a_node.model.call import Once, Reply
 from a2a_node.model.errors import (
     AgentProtocol,
+    CallCancelled,
+    CallNotFound,
     InstanceNotFound,
     InternalError,
     InvalidInput,
@@ -28,6 +31,7 @@ from a2a_node.model.errors import (
     MeshError,
     RpcNotServed,
 )
+from a2a_node.model.names import checked_uuid
 from a2a_node.tracing.work import working
 from a2a_node.wire.calls import BUDGET, CALL_ID, CALL_TOKEN, PATH, USED
 from a2a_node.wire.errors import DETAILS_KEY, to_details
@@ -37,6 +41,7 @@ from a2amesh.v1 import agent_service_pb2 as pb
 log = structlog.get_logger()
 LEASE = 15.0  # seconds
 GRACE = 5.0  # seconds that running calls get at the end
+STOPPED = 1024  # ids of calls that are remembered as stopped before they came
 OPTIONS = (("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE))
 SERVICE = "a2amesh.v1.AgentService"
 
@@ -51,10 +56,14 @@ async def endpoint(
 
     Any MeshError of the first registration; later ones are logged and tried again, a lost lease is taken anew.
     """
-    async with serving([Door(address)], _Serves(agent, mesh).routes(), OPTIONS, GRACE) as (port,):
-        place = f"{address.rpartition(':')[0]}:{port}"
-        async with _registered(_Place(mesh, agent, place, lease)):
-            yield place
+    threads = Threads(f"agent-{agent.name}")
+    try:
+        async with serving([Door(address)], _Serves(agent, mesh, threads).routes(), OPTIONS, GRACE) as (port,):
+            place = f"{address.rpartition(':')[0]}:{port}"
+            async with _registered(_Place(mesh, agent, place, lease)):
+                yield place
+    finally:
+        threads.shutdown()
 
 
 class _Place:
@@ -104,9 +113,10 @@ async def _registered(place: _Place) -> AsyncIterator[None]:
 class _Work:
     """One RPC that a node made: what it says of the call, and how it ends."""
 
-    def __init__(self, rpc: Rpc, agent: Agent, mesh: MeshClient) -> None:
+    def __init__(self, rpc: Rpc, agent: Agent, mesh: MeshClient, threads: Threads) -> None:
         told = {name: str(value) for name, value in rpc.metadata}
         left = rpc.time_left
+        self.over = asyncio.Event()  # once neither its task nor a thread works for it
         self._rpc, self._agent, self._said = rpc, agent, told
         self.answer: bytes | None = None  # of a unary RPC
         self.context = Context(
@@ -117,6 +127,7 @@ class _Work:
             token=told.get(CALL_TOKEN, ""),
             config=agent.descriptor.config,
             mesh=mesh.caller(),
+            threads=threads,
             spending=Spending(read(told[BUDGET])) if BUDGET in told else None,
         )
 
@@ -130,16 +141,17 @@ class _Work:
         try:
             await serve
         except MeshError as error:
-            self._refuse(error)
+            refuse(self._rpc, error, self._used())
         except Exception:
             log.exception("unexpected failure", agent=self.context.agent, call_id=self.context.call_id)
-            self._refuse(InternalError())
+            refuse(self._rpc, InternalError(), self._used())
         else:
             self._rpc.end(trailing=self._used(), message=self.answer)
 
-    def _refuse(self, error: MeshError) -> None:
-        code: int = grpc.StatusCode[error.code].value[0]
-        self._rpc.end(code, error.message, ((DETAILS_KEY, to_details(error)), *self._used()))
+    def stop(self) -> None:
+        """Cancel the work, as the end of its RPC does; once is enough."""
+        if self._rpc.task is not None and not self._rpc.task.cancelling():
+            self._rpc.task.cancel()
 
     def _used(self) -> tuple[tuple[str, str], ...]:
         """What the work has used of its tree's budget, as the node hears of it at the end."""
@@ -147,23 +159,69 @@ class _Work:
         return ((USED, written(spent)),) if spent else ()
 
 
+class _AtWork:
+    """The calls that the agent works on, by their ids: a node has them stopped, and hears when they have."""
+
+    def __init__(self) -> None:
+        self._works: dict[str, set[_Work]] = {}
+        self._stopped: dict[str, None] = {}  # ids that were asked for while nothing was known of them, the oldest first
+
+    async def see(self, work: _Work, serve: Coroutine[None, None, None]) -> None:
+        """See a work to its end, unless it was stopped before it came."""
+        call_id = work.context.call_id
+        if call_id in self._stopped:
+            serve.close()
+            serve = _stopped(call_id)
+        self._works.setdefault(call_id, set()).add(work)
+        try:
+            await work.within(serve)
+        finally:
+            left = left_by(work.context)
+            if left is None:
+                self._leave(work)
+            else:
+                left.add_done_callback(lambda _: self._leave(work))
+
+    async def stop(self, call_id: str) -> None:
+        """Stop a call, and wait until nobody works on it any more; CallNotFound when nobody does."""
+        works = [*self._works.get(call_id, ())]
+        if not works:
+            self._stopped[call_id] = None
+            if len(self._stopped) > STOPPED:
+                del self._stopped[next(iter(self._stopped))]
+            raise CallNotFound(call_id)
+        for work in works:
+            work.stop()
+        for work in works:
+            await work.over.wait()
+
+    def _leave(self, work: _Work) -> None:
+        call_id = work.context.call_id
+        self._works[call_id].discard(work)
+        if not self._works[call_id]:
+            del self._works[call_id]
+        work.over.set()
+
+
 class _Serves:
     """AgentService for one agent."""
 
-    def __init__(self, agent: Agent, mesh: MeshClient) -> None:
-        self._agent, self._mesh = agent, mesh
+    def __init__(self, agent: Agent, mesh: MeshClient, threads: Threads) -> None:
+        self._agent, self._mesh, self._threads = agent, mesh, threads
+        self._at_work = _AtWork()
 
     def routes(self) -> Routes:
-        """What is served: the calls of agents, and nothing else."""
+        """What is served: the calls of agents and their end, and nothing else."""
         methods: Mapping[str, Method] = {
             "Invoke": Unary(self._invoke),
             "InvokeStream": Unary(self._invoke_stream),
             "Converse": Stream(self._converse),
+            "CancelCall": Unary(self._cancel_call),
         }
         return Routes({f"/{SERVICE}/{name}": method for name, method in methods.items()}, Stream(_unserved))
 
     async def _invoke(self, rpc: Rpc, message: bytes) -> None:
-        work, outputs = _Work(rpc, self._agent, self._mesh), list[Payload]()
+        work, outputs = _Work(rpc, self._agent, self._mesh, self._threads), list[Payload]()
 
         async def take(payload: Payload) -> None:
             outputs.append(payload)
@@ -176,27 +234,47 @@ class _Serves:
             response = pb.InvokeResponse(call_id=work.context.call_id, output=from_payload(outputs[0]))
             work.answer = response.SerializeToString()
 
-        await work.within(serve())
+        await self._at_work.see(work, serve())
 
     async def _invoke_stream(self, rpc: Rpc, message: bytes) -> None:
-        work = _Work(rpc, self._agent, self._mesh)
+        work = _Work(rpc, self._agent, self._mesh, self._threads)
         reply = _numbered(work.context.call_id, rpc, pb.InvokeStreamResponse)
 
         async def serve() -> None:
             request = _read(pb.InvokeStreamRequest, message)
             await work.serve(request.capability, Once(to_payload(request.input)), reply)
 
-        await work.within(serve())
+        await self._at_work.see(work, serve())
 
     async def _converse(self, rpc: Rpc) -> None:
-        work = _Work(rpc, self._agent, self._mesh)
+        work = _Work(rpc, self._agent, self._mesh, self._threads)
         reply = _numbered(work.context.call_id, rpc, pb.ConverseResponse)
 
         async def serve() -> None:
             opening = _read(pb.ConverseRequest, await rpc.receive() or b"").open
             await work.serve(opening.capability, _inputs(rpc), reply)
 
-        await work.within(serve())
+        await self._at_work.see(work, serve())
+
+    async def _cancel_call(self, rpc: Rpc, message: bytes) -> None:
+        try:
+            call_id = checked_uuid("call_id", _read(pb.CancelCallRequest, message).call_id)
+            await self._at_work.stop(call_id)
+        except MeshError as error:
+            refuse(rpc, error)
+            return
+        cancelled = pb.Call(call_id=call_id, agent=self._agent.name, status=pb.CALL_STATUS_CANCELLED)
+        rpc.end(message=pb.CancelCallResponse(call=cancelled).SerializeToString())
+
+
+def refuse(rpc: Rpc, error: MeshError, trailing: tuple[tuple[str, str], ...] = ()) -> None:
+    """End an RPC with a failure in its status."""
+    code: int = grpc.StatusCode[error.code].value[0]
+    rpc.end(code, error.message, ((DETAILS_KEY, to_details(error)), *trailing))
+
+
+async def _stopped(call_id: str) -> None:
+    raise CallCancelled(call_id, "it was stopped before it came")
 
 
 def _numbered(call_id: str, rpc: Rpc, event: Callable[..., Message]) -> Reply:
@@ -223,5 +301,4 @@ def _read(kind: type[M], message: bytes) -> M:
 
 
 async def _unserved(rpc: Rpc) -> None:
-    failure = RpcNotServed(rpc.method)
-    rpc.end(grpc.StatusCode[failure.code].value[0], failure.message, ((DETAILS_KEY, to_details(failure)),))
+    refuse(rpc, RpcNotServed(rpc.method))

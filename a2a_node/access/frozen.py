@@ -6,12 +6,29 @@ import heapq
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Self
+from typing import Protocol, Self
 
 from a2a_node.mesh.followed import DEFAULT, Followed, Habits
-from a2a_node.model.call import Call
+from a2a_node.model.envelope import Envelope
 from a2a_node.model.freeze_ports import Freezes
 from a2a_node.model.freezes import Freeze, FreezeChanges, FreezeKind
+from a2a_node.model.principal import Principal
+
+
+class Asked(Protocol):
+    """A call, or what remains of one: what was asked, and in whose name."""
+
+    @property
+    def agent(self) -> str:
+        """The agent."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who asked."""
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """What travels with it."""
 
 
 class FreezeBook:
@@ -53,7 +70,7 @@ class FreezeBook:
             over = self._remove(freeze_id) or over
         return over
 
-    def of(self, call: Call) -> Freeze | None:
+    def of(self, call: Asked) -> Freeze | None:
         """What stops a call: its agent, its tree, or anybody in whose name it is made."""
         if not self._freezes:
             return None
@@ -83,7 +100,7 @@ class Freezing(Followed[FreezeChanges]):
             yield following
 
 
-def _targets(call: Call) -> Iterator[tuple[FreezeKind, str]]:
+def _targets(call: Asked) -> Iterator[tuple[FreezeKind, str]]:
     if call.agent:
         yield FreezeKind.AGENT, call.agent
     envelope = call.envelope

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from time import monotonic
 from typing import Self
 
 from a2a_node.access.frozen import FreezeBook, Freezing
 from a2a_node.mesh.background import background
 from a2a_node.mesh.calls import Calls
-from a2a_node.model.agents import InstanceKind
+from a2a_node.mesh.lingering import Lingering, Remains
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import Frozen, InternalError, StoreUnavailable
 from a2a_node.model.freeze_ports import Freezes
-from a2a_node.model.freezes import Freeze, Progress
+from a2a_node.model.freezes import NAMED, Freeze, Progress, Unconfirmed
 from a2a_node.model.principal import Principal
 
 UNFREEZING = ("/a2amesh.v1.AccessService/Unfreeze", "/a2amesh.v1.AccessService/ListFreezes")
 AGAIN = 0.5  # seconds before the store, which was away, is told again
+LATELY = 1.0  # seconds before a freeze comes here in which ended calls count: another node may have heard first
+ENDED = 1024  # such calls
 
 
 @dataclass(slots=True)
@@ -27,7 +32,17 @@ class _Count:
     """The calls of a freeze at this node."""
 
     stopped: int = 0
-    stopping: set[str] = field(default_factory=set)  # ids of calls
+    stopping: dict[str, Unconfirmed] = field(default_factory=dict)  # by the ids of the calls
+    waiting: set[asyncio.Task[None]] = field(default_factory=set)  # each for the end of one of them
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A call that was cancelled, when, and what remained of it then."""
+
+    since: float
+    call: Remains
+    works: Sequence[Remains]
 
 
 @dataclass(slots=True, eq=False)
@@ -43,25 +58,37 @@ class Stopping:
     """Refuses what is frozen and stops what runs; made by `enforcing`."""
 
     def __init__(
-        self, freezing: Freezing, store: Freezes, calls: Calls, node: tuple[str, frozenset[Principal]]
+        self,
+        freezing: Freezing,
+        store: Freezes,
+        work: tuple[Calls, Lingering],
+        node: tuple[str, frozenset[Principal]],
     ) -> None:
         self.node_id, self._roots = node
         self._book: FreezeBook = freezing.book
-        self._store, self._calls = store, calls
+        self._store = store
+        self._calls, self._lingering = work
         self._counts: dict[str, _Count] = {}
         self._unconfirmed: set[str] = set()
         self._news = asyncio.Event()
         self._streams: set[_Stream] = set()
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._ended: deque[_Ended] = deque(maxlen=ENDED)
         freezing.listen(self.enforce)
 
     @classmethod
     @asynccontextmanager
     async def enforcing(
-        cls, freezing: Freezing, store: Freezes, calls: Calls, node: tuple[str, frozenset[Principal]]
+        cls,
+        freezing: Freezing,
+        store: Freezes,
+        work: tuple[Calls, Lingering],
+        node: tuple[str, frozenset[Principal]],
     ) -> AsyncIterator[Self]:
-        """Enforce freezes until the block ends; `node` is the node's id and those who can always lift a freeze."""
-        stopping = cls(freezing, store, calls, node)
+        """Enforce freezes until the block ends.
+
+        `work` is the calls and what lingers of them; `node`, the node's id and those who can always lift a freeze.
+        """
+        stopping = cls(freezing, store, work, node)
         stopping.enforce()
         try:
             async with background(stopping.confirm):
@@ -71,8 +98,8 @@ class Stopping:
 
     def end(self) -> None:
         """Wait for no call any more."""
-        for task in self._waiting:
-            task.cancel()
+        for count in self._counts.values():
+            _end(count)
 
     async def check(self, call: Call, proceed: Proceed) -> None:
         """The layer: Frozen for what is frozen, now or while it runs."""
@@ -85,18 +112,26 @@ class Stopping:
     async def check_again(self, call: Call, proceed: Proceed) -> None:
         """The layer around an agent's work: what was frozen on the way here was told to no running call yet."""
         self._refuse(call)
-        await proceed(call)
+        try:
+            await proceed(call)
+        except asyncio.CancelledError:
+            if call.begun and call.instance is not None and call.instance.node == self.node_id:
+                self._ended.append(_Ended(monotonic(), Remains(call, call.instance), self._lingering.of(call.id)))
+            raise
 
     def enforce(self) -> None:
         """The freezes have changed: stop what is frozen now."""
-        held = {freeze.id: freeze for freeze in self._book}
-        for freeze_id in held.keys() - self._counts.keys():
+        held = {freeze.id for freeze in self._book}
+        new = held - self._counts.keys()
+        for freeze_id in self._counts.keys() - held:
+            _end(self._counts.pop(freeze_id))
+        for freeze_id in new:
             self._counts[freeze_id] = _Count()
             self._tell(freeze_id)
-        for freeze_id in self._counts.keys() - held.keys():
-            del self._counts[freeze_id]
         for call in self._calls.calls():
             self._stop(call)
+        if new:
+            self._count_what_was_cancelled_before(new)
         for stream in self._streams:
             freeze = self._book.of(stream.call)
             if freeze is not None and stream.frozen is None:
@@ -143,21 +178,43 @@ class Stopping:
         if freeze is None or call.id in self._counts[freeze.id].stopping:
             return
         self._calls.stop(call.id, frozen_by(freeze))
-        if call.instance is None or call.instance.node == self.node_id:
-            self._counts[freeze.id].stopping.add(call.id)
-            self._tell(freeze.id)
-            task = asyncio.create_task(self._over(freeze.id, call))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+        instance = call.instance
+        if instance is None or instance.node == self.node_id:
+            stops = Unconfirmed(call.id, call.agent, "" if instance is None else instance.id)
+            self._wait(freeze.id, stops, self._lingering.follow(call.id))
 
-    async def _over(self, freeze_id: str, call: Call) -> None:
-        """Count a call as stopped once that is known: of an agent in another process nobody knows it but that one."""
-        await self._calls.over(call.id)
-        count = self._counts.get(freeze_id)
-        if count is not None and (call.instance is None or call.instance.kind is InstanceKind.HOSTED):
-            count.stopping.discard(call.id)
+    def _count_what_was_cancelled_before(self, new: set[str]) -> None:
+        """What lingers of frozen calls is stopping, too; and what ended just now was stopped by who heard first."""
+        for remains in self._lingering:
+            freeze = self._book.of(remains)
+            if freeze is not None and freeze.id in new and remains.id not in self._counts[freeze.id].stopping:
+                stops = Unconfirmed(remains.id, remains.agent, remains.instance.id)
+                self._wait(freeze.id, stops, self._lingering.follow(remains.id))
+        for ended in self._ended:
+            freeze = self._book.of(ended.call) if ended.since >= monotonic() - LATELY else None
+            if freeze is not None and freeze.id in new and all(work.over for work in ended.works):
+                self._counts[freeze.id].stopped += 1
+
+    def _wait(self, freeze_id: str, stops: Unconfirmed, remains: list[Remains]) -> None:
+        count = self._counts[freeze_id]
+        count.stopping[stops.call] = stops
+        self._tell(freeze_id)
+        task = asyncio.create_task(self._over(freeze_id, stops, remains))
+        count.waiting.add(task)
+        task.add_done_callback(count.waiting.discard)
+
+    async def _over(self, freeze_id: str, stops: Unconfirmed, remains: list[Remains]) -> None:
+        """Count a call as stopped once it and all work on it are over, as the agent itself says."""
+        await self._calls.over(stops.call)
+        self._lingering.unfollow(stops.call)
+        over = [await self._lingering.over(one) for one in remains]
+        count = self._counts[freeze_id]
+        if all(over):
+            del count.stopping[stops.call]
             count.stopped += 1
-            self._tell(freeze_id)
+        else:
+            count.stopping[stops.call] = replace(stops, lost=True)
+        self._tell(freeze_id)
 
     def _tell(self, freeze_id: str) -> None:
         self._unconfirmed.add(freeze_id)
@@ -165,7 +222,14 @@ class Stopping:
 
     def _progress(self, freeze_id: str) -> Progress:
         count = self._counts[freeze_id]
-        return Progress(freeze_id, self.node_id, count.stopped, len(count.stopping))
+        named = tuple(islice(count.stopping.values(), NAMED))
+        return Progress(freeze_id, self.node_id, count.stopped, len(count.stopping), named)
+
+
+def _end(count: _Count) -> None:
+    """Wait for no call of a freeze any more."""
+    for task in count.waiting:
+        task.cancel()
 
 
 def frozen_by(freeze: Freeze) -> Frozen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -32,6 +32,7 @@ class Context:
     mesh: Caller | None = None
     threads: Executor | None = None  # where plain functions run; None means the loop's own
     spending: Spending | None = None  # of a call whose tree has a budget
+    in_thread: Future[object] | None = field(default=None, init=False, repr=False)  # what last ran in a thread
     _cancelled: threading.Event | None = field(default=None, init=False, repr=False)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing
 from contextvars import copy_context
 from typing import Protocol, TypeVar, cast
@@ -75,7 +76,17 @@ async def _plain_stream(function: Function, arguments: Arguments, context: Conte
 
 
 def _in_thread(context: Context, work: Callable[[], T]) -> asyncio.Future[T]:
-    return asyncio.get_running_loop().run_in_executor(context.threads, work)
+    if context.threads is None:
+        return asyncio.get_running_loop().run_in_executor(None, work)
+    future = context.threads.submit(work)
+    context.in_thread = cast("Future[object]", future)  # it goes on when nobody awaits it any more
+    return asyncio.wrap_future(future)
+
+
+def left_by(context: Context) -> asyncio.Future[object] | None:
+    """What a thread still does for a call whose task has ended; None when that is nothing."""
+    future = context.in_thread
+    return None if future is None or future.done() else asyncio.wrap_future(future)
 
 
 class _Steps:

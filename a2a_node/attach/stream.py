@@ -133,6 +133,7 @@ class Stream:
         self._tasks.discard(task)
         if self._works.get(call_id) is work:
             del self._works[call_id]
+        work.ended()
 
     async def _write(self, frame: pb.AttachRequest) -> None:
         await write(self._wire, frame)

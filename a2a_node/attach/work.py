@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from a2a_node.agent import Agent, Context
+from a2a_node.agent.running import left_by
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Once
-from a2a_node.model.errors import AgentFailed, AgentProtocol, InvalidInput, MeshError
+from a2a_node.model.errors import AgentFailed, AgentProtocol, CallCancelled, InvalidInput, MeshError
 from a2a_node.model.payload import Payload
 from a2a_node.model.trace import BAGGAGE, TRACEPARENT, TRACESTATE
 from a2a_node.tracing.work import working
@@ -44,7 +45,7 @@ class Work:
         self._inputs: asyncio.Queue[Payload | None] = asyncio.Queue(bounds.inputs + 1)
         self._output: payload_pb2.Payload | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._stopped = self._ended = False
         if context.spending is not None:
             context.spending.told = partial(_soon, asyncio.get_running_loop(), self._report)
 
@@ -56,7 +57,7 @@ class Work:
         return self._task
 
     def stop(self) -> None:
-        """Nobody waits for the call any more: cancel it, without an answer."""
+        """Nobody waits for the call any more: cancel it."""
         self._stopped = True
         if self._task is not None:
             self._task.cancel()
@@ -73,6 +74,21 @@ class Work:
         for _ in range(outputs):
             self._credit.release()
 
+    def ended(self) -> None:
+        """The task has ended: unless it said so itself, say it once no thread works for the call any more."""
+        left = left_by(self._context)
+        if left is None:
+            self._end_cancelled()
+        else:
+            left.add_done_callback(lambda _: self._end_cancelled())
+
+    def _end_cancelled(self) -> None:
+        """End a call that was cancelled, by the node or, while its caller waits for an end, by the agent itself."""
+        if not self._ended:
+            call_id, agent, capability = self._context.call_id, self._context.agent, self._capability.name
+            failure = CallCancelled(call_id, "it has stopped") if self._stopped else AgentFailed(agent, capability)
+            self._out.push(pb.AttachRequest(call_id=call_id, fail=to_call_error(failure)))
+
     async def _run(
         self, agent: Agent, requests: AsyncIterator[Payload], said: Mapping[str, str], timely: Timely
     ) -> None:
@@ -86,13 +102,9 @@ class Work:
                 self._report(last=True)
         except MeshError as failure:
             await self._out.put(pb.AttachRequest(call_id=call_id, fail=to_call_error(failure)))
-        except asyncio.CancelledError:
-            if not self._stopped:  # the agent did that to itself, and its caller waits for an end
-                failed = to_call_error(AgentFailed(agent.name, name))
-                self._out.push(pb.AttachRequest(call_id=call_id, fail=failed))
-            raise
         else:
             await self._out.put(pb.AttachRequest(call_id=call_id, end=pb.AttachEnd(output=self._output)))
+        self._ended = True
 
     def _report(self, *, last: bool = False) -> None:
         """Tell the node what was spent; while many frames wait, that can wait, too, until the last moment."""

@@ -11,6 +11,7 @@ from a2a_node.cli.options import option
 
 if TYPE_CHECKING:
     from a2a_node.client.freezes import FreezeState, FreezeTerms
+    from a2a_node.model.freezes import Unconfirmed
 
 WHAT = "`agent:NAME`, a principal such as `person:ada`, or `call:ID` for the tree that began with this call."
 Target = Annotated[str, typer.Argument(help=WHAT, metavar="TARGET")]
@@ -18,7 +19,7 @@ Target = Annotated[str, typer.Argument(help=WHAT, metavar="TARGET")]
 
 @asks_mesh(
     option("ttl", float | None, help="Seconds that it holds.", show_default="until it is lifted"),
-    option("wait", float | None, help="Seconds to wait for the nodes to confirm.", show_default="2"),
+    option("wait", float | None, help="Seconds to wait until all has stopped, up to 30.", show_default="2"),
 )
 async def freeze(
     desk: Desk,
@@ -26,9 +27,9 @@ async def freeze(
     reason: Annotated[str, typer.Option(help="Why; those who are refused are told.")] = "stopped by hand",
     **how: Unpack[FreezeTerms],
 ) -> None:
-    """Stop an agent, a principal or a call tree everywhere; prints what each node has confirmed."""
+    """Stop an agent, a principal or a call tree everywhere; prints what each node has confirmed, and what not."""
     frozen = await desk.mesh.freezes.freeze(target, reason, **how)
-    desk.screen.document(frozen, "\n".join([frozen.freeze.id, *_nodes(frozen)]))
+    desk.screen.document(frozen, "\n".join([frozen.freeze.id, *_lines(frozen)]))
 
 
 @asks_mesh()
@@ -48,6 +49,20 @@ async def freezes(
     """List freezes, the newest first, with what the nodes have confirmed."""
     found = [one async for one in desk.mesh.freezes.list(target, include_lifted=lifted)]
     desk.screen.table(found, [_row(one) for one in found])
+
+
+def _lines(frozen: FreezeState) -> list[str]:
+    """What each node says, and below it the calls that it cannot confirm."""
+    return [
+        line
+        for one, said in zip(frozen.nodes, _nodes(frozen), strict=True)
+        for line in (said, *(f"  {_unconfirmed(call)}" for call in one.unconfirmed))
+    ]
+
+
+def _unconfirmed(one: Unconfirmed) -> str:
+    how = "is not heard of any more: look at its process" if one.lost else "has not confirmed its end"
+    return f"{one.agent} {one.instance or '(not picked yet)'}, call {one.call}: {how}"
 
 
 def _nodes(frozen: FreezeState) -> list[str]:

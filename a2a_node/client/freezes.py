@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from a2a_node.client.connection import Connection, Rpc, terms
-from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget
+from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget, Unconfirmed
 from a2a_node.wire.agents import duration
-from a2a_node.wire.freezes import from_target, to_freeze
+from a2a_node.wire.freezes import from_target, to_freeze, to_unconfirmed
 from a2amesh.v1 import access_pb2
 from a2amesh.v1 import access_service_pb2 as pb
 
@@ -26,6 +26,7 @@ class NodeProgress:
     enforced: bool
     stopped: int
     stopping: int
+    unconfirmed: Sequence[Unconfirmed] = ()  # the first 20 of those that are stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +88,9 @@ class Freezes:
 
 
 def _state(message: access_pb2.Freeze) -> FreezeState:
-    nodes = [NodeProgress(one.node_id, one.enforced, one.stopped_calls, one.stopping_calls) for one in message.nodes]
-    return FreezeState(to_freeze(message), nodes)
+    return FreezeState(to_freeze(message), [_progress(one) for one in message.nodes])
+
+
+def _progress(message: access_pb2.FreezeProgress) -> NodeProgress:
+    unconfirmed = [to_unconfirmed(one) for one in message.unconfirmed]
+    return NodeProgress(message.node_id, message.enforced, message.stopped_calls, message.stopping_calls, unconfirmed)

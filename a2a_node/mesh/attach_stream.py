@@ -13,6 +13,7 @@ import structlog
 from a2a_node.mesh.background import background
 from a2a_node.mesh.flight import Flight
 from a2a_node.mesh.guest import Guest
+from a2a_node.mesh.lingering import Lingering, Remains
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.mesh.slots import Slots
 from a2a_node.model.call import Call
@@ -29,7 +30,7 @@ from a2amesh.v1 import payload_pb2
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 OF_CALLS = ("end", "output", "fail", "credit", "used")
-CANCELLED_KEPT = 1024  # ids of cancelled calls whose last frames may still be on their way
+CANCELLED_KEPT = 1024  # cancelled calls that the agent has not ended, or as many as it works on at a time
 OUTGOING = 64  # frames that wait to be written
 Write = Callable[[pb.AttachResponse], Awaitable[None]]
 
@@ -47,19 +48,22 @@ class Rules:
 class AttachStream:
     """Carries calls from `begin` on, until the agent leaves or is lost; `run` reads and writes the frames."""
 
-    def __init__(self, guest: Guest, rules: Rules, on_gone: Callable[[str], None], awake: Awake) -> None:
-        """`on_gone` hears, once, that the instance takes no more calls."""
+    def __init__(
+        self, guest: Guest, rules: Rules, on_gone: Callable[[str], None], awake: Awake, lingering: Lingering
+    ) -> None:
+        """`on_gone` hears, once, that the instance takes no more calls; `lingering`, of work that outlives its call."""
         self.guest = guest
         self._rules = rules
+        self._lingering = lingering
         self._on_gone = on_gone
         self._awake = awake
         self._asked = 0  # the number of a ping that is not answered yet
         self._flights: dict[str, Flight] = {}
-        self._cancelled: dict[str, None] = {}  # ids, the oldest first
+        self._cancelled: dict[str, Remains] = {}  # by the ids of the calls, the oldest first
         self._slots = Slots(guest.agent.name, guest.max_calls)
         self._out: Outbox[pb.AttachResponse] = Outbox(OUTGOING, self._flights)
         self._pulse = Pulse(rules.silence, monotonic())
-        self._stray_told = self._leaving = self._gone = False
+        self._stray_told = self._leaving = self._gone = self._over = False
         self._verdict: MeshError | None = None
         self.open = False
 
@@ -82,10 +86,13 @@ class AttachStream:
         self._close()
 
     def lose(self) -> None:
-        """The stream is over: every call fails at once, and nothing more is written."""
+        """The stream is over: every call fails at once, nothing more is written, and no work is known to have ended."""
+        self._over = True
         self._close()
         for flight in self._flights.values():
             flight.abort(self._lost())
+        while self._cancelled:
+            self._settle(next(iter(self._cancelled)), over=False)
         self._out.drop()
 
     async def run(self, requests: AsyncIterator[pb.AttachRequest], write: Write) -> None:
@@ -161,13 +168,19 @@ class AttachStream:
             self._out.close()
 
     def _cancel(self, call: Call) -> None:
-        """Tell the agent to stop, and remember that it was told: what it sends meanwhile is no fault."""
+        """Tell the agent to stop, and remember that it was told: what it sends is no fault, and its end is news."""
         late = call.envelope is not None and not call.envelope.time_left(monotonic())
         reason = "its deadline has passed" if late else "nobody waits for it any more"
         self._out.push(pb.AttachResponse(call_id=call.id, cancel=pb.AttachCancel(reason=reason)))
-        self._cancelled[call.id] = None
-        if len(self._cancelled) > CANCELLED_KEPT:
-            del self._cancelled[next(iter(self._cancelled))]
+        self._cancelled[call.id] = self._lingering.add(call, self.guest.instance)
+        if self._over:
+            self._settle(call.id, over=False)
+        elif len(self._cancelled) > max(CANCELLED_KEPT, self.guest.max_calls):
+            self._settle(next(iter(self._cancelled)), over=False)
+
+    def _settle(self, call_id: str, *, over: bool) -> None:
+        """The agent has ended a cancelled call, or will never say so."""
+        self._lingering.settle(self._cancelled.pop(call_id), over=over)
 
     async def _read(self, requests: AsyncIterator[pb.AttachRequest]) -> None:
         async for frame in requests:
@@ -203,7 +216,7 @@ class AttachStream:
         """Let a frame pass whose call is not under way; it may have crossed a `cancel`, or be a fault of the agent."""
         if call_id in self._cancelled:
             if kind in ("end", "fail"):
-                del self._cancelled[call_id]
+                self._settle(call_id, over=True)
             return
         if not self._stray_told:  # once for each stream: an agent may do it with every call
             self._stray_told = True

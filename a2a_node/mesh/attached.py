@@ -10,6 +10,7 @@ from a2a_node.mesh.attach_stream import AttachStream, Rules, Write
 from a2a_node.mesh.background import background
 from a2a_node.mesh.departures import Departures
 from a2a_node.mesh.guest import Guest, guest_of
+from a2a_node.mesh.lingering import Lingering
 from a2a_node.mesh.route import Finds
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
@@ -32,12 +33,19 @@ class Knows(Finds, Protocol):
 class Attached:
     """Knows the streams of attached agents by their instances; made by `carrying`."""
 
-    def __init__(self, node_id: str, registry: Registry, directory: Knows, rules: Rules, awake: Awake) -> None:
+    def __init__(
+        self,
+        node_id: str,
+        registry: Registry,
+        directory: Knows,
+        rules: Rules,
+        senses: tuple[Awake, Lingering],
+    ) -> None:
         self._node_id = node_id
         self._registry = registry
         self._directory = directory
         self._rules = rules
-        self._awake = awake
+        self._senses = senses
         self._departures = Departures(registry)
         self._streams: dict[str, AttachStream] = {}  # those that may be called, and those that will be
         self._dialled = 0
@@ -46,11 +54,17 @@ class Attached:
     @classmethod
     @asynccontextmanager
     async def carrying(
-        cls, node_id: str, registry: Registry, directory: Knows, rules: Rules = DEFAULT
+        cls,
+        node_id: str,
+        registry: Registry,
+        directory: Knows,
+        rules: Rules = DEFAULT,
+        lingering: Lingering | None = None,
     ) -> AsyncIterator[Self]:
-        """Carry calls until the block ends."""
+        """Carry calls until the block ends; `lingering` hears of work that outlives its call."""
         async with Awake.watching() as awake:
-            attached = cls(node_id, registry, directory, rules, awake)
+            senses = (awake, Lingering() if lingering is None else lingering)
+            attached = cls(node_id, registry, directory, rules, senses)
             async with background(attached._departures.tell):
                 yield attached
 
@@ -82,7 +96,7 @@ class Attached:
         """
         self._check_room()
         guest = guest_of(hello, owner, self._node_id, self._rules.payload_limit)
-        stream = self._streams[guest.instance.id] = AttachStream(guest, self._rules, self._gone, self._awake)
+        stream = self._streams[guest.instance.id] = AttachStream(guest, self._rules, self._gone, *self._senses)
         self._dialled += 1
         try:
             _, revision = await self._registry.register(guest.agent, owner, guest.instance)

@@ -16,8 +16,10 @@ from a2a_node.client.sending import write
 from a2a_node.mesh.background import background
 from a2a_node.mesh.faults import ended, fault, status_of
 from a2a_node.mesh.lines import DEFAULT, Bounds, Clock, Line, Lines
+from a2a_node.mesh.lingering import Lingering
 from a2a_node.mesh.passing import passed
 from a2a_node.mesh.telling import spent, time_left, told
+from a2a_node.mesh.unheard import UNHEARD, Asking, Unheard
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentProtocol
@@ -39,18 +41,27 @@ Conversation = grpc.aio.StreamStreamCall[Message, pb.ConverseResponse]
 class Endpoints:
     """Takes calls to endpoints over one line for each address; made by `reaching`."""
 
-    def __init__(self, bounds: Bounds, clock: Clock) -> None:
+    def __init__(self, bounds: Bounds, clock: Clock, lingering: Lingering) -> None:
         self._bounds = bounds
         self._lines = Lines(bounds, clock)
+        self._lingering = lingering
+        self._unheard = Unheard(self._lines, Asking())
         self._calls = 0
 
     @classmethod
     @asynccontextmanager
     async def reaching(
-        cls, serves: Callable[[str], bool], bounds: Bounds = DEFAULT, clock: Clock = monotonic
+        cls,
+        serves: Callable[[str], bool],
+        bounds: Bounds = DEFAULT,
+        clock: Clock = monotonic,
+        lingering: Lingering | None = None,
     ) -> AsyncIterator[Self]:
-        """Carry calls until the block ends; `serves` says whether any instance still has an address."""
-        endpoints = cls(bounds, clock)
+        """Carry calls until the block ends; `serves` says whether any instance still has an address.
+
+        `lingering` hears of work that outlives its call.
+        """
+        endpoints = cls(bounds, clock, Lingering() if lingering is None else lingering)
         try:
             async with background(partial(endpoints.tend, serves)):
                 yield endpoints
@@ -79,9 +90,14 @@ class Endpoints:
                     spent(failure.trailing_metadata(), call)
                     status = status_of(failure)
                     call.begun = not status.unconnected
+                    if call.begun and status.details is None and status.code in UNHEARD:
+                        self._left(call, instance)
                     if call.proxied is not None:
                         raise ended(failure, call, instance, connected=line.connected) from None
                     raise fault(status, call, instance) from None
+                except (asyncio.CancelledError, AgentProtocol):
+                    self._left(call, instance)
+                    raise
 
     async def tend(self, serves: Callable[[str], bool]) -> None:
         """Close lines that nobody needs, for ever."""
@@ -92,6 +108,11 @@ class Endpoints:
     async def close(self) -> None:
         """Close all lines; calls over them are cancelled."""
         await self._lines.close()
+
+    def _left(self, call: Call, instance: Instance) -> None:
+        """Note that the agent may still work on a call which is over here; it is asked once somebody wants to know."""
+        ask = partial(self._unheard.over, call.id, instance) if call.proxied is None else _never
+        self._lingering.add(call, instance, ask)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -158,6 +179,11 @@ async def _report(rpc: Ending, call: Call) -> None:
     """Take in what an agent says at the end of an RPC that it has used."""
     if call.spending is not None:
         spent(await rpc.trailing_metadata(), call)
+
+
+async def _never() -> bool:
+    """Of a call to a service of the agent's own nobody says that its work is over."""
+    return False
 
 
 async def _say(rpc: Conversation, call: Call) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from a2a_node.agent import Agent, Context, Threads
+from a2a_node.agent.running import left_by
 from a2a_node.mesh import blocked
 from a2a_node.mesh.blocked import Pace, Warn, Work
+from a2a_node.mesh.lingering import Lingering
 from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentOverloaded, InternalError, NoInstance
@@ -29,8 +31,13 @@ class Hosted:
         *,
         config_of: ConfigOf | None = None,
         max_calls: int = MAX_CALLS,
+        lingering: Lingering | None = None,
     ) -> None:
-        """`config_of` tells an agent's configuration as the registry has it; without it agents have their own."""
+        """`config_of` tells an agent's configuration as the registry has it; without it agents have their own.
+
+        `lingering` hears of work that outlives its call: that of plain functions, which cannot be interrupted.
+        """
+        self._lingering = Lingering() if lingering is None else lingering
         self._agents, self._mesh, self._max_calls = agents, mesh, max_calls
         self._config_of: ConfigOf = config_of or (lambda name: agents[name].descriptor.config)
         self._threads = {name: Threads(f"agent-{name}") for name in agents}
@@ -76,9 +83,19 @@ class Hosted:
         call.begun = True
         try:
             await agent.serve(call.capability, context, call.requests, call.reply)
+        except asyncio.CancelledError:
+            self._left(call, instance, context)
+            raise
         finally:
             self._in_flight[name] -= 1
             self._back_to(task, outer)
+
+    def _left(self, call: Call, instance: Instance, context: Context) -> None:
+        """Note what a thread still does for a call that was cancelled."""
+        left = left_by(context)
+        if left is not None:
+            remains = self._lingering.add(call, instance)
+            left.add_done_callback(lambda _: self._lingering.settle(remains, over=True))
 
     def _back_to(self, task: asyncio.Task[object], outer: Work | None) -> None:
         if outer is None:

@@ -58,6 +58,9 @@ class Line:
         self.converse = self.channel.stream_stream(
             f"/{SERVICE}/Converse", pb.ConverseRequest.SerializeToString, pb.ConverseResponse.FromString
         )
+        self.cancel = self.channel.unary_unary(
+            f"/{SERVICE}/CancelCall", pb.CancelCallRequest.SerializeToString, pb.CancelCallResponse.FromString
+        )
         self.calls = 0
         self.used_at = clock()
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+NAMED = 20  # calls that a node names of those which it has not confirmed
+
 
 class FreezeKind(StrEnum):
     """What is frozen."""
@@ -56,6 +58,16 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A call that was told to stop and whose agent is not known to have stopped."""
+
+    call: str
+    agent: str
+    instance: str = ""  # empty when none had been picked yet
+    lost: bool = False  # nobody will say any more: its stream broke, or its endpoint does not tell
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What a node has confirmed of a freeze: that it refuses new calls, and how many running ones are over."""
 
@@ -63,6 +75,7 @@ class Progress:
     node: str
     stopped: int = 0  # calls whose work is known to be over
     stopping: int = 0  # calls that were told to stop, of which that is not known
+    unconfirmed: tuple[Unconfirmed, ...] = ()  # the first NAMED of these
 
 
 @dataclass(frozen=True, slots=True)

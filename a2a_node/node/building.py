@@ -114,7 +114,9 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         writers = await house.enter_async_context(
             Writers.writing(kept.streams, calls, lease=settings.lease, grace=settings.stream_grace)
         )
-        frozen = await house.enter_async_context(enforced(kept.freezes, calls, directory, (name, decisions.roots)))
+        frozen = await house.enter_async_context(
+            enforced(kept.freezes, (calls, carriers.lingering), directory, (name, decisions.roots))
+        )
         heirs = await house.enter_async_context(Heirs.waiting(kept.streams, writers, calls, settings.lease))
         outliving = await house.enter_async_context(Outliving.keeping(calls))
         awake, returning = (

@@ -15,6 +15,7 @@ from a2a_node.mesh.endpoint import Endpoints
 from a2a_node.mesh.hosted import Hosted
 from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.lines import Bounds
+from a2a_node.mesh.lingering import Lingering
 from a2a_node.mesh.link import Rules as LinkRules
 from a2a_node.mesh.peers import Peers, Proof
 from a2a_node.model.agents import InstanceKind
@@ -33,6 +34,7 @@ class Carriers:
     attached: Attached
     endpoints: Endpoints
     peers: Peers
+    lingering: Lingering
 
     def by_kind(self) -> Mapping[InstanceKind, Carrier]:
         """The carrier of each kind of instance."""
@@ -54,11 +56,17 @@ async def carrying(
 ) -> AsyncIterator[Carriers]:
     """Whatever takes a call to an instance, by the kind of instance."""
     stores, directory, inside, proof = rooms
-    hosted = Hosted(agents, inside, config_of=lambda agent: directory.find(agent).agent.descriptor.config)
+    lingering = Lingering()
+
+    def config_of(agent: str) -> Mapping[str, object]:
+        return directory.find(agent).agent.descriptor.config
+
+    hosted = Hosted(agents, inside, config_of=config_of, lingering=lingering)
+    bounds, rules = Bounds(settings.payload_limit), Rules(settings.payload_limit)
     with hosted.watching(asyncio.get_running_loop()):
         async with (
-            Endpoints.reaching(directory.serves, Bounds(settings.payload_limit)) as endpoints,
-            Attached.carrying(name, stores.registry, directory, Rules(settings.payload_limit)) as attached,
+            Endpoints.reaching(directory.serves, bounds, lingering=lingering) as endpoints,
+            Attached.carrying(name, stores.registry, directory, rules, lingering) as attached,
             Peers.reaching(directory, proof, link_rules(settings)) as peers,
         ):
-            yield Carriers(hosted, attached, endpoints, peers)
+            yield Carriers(hosted, attached, endpoints, peers, lingering)

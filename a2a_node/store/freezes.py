@@ -6,11 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
+import orjson
 from sqlalchemy import ColumnElement, RowMapping, and_, func, insert, or_, select, text, tuple_, update
 
 from a2a_node.model.errors import FreezeNotFound, InvalidInput
 from a2a_node.model.freeze_ports import MOST, FreezePlace
-from a2a_node.model.freezes import Freeze, FreezeChanges, FreezeKind, FreezeTarget, NewFreeze, Progress
+from a2a_node.model.freezes import (
+    Freeze,
+    FreezeChanges,
+    FreezeKind,
+    FreezeTarget,
+    NewFreeze,
+    Progress,
+    Unconfirmed,
+)
 from a2a_node.model.names import fresh_uuid
 from a2a_node.store.postgres import Postgres, Transaction
 from a2a_node.store.revisions import QUIET, listening
@@ -33,11 +42,13 @@ WITH next AS (
 SELECT revision, pg_notify('{CHANNEL}', revision::text) FROM next
 """)  # noqa: S608  # a constant of this module
 CONFIRM = text("""
-INSERT INTO freeze_progress (freeze_id, node_id, stopped, stopping)
-SELECT * FROM unnest(
-  CAST(:freezes AS text[]), CAST(:nodes AS text[]), CAST(:stopped AS bigint[]), CAST(:stopping AS bigint[])
-)
-ON CONFLICT (freeze_id, node_id) DO UPDATE SET stopped = excluded.stopped, stopping = excluded.stopping
+INSERT INTO freeze_progress (freeze_id, node_id, stopped, stopping, unconfirmed)
+SELECT freeze_id, node_id, stopped, stopping, CAST(unconfirmed AS jsonb) FROM unnest(
+  CAST(:freezes AS text[]), CAST(:nodes AS text[]), CAST(:stopped AS bigint[]), CAST(:stopping AS bigint[]),
+  CAST(:unconfirmed AS text[])
+) AS told (freeze_id, node_id, stopped, stopping, unconfirmed)
+ON CONFLICT (freeze_id, node_id) DO UPDATE
+SET stopped = excluded.stopped, stopping = excluded.stopping, unconfirmed = excluded.unconfirmed
 """)
 
 
@@ -94,6 +105,7 @@ class PostgresFreezes:
             "nodes": [one.node for one in progress],
             "stopped": [one.stopped for one in progress],
             "stopping": [one.stopping for one in progress],
+            "unconfirmed": [orjson.dumps(one.unconfirmed).decode() for one in progress],
         }
         await self._postgres.fetch(CONFIRM, rows)
 
@@ -101,7 +113,7 @@ class PostgresFreezes:
         """What all nodes have confirmed of these freezes."""
         asked = select(freeze_progress).where(freeze_progress.c.freeze_id.in_(freeze_ids))
         found = await self._postgres.fetch(asked.order_by(freeze_progress.c.node_id))
-        return [Progress(row["freeze_id"], row["node_id"], row["stopped"], row["stopping"]) for row in found]
+        return [_progress(row) for row in found]
 
     async def snapshot(self) -> FreezeChanges:
         """All freezes that hold."""
@@ -155,6 +167,11 @@ def _row(new: NewFreeze) -> dict[str, object]:
         "reason": new.reason,
         "created_by": new.created_by,
     }
+
+
+def _progress(row: RowMapping) -> Progress:
+    unconfirmed = tuple(Unconfirmed(**one) for one in row["unconfirmed"])
+    return Progress(row["freeze_id"], row["node_id"], row["stopped"], row["stopping"], unconfirmed)
 
 
 def _freeze(row: RowMapping) -> Freeze:

@@ -317,6 +317,7 @@ freeze_progress = Table(
     Column("node_id", Text, primary_key=True),
     Column("stopped", BigInteger, nullable=False),
     Column("stopping", BigInteger, nullable=False),
+    Column("unconfirmed", JSONB, nullable=False, server_default=text("'[]'")),
 )
 
 freezes_revision = Table(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC
 
 from a2a_node.model.errors import InvalidInput
-from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget, Progress
+from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget, Progress, Unconfirmed
 from a2a_node.model.names import checked_name, checked_uuid
 from a2a_node.model.principal import checked_principal
 from a2a_node.wire.agents import timestamp
@@ -38,10 +38,6 @@ def from_target(target: FreezeTarget) -> pb.FreezeTarget:
 def from_freeze(freeze: Freeze, confirmed: Sequence[Progress], living: Collection[str] = ()) -> pb.Freeze:
     """The message of a freeze, with what nodes have confirmed, and those that live and have confirmed nothing."""
     silent = sorted(set(living) - {one.node for one in confirmed})
-    nodes = [
-        pb.FreezeProgress(node_id=one.node, enforced=True, stopped_calls=one.stopped, stopping_calls=one.stopping)
-        for one in confirmed
-    ]
     return pb.Freeze(
         freeze_id=freeze.id,
         target=from_target(freeze.target),
@@ -51,8 +47,13 @@ def from_freeze(freeze: Freeze, confirmed: Sequence[Progress], living: Collectio
         expire_time=timestamp(freeze.expires_at),
         lifted_by=freeze.lifted_by,
         lift_time=timestamp(freeze.lifted_at),
-        nodes=[*nodes, *(pb.FreezeProgress(node_id=node) for node in silent)],
+        nodes=[*map(_from_progress, confirmed), *(pb.FreezeProgress(node_id=node) for node in silent)],
     )
+
+
+def to_unconfirmed(message: pb.UnconfirmedStop) -> Unconfirmed:
+    """The call of a message whose stop is not confirmed."""
+    return Unconfirmed(message.call_id, message.agent, message.instance_id, message.lost)
 
 
 def to_freeze(message: pb.Freeze) -> Freeze:
@@ -66,4 +67,17 @@ def to_freeze(message: pb.Freeze) -> Freeze:
         moment_in(message, "expire_time"),
         message.lifted_by,
         moment_in(message, "lift_time"),
+    )
+
+
+def _from_progress(one: Progress) -> pb.FreezeProgress:
+    return pb.FreezeProgress(
+        node_id=one.node,
+        enforced=True,
+        stopped_calls=one.stopped,
+        stopping_calls=one.stopping,
+        unconfirmed=[
+            pb.UnconfirmedStop(call_id=each.call, agent=each.agent, instance_id=each.instance, lost=each.lost)
+            for each in one.unconfirmed
+        ],
     )

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from a2a_node.model.errors import FreezeNotFound, StoreUnavailable
 from a2a_node.model.freeze_ports import Freezes
-from a2a_node.model.freezes import FreezeKind, FreezeTarget, NewFreeze, Progress
+from a2a_node.model.freezes import FreezeKind, FreezeTarget, NewFreeze, Progress, Unconfirmed
 from a2a_node.store.freezes import PostgresFreezes
 from a2a_node.store.postgres import connected
 from a2a_node.testing import Clock, MemoryFreezes
@@ -108,6 +108,9 @@ async def test_freezes_are_listed_the_newest_first(house: House) -> None:
 async def test_nodes_confirm_for_themselves(house: House) -> None:
     """The latest word of each counts."""
     freeze, other = await house.freeze(), await house.freeze(ADA)
+    named = (Unconfirmed("c1", "echo", "i1"), Unconfirmed("c2", "echo", lost=True))
+    await house.freezes.confirm([Progress(freeze, "n1", 1, 2, named)])
+    assert await house.freezes.progress([freeze]) == [Progress(freeze, "n1", 1, 2, named)]
     await house.freezes.confirm([Progress(freeze, "n1", 0, 3), Progress(freeze, "n2"), Progress(other, "n1", 1, 0)])
     await house.freezes.confirm([Progress(freeze, "n1", 3, 0)])
     assert await house.freezes.progress([freeze]) == [Progress(freeze, "n1", 3, 0), Progress(freeze, "n2", 0, 0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from a2a_node.agent import Agent, AgentRefused
 from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import MeshError
+from a2a_node.wire.calls import CALL_ID
 from a2a_node.wire.errors import DETAILS_KEY, from_status
+from a2amesh.v1 import agent_service_pb2 as pb
 from tests.integration.conftest import Running
 
 SERVICE = "/a2amesh.v1.AgentService"
@@ -69,6 +72,7 @@ async def numbers(*several: int) -> AsyncIterator[dict[str, int]]:
         ("GetCall", b"", "RPC_NOT_SERVED"),
         ("Invoke", b"\xff\xff\xff", "INVALID_INPUT"),
         ("Invoke", b"", "CAPABILITY_NOT_FOUND"),
+        ("CancelCall", b"", "INVALID_INPUT"),
     ],
 )
 async def test_what_an_endpoint_does_not_serve_is_refused_by_its_reason(
@@ -83,11 +87,25 @@ async def test_what_an_endpoint_does_not_serve_is_refused_by_its_reason(
         assert (await refusal(channel, method, message)).reason == reason
 
 
-async def refusal(channel: grpc.aio.Channel, method: str, message: bytes) -> MeshError:
+async def test_a_call_that_was_stopped_before_it_came_begins_no_work(running_node: Running) -> None:
+    """Whoever is told that an endpoint does not know a call can rely on that."""
+    call_id = str(uuid4())
+    asked = pb.CancelCallRequest(call_id=call_id).SerializeToString()
+    late = pb.InvokeRequest(agent="worker", capability="refuse", call_id=call_id).SerializeToString()
+    async with (
+        running_node() as (_, mesh),
+        endpoint(worker(), mesh) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        assert (await refusal(channel, "CancelCall", asked)).reason == "CALL_NOT_FOUND"
+        assert (await refusal(channel, "Invoke", late, (CALL_ID, call_id))).reason == "CALL_CANCELLED"
+
+
+async def refusal(channel: grpc.aio.Channel, method: str, message: bytes, *metadata: tuple[str, str]) -> MeshError:
     """The error of a call that is refused."""
     rpc: Unary = channel.unary_unary(f"{SERVICE}/{method}", None, None)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await rpc(message, timeout=10)
+        await rpc(message, timeout=10, metadata=metadata)
     details = dict(refused.value.trailing_metadata() or ())[DETAILS_KEY]
     assert isinstance(details, bytes)
     return from_status(refused.value.code().name, refused.value.details() or "", details)

@@ -384,14 +384,24 @@ class FreezeProgress(_message.Message):
     ENFORCED_FIELD_NUMBER: _builtins.int
     STOPPED_CALLS_FIELD_NUMBER: _builtins.int
     STOPPING_CALLS_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Node id is the node."""
     enforced: _builtins.bool
     """Enforced says that the node confirmed to refuse new calls."""
     stopped_calls: _builtins.int
-    """Stopped calls counts the running calls whose agent confirmed, or whose process end proved, that the work has stopped."""
+    """Stopped calls counts the calls whose work is known to have stopped: a hosted agent's when it has ended in the node's own
+    process, an attached agent's when it said so by `end` or `fail`, an endpoint's when it answered CancelCall. Calls that were
+    cancelled within the second before the node heard of the freeze count, for another node may have heard of it first.
+    """
     stopping_calls: _builtins.int
-    """Stopping calls counts the running calls that were told to stop and are not known to have stopped."""
+    """Stopping calls counts the calls that were told to stop and whose work is not known to have stopped; those among them that
+    were cancelled before the freeze and are still at work.
+    """
+    @_builtins.property
+    def unconfirmed(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnconfirmedStop]:
+        """Unconfirmed names the first 20 of the calls that are stopping."""
+
     def __init__(
         self,
         *,
@@ -399,11 +409,48 @@ class FreezeProgress(_message.Message):
         enforced: _builtins.bool = ...,
         stopped_calls: _builtins.int = ...,
         stopping_calls: _builtins.int = ...,
+        unconfirmed: _abc.Iterable[Global___UnconfirmedStop] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enforced", b"enforced", "node_id", b"node_id", "stopped_calls", b"stopped_calls", "stopping_calls", b"stopping_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enforced", b"enforced", "node_id", b"node_id", "stopped_calls", b"stopped_calls", "stopping_calls", b"stopping_calls", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FreezeProgress: _TypeAlias = FreezeProgress  # noqa: Y015
+
+@_typing.final
+class UnconfirmedStop(_message.Message):
+    """UnconfirmedStop is a call that was told to stop and whose agent is not known to have stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """Call id is the call."""
+    agent: _builtins.str
+    """Agent is the agent that works on it."""
+    instance_id: _builtins.str
+    """Instance id is the running copy of the agent; absent when none had been picked yet."""
+    lost: _builtins.bool
+    """Lost says that nobody will confirm it any more, because the agent's stream broke or its endpoint does not serve CancelCall:
+    look at its process.
+    """
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        instance_id: _builtins.str = ...,
+        lost: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "call_id", b"call_id", "instance_id", b"instance_id", "lost", b"lost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnconfirmedStop: _TypeAlias = UnconfirmedStop  # noqa: Y015

@@ -3,182 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import cast
 
 import pytest
 
-from a2a_node.agent import Agent, AgentRefused, Context, Threads
 from a2a_node.attach import stream as stream_module
-from a2a_node.attach.host import Host, Options, Place
-from a2a_node.attach.stream import Stream, Wire
-from a2a_node.client.caller import MeshCaller
-from a2a_node.client.connection import Connection
-from a2a_node.mesh.background import background
-from a2a_node.model.errors import MeshError
+from a2a_node.attach.host import Options, Place
 from a2a_node.wire.awake import Awake
 from a2a_node.wire.doubt import SILENT, Doubt
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
-from a2amesh.v1 import payload_pb2
-
-OPTIONS = Options(max_calls=2, input_credit=4, payload_limit=1000)
-CREDIT = 3
-
-agent = Agent("worker", config={"own": True})
-
-
-class Noted:
-    """What the agent noticed."""
-
-    def __init__(self) -> None:
-        self.begun, self.ended = asyncio.Event(), asyncio.Event()
-        self.contexts: list[Context] = []
-
-
-noted = Noted()
-
-
-@agent.capability
-async def say(text: str, context: Context) -> dict[str, str]:
-    """Answer with the text."""
-    noted.contexts.append(context)
-    return {"text": text}
-
-
-@agent.capability
-async def spend(tokens: list[int], context: Context, *, fails: bool = False) -> dict[str, int]:
-    """Spend, and tell what is left."""
-    for amount in tokens:
-        context.spend("tokens", amount)
-    if fails:
-        raise AgentRefused("no")
-    return dict(context.budget)
-
-
-@agent.capability
-async def count(to: int) -> AsyncIterator[int]:
-    """Count from 1."""
-    for number in range(1, to + 1):
-        yield number
-
-
-@agent.capability
-async def add(numbers: AsyncIterator[int]) -> AsyncIterator[int]:
-    """Every sum so far."""
-    total = 0
-    async for number in numbers:
-        total += number
-        yield total
-
-
-@agent.capability
-async def hear(numbers: AsyncIterator[int]) -> int:
-    """Wait for ever before the first number."""
-    await wait()
-    return await anext(numbers)
-
-
-@agent.capability
-async def wait() -> None:
-    """Wait for ever."""
-    noted.begun.set()
-    try:
-        await asyncio.Event().wait()
-    finally:
-        noted.ended.set()
-
-
-@agent.capability
-async def give_up() -> None:
-    """Cancel oneself."""
-    raise asyncio.CancelledError
-
-
-@agent.capability
-async def refuse() -> None:
-    """Refuse to work."""
-    raise AgentRefused("not today", code="ABORTED", reason="TOO_LATE", day="sunday")
-
-
-class Node:
-    """The node's end of a stream."""
-
-    def __init__(self) -> None:
-        self.said: asyncio.Queue[pb.AttachResponse | None] = asyncio.Queue()
-        self.heard: asyncio.Queue[pb.AttachRequest] = asyncio.Queue()
-        self.places: list[Place] = []
-        self.failure: MeshError | None = None
-        self.ended = asyncio.Event()
-        self._cython_call = self  # where gRPC's own call object keeps what lies below it
-
-    def send(self, call_id: str = "", **frame: object) -> None:
-        """Say something to the agent."""
-        self.said.put_nowait(pb.AttachResponse(call_id=call_id, **frame))  # type: ignore[arg-type]
-
-    def start(self, call_id: str, capability: str, text: str | None = None) -> None:
-        """Begin a call."""
-        said = None if text is None else payload_pb2.Payload(data=text.encode())
-        self.send(call_id, start=pb.AttachStart(capability=capability, input=said, path=["root", "worker"]))
-
-    def item(self, call_id: str, number: int) -> None:
-        """Send an input."""
-        self.send(call_id, input=payload_pb2.Payload(data=b'{"item": %d}' % number))
-
-    async def next(self, kind: str) -> pb.AttachRequest:
-        """The next frame of the agent, which is of that kind."""
-        async with asyncio.timeout(5):
-            frame = await self.heard.get()
-        if frame.HasField("batch"):
-            first, *others = frame.batch.frames
-            for other in others:
-                self.heard.put_nowait(other)
-            frame = first
-        assert frame.WhichOneof("frame") == kind, frame
-        return frame
-
-    async def __aiter__(self) -> AsyncIterator[pb.AttachResponse]:
-        while (frame := await self.said.get()) is not None:
-            yield frame
-
-    async def wait_for_connection(self) -> None:
-        """It is there."""
-
-    async def send_serialized_message(self, message: bytes) -> None:
-        """What the agent writes."""
-        self.heard.put_nowait(pb.AttachRequest.FromString(message))
-
-    def cancel(self) -> None:
-        """The agent breaks off."""
-        self.said.put_nowait(None)
-
-
-@asynccontextmanager
-async def attached(
-    options: Options = OPTIONS, *, welcome: bool = True, awake: Awake | None = None
-) -> AsyncIterator[tuple[Node, Stream]]:
-    """An agent that has dialled, and mostly is welcome."""
-    global noted  # noqa: PLW0603 - the agent's functions are the module's
-    noted = Noted()
-    node, capabilities = Node(), {offered.name: offered for offered in agent.descriptor.capabilities}
-    threads, mesh = Threads("test"), MeshCaller(Connection("127.0.0.1:1", ""))
-    host = Host(agent, "127.0.0.1:1", mesh, threads, options, capabilities)
-    stream = Stream(host, cast("Wire", node), node.places.append, awake)
-
-    async def run() -> None:
-        try:
-            await stream.run()
-        except MeshError as failure:
-            node.failure = failure
-        node.ended.set()
-
-    async with background(run):
-        await node.next("hello")
-        if welcome:
-            node.send(welcome=pb.AttachWelcome(instance_id="i1", node_id="n1", output_credit=CREDIT))
-        yield node, stream
-    threads.shutdown()
+from tests.unit.attach.samples import CREDIT, OPTIONS, attached, noted
 
 
 async def test_a_unary_call_is_answered_in_one_frame() -> None:
@@ -277,15 +111,42 @@ async def test_a_call_that_fails_says_why(capability: str, said: str, code: str,
         await node.next("end")
 
 
-async def test_a_cancelled_call_stops_without_an_answer() -> None:
-    """Nobody waits for one."""
+async def test_a_cancelled_call_says_that_it_has_stopped() -> None:
+    """Once it has, and not before."""
     async with attached() as (node, _):
         node.start("c1", "wait", "{}")
         await noted.begun.wait()
         node.send("c1", cancel=pb.AttachCancel())
-        await noted.ended.wait()
+        said = await node.next("fail")
+        assert (said.call_id, said.fail.code) == ("c1", "CANCELLED")
+        assert noted.ended.is_set()
+
+
+async def test_a_cancelled_call_that_cleans_up_says_so_afterwards() -> None:
+    """Also when it takes its time, or a thread goes on that nobody can cancel."""
+    async with attached() as (node, _):
+        for call_id, capability, ended in (("c1", "clean_up", noted.clean.set), ("c2", "compute", noted.computed.set)):
+            noted.begun.clear()
+            node.start(call_id, capability, "{}")
+            await noted.begun.wait()
+            node.send(call_id, cancel=pb.AttachCancel())
+            node.send(ping=7)
+            await node.next("pong")
+            ended()
+            said = await node.next("fail")
+            assert (said.call_id, said.fail.code) == (call_id, "CANCELLED")
+
+
+async def test_a_call_that_swallows_its_cancellation_ends_when_it_ends() -> None:
+    """By its own end, which the node takes for its word."""
+    async with attached() as (node, _):
+        node.start("c1", "carry_on", "{}")
+        await noted.begun.wait()
+        node.send("c1", cancel=pb.AttachCancel())
         node.send(ping=7)
-        assert (await node.next("pong")).pong == 7
+        await node.next("pong")
+        noted.clean.set()
+        assert (await node.next("end")).call_id == "c1"
 
 
 async def test_calls_end_with_their_stream() -> None:
@@ -337,6 +198,7 @@ async def test_an_agent_that_stood_still_begins_no_call_that_was_cancelled_meanw
         for _ in range(10):
             await asyncio.sleep(0)
         node.send("c2", cancel=pb.AttachCancel())
+        assert (await node.next("fail")).call_id == "c2"
         now += 0.1
         node.start("c3", "say", '{"text": "y"}')
         assert (await node.next("end")).call_id == "c3"
@@ -358,6 +220,7 @@ async def test_after_a_silence_the_node_is_asked_whether_a_call_stands(monkeypat
         asked = (await node.next("ping")).ping
         node.send("c2", cancel=pb.AttachCancel())
         node.send(pong=asked)
+        assert (await node.next("fail")).call_id == "c2"
         assert (await node.next("end")).call_id == "c3"
         assert [context.call_id for context in noted.contexts] == ["c1", "c3"]
 

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from a2a_node.client.freezes import FreezeState, NodeProgress
-from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget
+from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget, Unconfirmed
 
 THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FREEZE = Freeze("f1", FreezeTarget(FreezeKind.AGENT, "greeter"), "it runs wild", "person:dev", THEN)
+UNCONFIRMED = (Unconfirmed("c1", "greeter", "i1"), Unconfirmed("c2", "greeter", lost=True))
 STATE = FreezeState(
     FREEZE,
-    (NodeProgress("node-1", enforced=True, stopped=2, stopping=1), NodeProgress("node-2", False, 0, 0)),  # noqa: FBT003
+    (
+        NodeProgress("node-1", enforced=True, stopped=2, stopping=2, unconfirmed=UNCONFIRMED),
+        NodeProgress("node-2", enforced=False, stopped=0, stopping=0),
+    ),
 )
 
 

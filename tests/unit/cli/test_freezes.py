@@ -9,7 +9,13 @@ from tests.unit.cli.desk import Mesh
 def test_a_freeze_says_what_each_node_has_confirmed(mesh: Mesh, run: Run) -> None:
     """Its id first, for whoever lifts it."""
     said = run("freeze", "agent:greeter", "--reason", "it runs wild", "--ttl", "60", "--wait", "1").stdout
-    assert said.splitlines() == ["f1", "node-1: 2 stopped, 1 stopping", "node-2: not confirmed"]
+    assert said.splitlines() == [
+        "f1",
+        "node-1: 2 stopped, 2 stopping",
+        "  greeter i1, call c1: has not confirmed its end",
+        "  greeter (not picked yet), call c2: is not heard of any more: look at its process",
+        "node-2: not confirmed",
+    ]
     assert mesh.freezes.asked == {"what": "agent:greeter", "reason": "it runs wild", "ttl": 60.0, "wait": 1.0}
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 from a2a_node.mesh.attach_stream import AttachStream, Rules
 from a2a_node.mesh.background import background
 from a2a_node.mesh.guest import guest_of
+from a2a_node.mesh.lingering import Lingering
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Call, Once
 from a2a_node.model.envelope import Envelope
@@ -18,7 +19,7 @@ from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
 from a2a_node.wire.awake import Awake
 from a2amesh.v1 import agent_host_service_pb2 as pb
-from a2amesh.v1 import payload_pb2
+from a2amesh.v1 import agent_service_pb2, payload_pb2
 
 LIMIT = 10_000
 RULES = Rules(payload_limit=LIMIT, silence=60.0)
@@ -35,6 +36,7 @@ class Peer:
 
     stream: AttachStream
     left: list[str]  # instances that are gone
+    lingering: Lingering  # work that outlives its call
     sent: asyncio.Queue[pb.AttachRequest | None] = field(default_factory=asyncio.Queue)
     got: asyncio.Queue[pb.AttachResponse] = field(default_factory=asyncio.Queue)
     reads: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,10 +89,10 @@ async def attached(rules: Rules = RULES, **hello: int) -> AsyncIterator[Peer]:
         greeting.agent.capabilities.add(name=capability.name)
     guest = guest_of(greeting, "person:dev", "n1", rules.payload_limit)
     left: list[str] = []
-    stream = AttachStream(guest, rules, left.append, Awake())
-    peer = Peer(stream, left)
+    lingering = Lingering()
+    peer = Peer(AttachStream(guest, rules, left.append, Awake(), lingering), left, lingering)
     peer.reads.set()
-    stream.begin()
+    peer.stream.begin()
     async with background(peer.run):
         yield peer
 
@@ -136,6 +138,11 @@ def end(call_id: str, text: str | None = None) -> pb.AttachRequest:
     """The end of a call, with or without an output."""
     last = None if text is None else payload_pb2.Payload(text=text)
     return pb.AttachRequest(call_id=call_id, end=pb.AttachEnd(output=last))
+
+
+def fail(call_id: str) -> pb.AttachRequest:
+    """The end of a call that was cancelled."""
+    return pb.AttachRequest(call_id=call_id, fail=agent_service_pb2.CallError(code="CANCELLED"))
 
 
 async def _no_more(_: Call) -> None:

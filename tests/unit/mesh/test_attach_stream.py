@@ -13,7 +13,7 @@ from a2a_node.model.errors import AgentLost, CallIdTaken, InvalidInput, PayloadT
 from a2a_node.model.payload import Payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
-from tests.unit.mesh.attach_samples import LIMIT, RULES, Asked, Peer, attached, end, output
+from tests.unit.mesh.attach_samples import LIMIT, RULES, Asked, Peer, attached, end, fail, output
 
 
 async def started(peer: Peer, *ids: str, capability: str = "say") -> list[Asked]:
@@ -93,6 +93,36 @@ async def test_a_cancelled_call_is_cancelled_at_the_agent() -> None:
             peer.send(output("c1"), end("c1"), end("c2", "two"))
             assert await calls[1].outcome() == ["two", "end"]
         assert not logs
+
+
+async def test_the_work_of_a_cancelled_call_is_over_when_the_agent_says_so() -> None:
+    """By its end, however it ends; until then it lingers."""
+    async with attached() as peer:
+        calls = await started(peer, "c1", "c2")
+        for number, last in enumerate((end("c1"), fail("c2"))):
+            calls[number].task.cancel()
+            await peer.next("cancel")
+            [remains] = peer.lingering.of(f"c{number + 1}")
+            assert (remains.agent, remains.instance) == ("a", peer.stream.guest.instance)
+            peer.send(output(remains.id), last)
+            assert await remains.heard()
+        assert len(peer.lingering) == 0
+
+
+async def test_of_a_stream_that_breaks_no_work_is_known_to_be_over() -> None:
+    """Neither of calls that were cancelled before, nor of those that are cancelled with it."""
+    async with attached() as peer:
+        calls = await started(peer, "c1", "c2")
+        calls[0].task.cancel()
+        await peer.next("cancel")
+        works = [*peer.lingering.of("c1")]
+        followed = peer.lingering.follow("c2")
+        peer.hang_up()
+        await peer.ended.wait()
+        calls[1].task.cancel()
+        await asyncio.wait([calls[1].task])
+        assert [await one.heard() for one in (*works, *followed)] == [False, False]
+        assert len(peer.lingering) == 0
 
 
 async def test_a_cancelled_call_that_was_never_started_is_not_told() -> None:

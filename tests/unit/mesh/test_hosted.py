@@ -12,6 +12,7 @@ import pytest
 from a2a_node.agent import Agent, Context, Payload
 from a2a_node.mesh.blocked import Pace, Work
 from a2a_node.mesh.hosted import Hosted
+from a2a_node.mesh.lingering import Lingering
 from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.call import Call
 from a2a_node.model.envelope import Envelope
@@ -117,6 +118,35 @@ async def test_plain_functions_run_in_threads_of_their_agent() -> None:
         if thread.name.startswith("agent-a-"):
             thread.join(PATIENCE)
     assert not any(thread.name.startswith("agent-a-") for thread in threading.enumerate())
+
+
+async def test_a_thread_that_works_on_after_its_call_lingers_until_it_ends() -> None:
+    """Nobody can interrupt it; a coroutine is over with its call."""
+    agent, begun, go_on = Agent("a"), asyncio.Event(), threading.Event()
+    loop, lingering = asyncio.get_running_loop(), Lingering()
+
+    @agent.capability
+    def compute() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(PATIENCE)
+
+    @agent.capability
+    async def wait() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    hosted = Hosted({"a": agent}, None, lingering=lingering)
+    for capability, remains in (("wait", 0), ("compute", 1)):
+        begun.clear()
+        task = asyncio.ensure_future(hosted.carry(call(capability)[0], instance()))
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert len(lingering) == remains
+    [work] = lingering
+    go_on.set()
+    async with asyncio.timeout(PATIENCE):
+        assert await lingering.over(work)
 
 
 def test_only_hosted_instances_of_its_agents_are_reached() -> None:

@@ -743,10 +743,15 @@ type FreezeProgress struct {
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
 	// Enforced says that the node confirmed to refuse new calls.
 	Enforced bool `protobuf:"varint,2,opt,name=enforced,proto3" json:"enforced,omitempty"`
-	// Stopped calls counts the running calls whose agent confirmed, or whose process end proved, that the work has stopped.
+	// Stopped calls counts the calls whose work is known to have stopped: a hosted agent's when it has ended in the node's own
+	// process, an attached agent's when it said so by `end` or `fail`, an endpoint's when it answered CancelCall. Calls that were
+	// cancelled within the second before the node heard of the freeze count, for another node may have heard of it first.
 	StoppedCalls int64 `protobuf:"varint,3,opt,name=stopped_calls,json=stoppedCalls,proto3" json:"stopped_calls,omitempty"`
-	// Stopping calls counts the running calls that were told to stop and are not known to have stopped.
+	// Stopping calls counts the calls that were told to stop and whose work is not known to have stopped; those among them that
+	// were cancelled before the freeze and are still at work.
 	StoppingCalls int64 `protobuf:"varint,4,opt,name=stopping_calls,json=stoppingCalls,proto3" json:"stopping_calls,omitempty"`
+	// Unconfirmed names the first 20 of the calls that are stopping.
+	Unconfirmed   []*UnconfirmedStop `protobuf:"bytes,5,rep,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -807,6 +812,87 @@ func (x *FreezeProgress) GetStoppingCalls() int64 {
 		return x.StoppingCalls
 	}
 	return 0
+}
+
+func (x *FreezeProgress) GetUnconfirmed() []*UnconfirmedStop {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return nil
+}
+
+// UnconfirmedStop is a call that was told to stop and whose agent is not known to have stopped.
+type UnconfirmedStop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Call id is the call.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Agent is the agent that works on it.
+	Agent string `protobuf:"bytes,2,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Instance id is the running copy of the agent; absent when none had been picked yet.
+	InstanceId string `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// Lost says that nobody will confirm it any more, because the agent's stream broke or its endpoint does not serve CancelCall:
+	// look at its process.
+	Lost          bool `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnconfirmedStop) Reset() {
+	*x = UnconfirmedStop{}
+	mi := &file_a2amesh_v1_access_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnconfirmedStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnconfirmedStop) ProtoMessage() {}
+
+func (x *UnconfirmedStop) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_access_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnconfirmedStop.ProtoReflect.Descriptor instead.
+func (*UnconfirmedStop) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_access_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UnconfirmedStop) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *UnconfirmedStop) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *UnconfirmedStop) GetInstanceId() string {
+	if x != nil {
+		return x.InstanceId
+	}
+	return ""
+}
+
+func (x *UnconfirmedStop) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
 }
 
 var File_a2amesh_v1_access_proto protoreflect.FileDescriptor
@@ -894,12 +980,19 @@ const file_a2amesh_v1_access_proto_rawDesc = "" +
 	"expireTime\x12\x1b\n" +
 	"\tlifted_by\x18\a \x01(\tR\bliftedBy\x127\n" +
 	"\tlift_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bliftTime\x120\n" +
-	"\x05nodes\x18\t \x03(\v2\x1a.a2amesh.v1.FreezeProgressR\x05nodes\"\x91\x01\n" +
+	"\x05nodes\x18\t \x03(\v2\x1a.a2amesh.v1.FreezeProgressR\x05nodes\"\xd0\x01\n" +
 	"\x0eFreezeProgress\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x1a\n" +
 	"\benforced\x18\x02 \x01(\bR\benforced\x12#\n" +
 	"\rstopped_calls\x18\x03 \x01(\x03R\fstoppedCalls\x12%\n" +
-	"\x0estopping_calls\x18\x04 \x01(\x03R\rstoppingCalls*\xe0\x01\n" +
+	"\x0estopping_calls\x18\x04 \x01(\x03R\rstoppingCalls\x12=\n" +
+	"\vunconfirmed\x18\x05 \x03(\v2\x1b.a2amesh.v1.UnconfirmedStopR\vunconfirmed\"u\n" +
+	"\x0fUnconfirmedStop\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
+	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x1f\n" +
+	"\vinstance_id\x18\x03 \x01(\tR\n" +
+	"instanceId\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\bR\x04lost*\xe0\x01\n" +
 	"\x17PermissionRequestStatus\x12)\n" +
 	"%PERMISSION_REQUEST_STATUS_UNSPECIFIED\x10\x00\x12%\n" +
 	"!PERMISSION_REQUEST_STATUS_PENDING\x10\x01\x12&\n" +
@@ -920,7 +1013,7 @@ func file_a2amesh_v1_access_proto_rawDescGZIP() []byte {
 }
 
 var file_a2amesh_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_a2amesh_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_a2amesh_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_a2amesh_v1_access_proto_goTypes = []any{
 	(PermissionRequestStatus)(0),  // 0: a2amesh.v1.PermissionRequestStatus
 	(*PermissionGrant)(nil),       // 1: a2amesh.v1.PermissionGrant
@@ -929,32 +1022,34 @@ var file_a2amesh_v1_access_proto_goTypes = []any{
 	(*FreezeTarget)(nil),          // 4: a2amesh.v1.FreezeTarget
 	(*Freeze)(nil),                // 5: a2amesh.v1.Freeze
 	(*FreezeProgress)(nil),        // 6: a2amesh.v1.FreezeProgress
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(*UnconfirmedStop)(nil),       // 7: a2amesh.v1.UnconfirmedStop
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
 }
 var file_a2amesh_v1_access_proto_depIdxs = []int32{
-	7,  // 0: a2amesh.v1.PermissionGrant.grant_time:type_name -> google.protobuf.Timestamp
-	7,  // 1: a2amesh.v1.PermissionGrant.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 2: a2amesh.v1.PermissionGrant.revoke_time:type_name -> google.protobuf.Timestamp
-	8,  // 3: a2amesh.v1.PermissionRequest.ttl:type_name -> google.protobuf.Duration
+	8,  // 0: a2amesh.v1.PermissionGrant.grant_time:type_name -> google.protobuf.Timestamp
+	8,  // 1: a2amesh.v1.PermissionGrant.expire_time:type_name -> google.protobuf.Timestamp
+	8,  // 2: a2amesh.v1.PermissionGrant.revoke_time:type_name -> google.protobuf.Timestamp
+	9,  // 3: a2amesh.v1.PermissionRequest.ttl:type_name -> google.protobuf.Duration
 	0,  // 4: a2amesh.v1.PermissionRequest.status:type_name -> a2amesh.v1.PermissionRequestStatus
-	7,  // 5: a2amesh.v1.PermissionRequest.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 6: a2amesh.v1.PermissionRequest.decide_time:type_name -> google.protobuf.Timestamp
-	7,  // 7: a2amesh.v1.PermissionRequest.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 8: a2amesh.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 9: a2amesh.v1.ApiKey.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 10: a2amesh.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
-	7,  // 11: a2amesh.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
+	8,  // 5: a2amesh.v1.PermissionRequest.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: a2amesh.v1.PermissionRequest.decide_time:type_name -> google.protobuf.Timestamp
+	8,  // 7: a2amesh.v1.PermissionRequest.expire_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: a2amesh.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 9: a2amesh.v1.ApiKey.expire_time:type_name -> google.protobuf.Timestamp
+	8,  // 10: a2amesh.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
+	8,  // 11: a2amesh.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
 	4,  // 12: a2amesh.v1.Freeze.target:type_name -> a2amesh.v1.FreezeTarget
-	7,  // 13: a2amesh.v1.Freeze.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 14: a2amesh.v1.Freeze.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 15: a2amesh.v1.Freeze.lift_time:type_name -> google.protobuf.Timestamp
+	8,  // 13: a2amesh.v1.Freeze.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 14: a2amesh.v1.Freeze.expire_time:type_name -> google.protobuf.Timestamp
+	8,  // 15: a2amesh.v1.Freeze.lift_time:type_name -> google.protobuf.Timestamp
 	6,  // 16: a2amesh.v1.Freeze.nodes:type_name -> a2amesh.v1.FreezeProgress
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	7,  // 17: a2amesh.v1.FreezeProgress.unconfirmed:type_name -> a2amesh.v1.UnconfirmedStop
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_access_proto_init() }
@@ -973,7 +1068,7 @@ func file_a2amesh_v1_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_access_proto_rawDesc), len(file_a2amesh_v1_access_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

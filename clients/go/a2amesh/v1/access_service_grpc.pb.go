@@ -72,8 +72,8 @@ type AccessServiceClient interface {
 	// IssueToken makes a short-lived signed token (JWT) for a principal, which ends with the caller's own key at the latest.
 	IssueToken(ctx context.Context, in *IssueTokenRequest, opts ...grpc.CallOption) (*IssueTokenResponse, error)
 	// Freeze stops an agent, a principal or a call tree: every node refuses new calls with FROZEN within 500 ms and cancels the
-	// running ones. It answers with what was confirmed until then; ListFreezes tells the rest. Freezing what is frozen answers
-	// the freeze that holds.
+	// running ones. It waits for the agents to confirm that they have stopped, and answers with what was confirmed until then;
+	// ListFreezes tells the rest. Freezing what is frozen answers the freeze that holds.
 	Freeze(ctx context.Context, in *FreezeRequest, opts ...grpc.CallOption) (*FreezeResponse, error)
 	// Unfreeze lifts a freeze; what it cancelled stays cancelled. FREEZE_NOT_FOUND when there never was one.
 	Unfreeze(ctx context.Context, in *UnfreezeRequest, opts ...grpc.CallOption) (*UnfreezeResponse, error)
@@ -266,8 +266,8 @@ type AccessServiceServer interface {
 	// IssueToken makes a short-lived signed token (JWT) for a principal, which ends with the caller's own key at the latest.
 	IssueToken(context.Context, *IssueTokenRequest) (*IssueTokenResponse, error)
 	// Freeze stops an agent, a principal or a call tree: every node refuses new calls with FROZEN within 500 ms and cancels the
-	// running ones. It answers with what was confirmed until then; ListFreezes tells the rest. Freezing what is frozen answers
-	// the freeze that holds.
+	// running ones. It waits for the agents to confirm that they have stopped, and answers with what was confirmed until then;
+	// ListFreezes tells the rest. Freezing what is frozen answers the freeze that holds.
 	Freeze(context.Context, *FreezeRequest) (*FreezeResponse, error)
 	// Unfreeze lifts a freeze; what it cancelled stays cancelled. FREEZE_NOT_FOUND when there never was one.
 	Unfreeze(context.Context, *UnfreezeRequest) (*UnfreezeResponse, error)

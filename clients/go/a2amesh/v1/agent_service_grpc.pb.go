@@ -61,6 +61,10 @@ type AgentServiceClient interface {
 	Converse(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConverseRequest, ConverseResponse], error)
 	// CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
 	// a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+	//
+	// A node that has cancelled a call asks an endpoint so whether its work is over, when somebody freezes what the call is part of.
+	// An endpoint answers once it works on the call no more, or NOT_FOUND when it does not know it; of one that answers
+	// UNIMPLEMENTED it is never known. Behind an address there is one process.
 	CancelCall(ctx context.Context, in *CancelCallRequest, opts ...grpc.CallOption) (*CancelCallResponse, error)
 	// GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
 	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
@@ -175,6 +179,10 @@ type AgentServiceServer interface {
 	Converse(grpc.BidiStreamingServer[ConverseRequest, ConverseResponse]) error
 	// CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
 	// a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+	//
+	// A node that has cancelled a call asks an endpoint so whether its work is over, when somebody freezes what the call is part of.
+	// An endpoint answers once it works on the call no more, or NOT_FOUND when it does not know it; of one that answers
+	// UNIMPLEMENTED it is never known. Behind an address there is one process.
 	CancelCall(context.Context, *CancelCallRequest) (*CancelCallResponse, error)
 	// GetCall says how a call stands, and its outcome while that is remembered. Every node knows resumable streams and calls with an
 	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.

@@ -222,10 +222,34 @@ export interface FreezeProgress {
   nodeId: string;
   /** Enforced says that the node confirmed to refuse new calls. */
   enforced: boolean;
-  /** Stopped calls counts the running calls whose agent confirmed, or whose process end proved, that the work has stopped. */
+  /**
+   * Stopped calls counts the calls whose work is known to have stopped: a hosted agent's when it has ended in the node's own
+   * process, an attached agent's when it said so by `end` or `fail`, an endpoint's when it answered CancelCall. Calls that were
+   * cancelled within the second before the node heard of the freeze count, for another node may have heard of it first.
+   */
   stoppedCalls: bigint;
-  /** Stopping calls counts the running calls that were told to stop and are not known to have stopped. */
+  /**
+   * Stopping calls counts the calls that were told to stop and whose work is not known to have stopped; those among them that
+   * were cancelled before the freeze and are still at work.
+   */
   stoppingCalls: bigint;
+  /** Unconfirmed names the first 20 of the calls that are stopping. */
+  unconfirmed: UnconfirmedStop[];
+}
+
+/** UnconfirmedStop is a call that was told to stop and whose agent is not known to have stopped. */
+export interface UnconfirmedStop {
+  /** Call id is the call. */
+  callId: string;
+  /** Agent is the agent that works on it. */
+  agent: string;
+  /** Instance id is the running copy of the agent; absent when none had been picked yet. */
+  instanceId: string;
+  /**
+   * Lost says that nobody will confirm it any more, because the agent's stream broke or its endpoint does not serve CancelCall:
+   * look at its process.
+   */
+  lost: boolean;
 }
 
 function createBasePermissionGrant(): PermissionGrant {
@@ -1432,7 +1456,7 @@ export const Freeze: MessageFns<Freeze> = {
 };
 
 function createBaseFreezeProgress(): FreezeProgress {
-  return { nodeId: "", enforced: false, stoppedCalls: 0n, stoppingCalls: 0n };
+  return { nodeId: "", enforced: false, stoppedCalls: 0n, stoppingCalls: 0n, unconfirmed: [] };
 }
 
 export const FreezeProgress: MessageFns<FreezeProgress> = {
@@ -1454,6 +1478,9 @@ export const FreezeProgress: MessageFns<FreezeProgress> = {
         throw new globalThis.Error("value provided for field message.stoppingCalls of type int64 too large");
       }
       writer.uint32(32).int64(message.stoppingCalls);
+    }
+    for (const v of message.unconfirmed) {
+      UnconfirmedStop.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1503,6 +1530,14 @@ export const FreezeProgress: MessageFns<FreezeProgress> = {
             message.stoppingCalls = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unconfirmed.push(UnconfirmedStop.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1533,6 +1568,9 @@ export const FreezeProgress: MessageFns<FreezeProgress> = {
         : isSet(object.stopping_calls)
         ? BigInt(object.stopping_calls)
         : 0n,
+      unconfirmed: globalThis.Array.isArray(object?.unconfirmed)
+        ? object.unconfirmed.map((e: any) => UnconfirmedStop.fromJSON(e))
+        : [],
     };
   },
 
@@ -1550,6 +1588,9 @@ export const FreezeProgress: MessageFns<FreezeProgress> = {
     if (message.stoppingCalls !== 0n) {
       obj.stoppingCalls = message.stoppingCalls.toString();
     }
+    if (message.unconfirmed?.length) {
+      obj.unconfirmed = message.unconfirmed.map((e) => UnconfirmedStop.toJSON(e));
+    }
     return obj;
   },
 
@@ -1566,6 +1607,132 @@ export const FreezeProgress: MessageFns<FreezeProgress> = {
     message.stoppingCalls = (object.stoppingCalls !== undefined && object.stoppingCalls !== null)
       ? BigInt(object.stoppingCalls)
       : 0n;
+    message.unconfirmed = object.unconfirmed?.map((e) => UnconfirmedStop.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnconfirmedStop(): UnconfirmedStop {
+  return { callId: "", agent: "", instanceId: "", lost: false };
+}
+
+export const UnconfirmedStop: MessageFns<UnconfirmedStop> = {
+  encode(message: UnconfirmedStop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callId !== "") {
+      writer.uint32(10).string(message.callId);
+    }
+    if (message.agent !== "") {
+      writer.uint32(18).string(message.agent);
+    }
+    if (message.instanceId !== "") {
+      writer.uint32(26).string(message.instanceId);
+    }
+    if (message.lost !== false) {
+      writer.uint32(32).bool(message.lost);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnconfirmedStop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnconfirmedStop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lost = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnconfirmedStop {
+    return {
+      callId: isSet(object.callId)
+        ? globalThis.String(object.callId)
+        : isSet(object.call_id)
+        ? globalThis.String(object.call_id)
+        : "",
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      instanceId: isSet(object.instanceId)
+        ? globalThis.String(object.instanceId)
+        : isSet(object.instance_id)
+        ? globalThis.String(object.instance_id)
+        : "",
+      lost: isSet(object.lost) ? globalThis.Boolean(object.lost) : false,
+    };
+  },
+
+  toJSON(message: UnconfirmedStop): unknown {
+    const obj: any = {};
+    if (message.callId !== "") {
+      obj.callId = message.callId;
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.instanceId !== "") {
+      obj.instanceId = message.instanceId;
+    }
+    if (message.lost !== false) {
+      obj.lost = message.lost;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UnconfirmedStop>, I>>(base?: I): UnconfirmedStop {
+    return UnconfirmedStop.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnconfirmedStop>, I>>(object: I): UnconfirmedStop {
+    const message = createBaseUnconfirmedStop();
+    message.callId = object.callId ?? "";
+    message.agent = object.agent ?? "";
+    message.instanceId = object.instanceId ?? "";
+    message.lost = object.lost ?? false;
     return message;
   },
 };

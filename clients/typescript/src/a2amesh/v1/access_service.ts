@@ -3402,8 +3402,8 @@ export const AccessServiceService = {
   },
   /**
    * Freeze stops an agent, a principal or a call tree: every node refuses new calls with FROZEN within 500 ms and cancels the
-   * running ones. It answers with what was confirmed until then; ListFreezes tells the rest. Freezing what is frozen answers
-   * the freeze that holds.
+   * running ones. It waits for the agents to confirm that they have stopped, and answers with what was confirmed until then;
+   * ListFreezes tells the rest. Freezing what is frozen answers the freeze that holds.
    */
   freeze: {
     path: "/a2amesh.v1.AccessService/Freeze" as const,
@@ -3476,8 +3476,8 @@ export interface AccessServiceServer extends UntypedServiceImplementation {
   issueToken: handleUnaryCall<IssueTokenRequest, IssueTokenResponse>;
   /**
    * Freeze stops an agent, a principal or a call tree: every node refuses new calls with FROZEN within 500 ms and cancels the
-   * running ones. It answers with what was confirmed until then; ListFreezes tells the rest. Freezing what is frozen answers
-   * the freeze that holds.
+   * running ones. It waits for the agents to confirm that they have stopped, and answers with what was confirmed until then;
+   * ListFreezes tells the rest. Freezing what is frozen answers the freeze that holds.
    */
   freeze: handleUnaryCall<FreezeRequest, FreezeResponse>;
   /** Unfreeze lifts a freeze; what it cancelled stays cancelled. FREEZE_NOT_FOUND when there never was one. */
@@ -3680,8 +3680,8 @@ export interface AccessServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Freeze stops an agent, a principal or a call tree: every node refuses new calls with FROZEN within 500 ms and cancels the
-   * running ones. It answers with what was confirmed until then; ListFreezes tells the rest. Freezing what is frozen answers
-   * the freeze that holds.
+   * running ones. It waits for the agents to confirm that they have stopped, and answers with what was confirmed until then;
+   * ListFreezes tells the rest. Freezing what is frozen answers the freeze that holds.
    */
   freeze(
     request: FreezeRequest,

@@ -2124,8 +2124,9 @@ export const AgentHostServiceService = {
    * For a capability with `streams_input` the node sends further `input` frames and then `input_end`. An agent that does not
    * care for the rest may end the call before; frames that cross its end on the way mean nothing to it.
    *
-   * Cancellation: the node sends `cancel`; the agent stops the work and need not answer. What it still sends for that call is
-   * ignored. The deadline of a call is told in `start`; the node cancels by itself when it is over.
+   * Cancellation: the node sends `cancel`; the agent stops the work and then ends the call by `fail`, or by `end` if that was on its
+   * way. Nobody hears what it says, and the node knows by it that the work is over: until then whoever freezes the agent is told
+   * that it is still stopping. The deadline of a call is told in `start`; the node cancels by itself when it is over.
    *
    * Flow control: for each call the agent may send `output_credit` outputs (told in `welcome`), and one more for every one
    * that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
@@ -2172,8 +2173,9 @@ export interface AgentHostServiceServer extends UntypedServiceImplementation {
    * For a capability with `streams_input` the node sends further `input` frames and then `input_end`. An agent that does not
    * care for the rest may end the call before; frames that cross its end on the way mean nothing to it.
    *
-   * Cancellation: the node sends `cancel`; the agent stops the work and need not answer. What it still sends for that call is
-   * ignored. The deadline of a call is told in `start`; the node cancels by itself when it is over.
+   * Cancellation: the node sends `cancel`; the agent stops the work and then ends the call by `fail`, or by `end` if that was on its
+   * way. Nobody hears what it says, and the node knows by it that the work is over: until then whoever freezes the agent is told
+   * that it is still stopping. The deadline of a call is told in `start`; the node cancels by itself when it is over.
    *
    * Flow control: for each call the agent may send `output_credit` outputs (told in `welcome`), and one more for every one
    * that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in
@@ -2212,8 +2214,9 @@ export interface AgentHostServiceClient extends Client {
    * For a capability with `streams_input` the node sends further `input` frames and then `input_end`. An agent that does not
    * care for the rest may end the call before; frames that cross its end on the way mean nothing to it.
    *
-   * Cancellation: the node sends `cancel`; the agent stops the work and need not answer. What it still sends for that call is
-   * ignored. The deadline of a call is told in `start`; the node cancels by itself when it is over.
+   * Cancellation: the node sends `cancel`; the agent stops the work and then ends the call by `fail`, or by `end` if that was on its
+   * way. Nobody hears what it says, and the node knows by it that the work is over: until then whoever freezes the agent is told
+   * that it is still stopping. The deadline of a call is told in `start`; the node cancels by itself when it is over.
    *
    * Flow control: for each call the agent may send `output_credit` outputs (told in `welcome`), and one more for every one
    * that a `credit` frame of that call adds. In the other direction the node may send `input_credit` inputs of a call (told in

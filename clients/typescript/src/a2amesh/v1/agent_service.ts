@@ -3411,6 +3411,10 @@ export const AgentServiceService = {
   /**
    * CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
    * a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+   *
+   * A node that has cancelled a call asks an endpoint so whether its work is over, when somebody freezes what the call is part of.
+   * An endpoint answers once it works on the call no more, or NOT_FOUND when it does not know it; of one that answers
+   * UNIMPLEMENTED it is never known. Behind an address there is one process.
    */
   cancelCall: {
     path: "/a2amesh.v1.AgentService/CancelCall" as const,
@@ -3460,6 +3464,10 @@ export interface AgentServiceServer extends UntypedServiceImplementation {
   /**
    * CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
    * a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+   *
+   * A node that has cancelled a call asks an endpoint so whether its work is over, when somebody freezes what the call is part of.
+   * An endpoint answers once it works on the call no more, or NOT_FOUND when it does not know it; of one that answers
+   * UNIMPLEMENTED it is never known. Behind an address there is one process.
    */
   cancelCall: handleUnaryCall<CancelCallRequest, CancelCallResponse>;
   /**
@@ -3517,6 +3525,10 @@ export interface AgentServiceClient extends Client {
   /**
    * CancelCall ends a running call; its agent is cancelled within 100 ms. Cancelling an ended call changes nothing. Whoever began
    * a call may cancel it and ask how it stands; for others' calls call:cancel and call:read are needed.
+   *
+   * A node that has cancelled a call asks an endpoint so whether its work is over, when somebody freezes what the call is part of.
+   * An endpoint answers once it works on the call no more, or NOT_FOUND when it does not know it; of one that answers
+   * UNIMPLEMENTED it is never known. Behind an address there is one process.
    */
   cancelCall(
     request: CancelCallRequest,
