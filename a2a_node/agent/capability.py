@@ -69,6 +69,7 @@ def capability_of(function: Function, options: Options) -> Capability:
         idempotent=options.get("idempotent", False),
         cost=options.get("cost", 1),
         hedging_delay=seconds(f"{place}.hedging_delay", options.get("hedging_delay", "")),
+        calls=tuple(options.get("calls", ())),
     )
     checked_hedging(f"{place}.hedging_delay", offered)
     return Capability(offered, function, signature, reader, answers, manner_of(signature))

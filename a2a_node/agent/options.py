@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypedDict
 
 from a2a_node.model.errors import InvalidInput
@@ -22,6 +23,7 @@ class Options(TypedDict, total=False):
     idempotent: bool  # running it twice does no harm
     hedging_delay: str  # without an answer until a second instance is asked as well, for example "50ms"; absent: never
     cost: int  # tokens that a call takes from its caller's bucket; absent: 1
+    calls: Sequence[str]  # the agents that it calls, so that a loop is refused before any of them works
 
 
 def seconds(place: str, span: str) -> float:

@@ -33,10 +33,15 @@ class Finds(Protocol):
 Carriers = Mapping[InstanceKind, Carrier]
 
 
-def resolve(directory: Finds) -> Layer:
+def _anywhere(_: Call) -> None:
+    """No call is refused for where it leads."""
+
+
+def resolve(directory: Finds, leads: Callable[[Call], None] = _anywhere) -> Layer:
     """The layer that turns names into what the directory says.
 
-    AgentNotFound, AgentDisabled, CapabilityNotFound; AgentNotEndpoint for what could only be passed through.
+    AgentNotFound, AgentDisabled, CapabilityNotFound; AgentNotEndpoint for what could only be passed through. `leads`
+    raises what is wrong with where the capability leads.
     """
 
     async def layer(call: Call, proceed: Proceed) -> None:
@@ -50,6 +55,7 @@ def resolve(directory: Finds) -> Layer:
         call.capability, call.version = call.offered.name, agent.descriptor.version
         if call.unary and call.offered.streams_output:
             raise InvalidInput("capability", f"{call.capability!r} streams its outputs; call it with InvokeStream")
+        leads(call)
         await proceed(call)
 
     return layer

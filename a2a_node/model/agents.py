@@ -14,6 +14,7 @@ from a2a_node.model.names import checked_name, checked_text
 
 MAX_CAPABILITIES = 1000
 MAX_TAGS = 32
+MAX_CALLS = 100  # agents that a capability may declare to call
 CONFIG_BYTES = 64 * 1024
 SHORTEST_DELAY, LONGEST_DELAY = 0.001, 3600.0  # seconds until a call is hedged
 
@@ -33,6 +34,7 @@ class AgentCapability:
     idempotent: bool = False
     cost: int = 1  # tokens that a call takes from its caller's bucket
     hedging_delay: float = 0.0  # seconds without an answer until a second instance is asked as well; 0 means never
+    calls: tuple[str, ...] = ()  # names of the agents that it calls, as far as that is declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class AgentDescriptor:
             if capability.limit:
                 written_rate(f"{place}.limit", capability.limit, capability.cost)
             checked_hedging(f"{place}.hedging_delay", capability)
+            _check_calls(place, capability.calls)
             if capability.name in seen:
                 raise InvalidInput(f"{place}.name", f"{capability.name!r} is there twice")
             seen.add(capability.name)
@@ -105,6 +108,13 @@ def checked_hedging(place: str, capability: AgentCapability) -> None:
         raise InvalidInput(place, "is only for an idempotent capability: two instances may work on one call")
     if capability.streams_input or capability.streams_output:
         raise InvalidInput(place, "is only for a capability with one input and one output")
+
+
+def _check_calls(place: str, calls: tuple[str, ...]) -> None:
+    if len(calls) > MAX_CALLS:
+        raise InvalidInput(f"{place}.calls", f"has {len(calls)} entries, the limit is {MAX_CALLS}")
+    for number, agent in enumerate(calls):
+        checked_name(f"{place}.calls[{number}]", agent)
 
 
 def checked_config(config: Mapping[str, object]) -> Mapping[str, object]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from a2a_node.access.decisions import Decisions
 from a2a_node.access.spiffe import Spiffe
 from a2a_node.access.stopping import Stopping
+from a2a_node.mesh.ahead import Ahead
 from a2a_node.mesh.balance import Balance
 from a2a_node.mesh.balance import Place as Here
 from a2a_node.mesh.calls import Calls
@@ -104,7 +106,7 @@ class Layers:
         balance = self._balance()
         return folded(
             [
-                resolve(self.directory),  # a name that nobody has costs nothing more
+                resolve(self.directory, self._leads()),  # a name that nobody has, or a loop, costs nothing more
                 self._resumable(),  # around tracking, which knows how a cancelled call ended
                 self.calls.track,  # around all work, so that it can be cancelled and looked up
                 self.stopping.check_again,  # inside tracking: what was frozen meanwhile was not told to stop
@@ -124,7 +126,7 @@ class Layers:
         """What a call passes that another node has brought, which keeps its key, its answer and its tries there."""
         return folded(
             [
-                resolve(self.directory),  # this node may know better by now
+                resolve(self.directory, self._leads()),  # this node may know better by now
                 self.calls.track,  # its agent gets a token of this node
                 self.stopping.check_again,
                 self._budgeted(),  # what its agent uses is told to this node
@@ -137,6 +139,9 @@ class Layers:
 
     def _resumable(self) -> Layer:
         return resumable(self.writers, self.calls, self.returning.events)
+
+    def _leads(self) -> Callable[[Call], None]:
+        return Ahead(self.directory).check
 
     def _budgeted(self) -> Layer:
         return budgeted(self.budgets, self.calls.spending_of)

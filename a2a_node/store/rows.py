@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -41,7 +42,9 @@ def agent_from(row: RowMapping) -> RegisteredAgent:
 
 def _capability(stored: Mapping[str, object]) -> AgentCapability:
     # a node of a later version may have kept fields that this one does not know
-    return AgentCapability(**{name: value for name, value in stored.items() if name in CAPABILITY_FIELDS})  # type: ignore[arg-type]
+    known = {name: value for name, value in stored.items() if name in CAPABILITY_FIELDS}
+    calls = cast("Sequence[str]", known.pop("calls", ()))  # not there in rows of versions that did not know of it
+    return AgentCapability(**known, calls=tuple(calls))  # type: ignore[arg-type]
 
 
 def instance_row(instance: Instance, lease: float) -> dict[str, object]:

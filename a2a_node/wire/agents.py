@@ -129,6 +129,7 @@ def _to_capability(message: pb.AgentCapability) -> AgentCapability:
         idempotent=message.idempotent,
         cost=message.cost or 1,
         hedging_delay=seconds(message.hedging_delay),
+        calls=tuple(message.calls),
     )
 
 
@@ -145,4 +146,5 @@ def _from_capability(capability: AgentCapability) -> pb.AgentCapability:
         idempotent=capability.idempotent,
         cost=capability.cost if capability.cost != 1 else 0,
         hedging_delay=duration(capability.hedging_delay) if capability.hedging_delay else None,
+        calls=capability.calls,
     )

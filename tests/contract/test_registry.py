@@ -22,7 +22,7 @@ from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.ports import NODE_MEMORY, Registry
 from tests.contract.registries import House
 
-SAY = AgentCapability("say", "Says it.", input_schema={"type": "object"}, cache_ttl=2.5, idempotent=True)
+SAY = AgentCapability("say", "Says it.", input_schema={"type": "object"}, cache_ttl=2.5, idempotent=True, calls=("b",))
 ECHO = AgentDescriptor("echo", version="1.0.0", tags=("a", "b"), capabilities=(SAY,), config={"depth": 3, "on": [True]})
 NODE = Node("n1", "127.0.0.1:1", "127.0.0.1:2", "eu", "eu-1", labels={"gpu": "none"}, version="0.1.0")
 LEASE = 15.0

@@ -38,15 +38,14 @@ class TooManyHops(MeshError):
 
 
 class CallLoop(MeshError):
-    """An agent would appear again on the call's own path."""
+    """An agent would appear again on the call's own path, now or as agents have declared whom they call."""
 
     code, reason = "FAILED_PRECONDITION", "CALL_LOOP"
 
-    def __init__(self, agent: str, path: Sequence[str]) -> None:
+    def __init__(self, agent: str, path: Sequence[str], *, declared: bool = False) -> None:
         way = " > ".join(path)
-        super().__init__(
-            f"agent {agent!r} is already on the path of this call: {way}; see `max_revisits`", agent=agent, path=way
-        )
+        how = "would be met again, as agents declare whom they call" if declared else "is already on this call's path"
+        super().__init__(f"agent {agent!r} {how}: {way}; see `max_revisits`", agent=agent, path=way)
 
 
 class CallTokenInvalid(MeshError):

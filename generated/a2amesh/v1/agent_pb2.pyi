@@ -172,6 +172,7 @@ class AgentCapability(_message.Message):
     IDEMPOTENT_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     HEDGING_DELAY_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name is unique within the agent; the same form as an agent's name. Required."""
     description: _builtins.str
@@ -207,6 +208,13 @@ class AgentCapability(_message.Message):
         Absent or zero means never.
         """
 
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Calls is the names of the agents that it calls, at most 100. Where declared calls lead back to an agent that may not appear
+        again (`max_revisits`), a call is refused with CALL_LOOP before any agent works. Absent means that it is not declared, and a
+        loop is refused when it comes to the agent that has worked already.
+        """
+
     def __init__(
         self,
         *,
@@ -221,10 +229,11 @@ class AgentCapability(_message.Message):
         idempotent: _builtins.bool = ...,
         cost: _builtins.int = ...,
         hedging_delay: _duration_pb2.Duration | None = ...,
+        calls: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "hedging_delay", b"hedging_delay", "input_schema", b"input_schema", "output_schema", b"output_schema"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "cost", b"cost", "description", b"description", "hedging_delay", b"hedging_delay", "idempotent", b"idempotent", "input_schema", b"input_schema", "limit", b"limit", "name", b"name", "output_schema", b"output_schema", "streams_input", b"streams_input", "streams_output", b"streams_output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_ttl", b"cache_ttl", "calls", b"calls", "cost", b"cost", "description", b"description", "hedging_delay", b"hedging_delay", "idempotent", b"idempotent", "input_schema", b"input_schema", "limit", b"limit", "name", b"name", "output_schema", b"output_schema", "streams_input", b"streams_input", "streams_output", b"streams_output"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

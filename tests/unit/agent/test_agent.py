@@ -256,6 +256,16 @@ def test_a_malformed_span_is_refused(span: str) -> None:
         Agent("a").capability(cache=span)(say)
 
 
+def test_a_capability_can_declare_whom_it_calls() -> None:
+    """By their names."""
+    agent = Agent("a")
+    agent.capability(calls=["b", "c"])(say)
+    assert agent.descriptor.capability("say").calls == ("b", "c")
+    agent.capability(name="sing", calls=["no name"])(say)
+    with pytest.raises(InvalidInput, match=r"capabilities\[1\]\.calls\[0\]"):
+        _ = agent.descriptor
+
+
 def test_calls_of_a_capability_can_be_hedged() -> None:
     """Where it says that running it twice does no harm; else it is refused at once."""
     agent = Agent("a")

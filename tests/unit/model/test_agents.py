@@ -27,6 +27,8 @@ GOOD = AgentDescriptor("a", capabilities=(AgentCapability("say"), AgentCapabilit
         ({"capabilities": ()}, "agent.capabilities"),
         ({"capabilities": (AgentCapability("say"), AgentCapability("say"))}, "agent.capabilities[1].name"),
         ({"capabilities": (AgentCapability(""),)}, "agent.capabilities[0].name"),
+        ({"capabilities": (AgentCapability("say", calls=("b", "B!")),)}, "agent.capabilities[0].calls[1]"),
+        ({"capabilities": (AgentCapability("say", calls=("b",) * 101),)}, "agent.capabilities[0].calls"),
         *(
             ({"capabilities": (capability,)}, "agent.capabilities[0].hedging_delay")
             for capability in (

@@ -301,7 +301,11 @@ type AgentCapability struct {
 	// Hedging delay lets the mesh ask a second instance as well when the first has not answered for this long: the first answer
 	// counts, and the other try is cancelled. 1 ms to 1 h; only for an idempotent capability with one input and one output.
 	// Absent or zero means never.
-	HedgingDelay  *durationpb.Duration `protobuf:"bytes,11,opt,name=hedging_delay,json=hedgingDelay,proto3" json:"hedging_delay,omitempty"`
+	HedgingDelay *durationpb.Duration `protobuf:"bytes,11,opt,name=hedging_delay,json=hedgingDelay,proto3" json:"hedging_delay,omitempty"`
+	// Calls is the names of the agents that it calls, at most 100. Where declared calls lead back to an agent that may not appear
+	// again (`max_revisits`), a call is refused with CALL_LOOP before any agent works. Absent means that it is not declared, and a
+	// loop is refused when it comes to the agent that has worked already.
+	Calls         []string `protobuf:"bytes,12,rep,name=calls,proto3" json:"calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -409,6 +413,13 @@ func (x *AgentCapability) GetCost() int64 {
 func (x *AgentCapability) GetHedgingDelay() *durationpb.Duration {
 	if x != nil {
 		return x.HedgingDelay
+	}
+	return nil
+}
+
+func (x *AgentCapability) GetCalls() []string {
+	if x != nil {
+		return x.Calls
 	}
 	return nil
 }
@@ -548,7 +559,7 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x1a\n" +
-	"\brevision\x18\x1b \x01(\x03R\brevision\"\xcf\x03\n" +
+	"\brevision\x18\x1b \x01(\x03R\brevision\"\xe5\x03\n" +
 	"\x0fAgentCapability\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12:\n" +
@@ -563,7 +574,8 @@ const file_a2amesh_v1_agent_proto_rawDesc = "" +
 	"idempotent\x12\x12\n" +
 	"\x04cost\x18\n" +
 	" \x01(\x03R\x04cost\x12>\n" +
-	"\rhedging_delay\x18\v \x01(\v2\x19.google.protobuf.DurationR\fhedgingDelay\"\xc1\x02\n" +
+	"\rhedging_delay\x18\v \x01(\v2\x19.google.protobuf.DurationR\fhedgingDelay\x12\x14\n" +
+	"\x05calls\x18\f \x03(\tR\x05calls\"\xc1\x02\n" +
 	"\bInstance\x12\x1f\n" +
 	"\vinstance_id\x18\x01 \x01(\tR\n" +
 	"instanceId\x12\x14\n" +

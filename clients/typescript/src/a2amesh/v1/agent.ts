@@ -149,7 +149,15 @@ export interface AgentCapability {
    * counts, and the other try is cancelled. 1 ms to 1 h; only for an idempotent capability with one input and one output.
    * Absent or zero means never.
    */
-  hedgingDelay: Duration | undefined;
+  hedgingDelay:
+    | Duration
+    | undefined;
+  /**
+   * Calls is the names of the agents that it calls, at most 100. Where declared calls lead back to an agent that may not appear
+   * again (`max_revisits`), a call is refused with CALL_LOOP before any agent works. Absent means that it is not declared, and a
+   * loop is refused when it comes to the agent that has worked already.
+   */
+  calls: string[];
 }
 
 /** Instance is one running copy of an agent, reachable through exactly one node. */
@@ -557,6 +565,7 @@ function createBaseAgentCapability(): AgentCapability {
     idempotent: false,
     cost: 0n,
     hedgingDelay: undefined,
+    calls: [],
   };
 }
 
@@ -597,6 +606,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     }
     if (message.hedgingDelay !== undefined) {
       Duration.encode(message.hedgingDelay, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.calls) {
+      writer.uint32(98).string(v!);
     }
     return writer;
   },
@@ -702,6 +714,14 @@ export const AgentCapability: MessageFns<AgentCapability> = {
             message.hedgingDelay = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.calls.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -751,6 +771,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
         : isSet(object.hedging_delay)
         ? Duration.fromJSON(object.hedging_delay)
         : undefined,
+      calls: globalThis.Array.isArray(object?.calls)
+        ? object.calls.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -789,6 +812,9 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     if (message.hedgingDelay !== undefined) {
       obj.hedgingDelay = Duration.toJSON(message.hedgingDelay);
     }
+    if (message.calls?.length) {
+      obj.calls = message.calls;
+    }
     return obj;
   },
 
@@ -812,6 +838,7 @@ export const AgentCapability: MessageFns<AgentCapability> = {
     message.hedgingDelay = (object.hedgingDelay !== undefined && object.hedgingDelay !== null)
       ? Duration.fromPartial(object.hedgingDelay)
       : undefined;
+    message.calls = object.calls?.map((e) => e) || [];
     return message;
   },
 };
