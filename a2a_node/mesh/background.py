@@ -24,5 +24,8 @@ async def background(*works: Work) -> AsyncIterator[None]:
         if len(failures.exceptions) > 1:
             raise
         failure = failures.exceptions[0]
-    if failure is not None:
-        raise failure
+    try:
+        if failure is not None:
+            raise failure
+    finally:  # else frame and failure hold each other, and with them what the block has open
+        del failure

@@ -12,7 +12,7 @@ import structlog
 
 from a2a_node.model.errors import StoreUnavailable
 
-PATIENCE = 10.0  # seconds from the first try to the last
+PATIENCE = 10.0  # seconds from the first failure to the last try
 PAUSE = 0.25  # seconds between two
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -24,13 +24,14 @@ async def patiently(
     build: Callable[[], AbstractAsyncContextManager[T]], *, patience: float = PATIENCE, pause: float = PAUSE
 ) -> AsyncIterator[T]:
     """What `build` gives, until the block ends; again while a store is away, StoreUnavailable if it stays so."""
-    last = monotonic() + patience
+    last: float | None = None
     async with AsyncExitStack() as house:
         while True:
             try:
                 built = await house.enter_async_context(build())
                 break
             except StoreUnavailable as failure:
+                last = monotonic() + patience if last is None else last
                 if monotonic() >= last:
                     raise
                 log.warning(

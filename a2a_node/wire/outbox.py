@@ -118,6 +118,9 @@ async def first(*works: Coroutine[object, object, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        failures = [failure for task in tasks if not task.cancelled() and (failure := task.exception())]
-    if failures:
-        raise failures[0]
+        failures = [*filter(None, (task.exception() for task in tasks if not task.cancelled()))]
+    try:
+        if failures:
+            raise failures[0]
+    finally:  # else frame and failure hold each other, and with them the connection of whoever waited here
+        del tasks, failures

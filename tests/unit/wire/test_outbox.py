@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -161,3 +164,29 @@ async def test_works_end_with_whoever_waits_for_them() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+class Connection:
+    """Something that must not stay open."""
+
+
+async def test_a_failure_of_the_works_keeps_nothing_alive() -> None:
+    """Whoever waited for them may have a connection, which is gone at once, not when the collector comes by."""
+    seen: list[weakref.ref[Connection]] = []
+
+    async def fails() -> None:
+        raise KeyError("x")
+
+    async def connected() -> None:
+        connection = Connection()
+        seen.append(weakref.ref(connection))
+        await first(fails(), fails())
+        raise AssertionError(connection)
+
+    gc.disable()
+    try:
+        with suppress(KeyError):
+            await connected()
+        assert seen[0]() is None
+    finally:
+        gc.enable()
