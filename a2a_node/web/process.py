@@ -12,14 +12,17 @@ from prometheus_client.metrics import Histogram, Info
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
+from a2a_node.web.tasks import Tasks
+
 EVERY = 0.25  # seconds between looks at the loop
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 def told(registry: CollectorRegistry, version: str, node_id: str) -> None:
-    """Have a registry tell of the process."""
+    """Have a registry tell of the process and of the loop that runs in it now."""
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
+    registry.register(Tasks())
     build = Info("a2a_build", "What runs here", registry=registry)
     build.info({"version": version, "python": platform.python_version(), "node": node_id})
 

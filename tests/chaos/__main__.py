@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import secrets
@@ -62,6 +63,7 @@ async def everything(extent: Extent, wanted: Sequence[str]) -> list[Row]:
 async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
     """Do a fault under load, and say what came of it."""
     await warmed(suffers)
+    await suffers.acquaint()
     before, began = await suffers.gauges(), monotonic()
     load = Load(fault.name, addresses(suffers, fault), suffers.key, fault.churn)
     running = asyncio.create_task(load.run())
@@ -69,6 +71,8 @@ async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
     load.stop()
     await running
     await load.ask_again()
+    gc.collect()  # a call that failed may lie in a cycle here and hold its connection: nodes must not pay for that
+    await suffers.acquaint()
     left = await suffers.left(before)
     tally = load.tally
     ours = [line for line in suffers.ledger() if f"-{fault.name}-" in line[0]]

@@ -6,11 +6,14 @@ import asyncio
 import re
 import urllib.request
 from collections import Counter
+from collections.abc import Collection
 
-WATCHED = ("a2a_calls_in_flight", "a2a_agent_load", "a2a_open_streams", "a2a_store_connections_in_use")
+import psutil
+
+WATCHED = ("a2a_calls_in_flight", "a2a_agent_load", "a2a_open_streams", "a2a_store_connections_in_use", "a2a_tasks")
 LINE = re.compile(rf"^((?:{'|'.join(WATCHED)})(?:\{{[^}}]*\}})?) ([0-9.e+-]+)$", re.MULTILINE)
 # What stays once it was needed: links of a node from the two others, and its one connection for news from Redis.
-LASTING = {"PeerService/Link": 2, 'connections_in_use{store="redis"}': 1}
+LASTING = {"PeerService/Link": 2, 'connections_in_use{store="redis"}': 1, 'tasks{module="store.wakeups"}': 3}
 
 
 async def read(http: str) -> Counter[str]:
@@ -22,6 +25,13 @@ async def read(http: str) -> Counter[str]:
 
     text = await asyncio.to_thread(fetched)
     return Counter({name: round(float(value)) for name, value in LINE.findall(text) if float(value)})
+
+
+def open_files(pid: int, pools: Collection[int]) -> int:
+    """File descriptors of a process, those to the ports of stores aside: their pools have gauges."""
+    process = psutil.Process(pid)
+    pooled = sum(bool(one.raddr) and one.raddr.port in pools for one in process.net_connections("tcp"))
+    return process.num_fds() - pooled
 
 
 def left(before: Counter[str], after: Counter[str]) -> Counter[str]:

@@ -16,9 +16,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psutil
 
+from a2a_node.client import MeshClient
+from a2a_node.model.errors import MeshError
 from tests.chaos import gauges
 from tests.chaos.doors import Door, open_door
 from tests.e2e.nodes import A2A_NODE
@@ -70,6 +74,7 @@ class Mesh:
         """`net` tells meshes on one machine apart: their nodes meet at 127.0.net.1, 2 and 3."""
         self.home, self.key = home, key
         self._net = net
+        self._pools = {urlsplit(url).port or 0 for url in stores.values()}
         self._common = {**stores, "A2A_LEASE": str(LEASE), "A2A_KEY": key, "A2A_ACCESS_LOG": "false"}
         self._ports = {name: [free_port() for _ in range(3)] for name in NODES}
         self.parts: dict[str, Part] = {}
@@ -94,19 +99,29 @@ class Mesh:
             house.push_async_callback(part.end)
             await part.start()
 
+    async def acquaint(self) -> None:
+        """Have every node reach every other one, so that the links are there that a fault may have somebody dial."""
+        for name in NODES:
+            async with MeshClient(self.address(name), self.key) as client:
+                with suppress(MeshError):  # nobody knows such a call, and a node that is away answers nobody
+                    await client.get_call(str(uuid4()))
+
     async def gauges(self) -> Counter[str]:
         """What all nodes have under way."""
         seen: Counter[str] = Counter()
         for name in NODES:
             for figure, count in (await gauges.read(f"{HOST}:{self._ports[name][2]}")).items():
                 seen[f"{name} {figure}"] = count
+        for name, part in self.parts.items():
+            seen[f"{name} open files"] = gauges.open_files(part.pid, self._pools)
         return seen
 
     async def left(self, before: Counter[str]) -> Counter[str]:
         """What does not end after the load has."""
-        until = monotonic() + QUIET
-        while (left := gauges.left(before, await self.gauges())) and monotonic() < until:  # noqa: ASYNC110
+        until, left = monotonic() + QUIET, gauges.left(before, await self.gauges())
+        while left and monotonic() < until:
             await asyncio.sleep(0.25)
+            left &= gauges.left(before, await self.gauges())  # the least of each: a look may meet a passing one
         return left
 
     def servers(self, *names: str) -> list[psutil.Process]:
