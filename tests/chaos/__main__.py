@@ -67,10 +67,10 @@ async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
     before, began = await suffers.gauges(), monotonic()
     load = Load(fault.name, addresses(suffers, fault), suffers.key, fault.churn)
     running = asyncio.create_task(load.run())
-    recoveries = await rounds(suffers, load, fault, extent)
+    recoveries, over = await rounds(suffers, load, fault, extent)
     load.stop()
     await running
-    await load.ask_again()
+    await load.ask_again(over if fault.forgets else 0.0)
     gc.collect()  # a call that failed may lie in a cycle here and hold its connection: nodes must not pay for that
     await suffers.acquaint()
     left = await suffers.left(before)
@@ -98,12 +98,15 @@ async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
     )
 
 
-async def rounds(suffers: Mesh, load: Load, fault: Fault, extent: Extent) -> list[float]:
-    """Do it so often; milliseconds until the first good call of each round. RuntimeError when it does not recover."""
-    recoveries = []
+async def rounds(suffers: Mesh, load: Load, fault: Fault, extent: Extent) -> tuple[list[float], float]:
+    """Do it so often; milliseconds until the first good call of each round, and when the last one was over.
+
+    RuntimeError when it does not recover.
+    """
+    recoveries, over = [], monotonic()
     many = fault.kind is Kind.ROUNDS
-    times = extent.rounds if many else min(fault.times, max(1, extent.rounds // 2))
-    await well(load, fault, monotonic())
+    times = min(extent.rounds, fault.most) if many else min(fault.times, max(1, extent.rounds // 2))
+    await well(load, fault, over)
     for number in range(times):
         await asyncio.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - anywhere in the middle of calls
         since = monotonic()
@@ -112,7 +115,7 @@ async def rounds(suffers: Mesh, load: Load, fault: Fault, extent: Extent) -> lis
         over = monotonic()
         await well(load, fault, over)
         recoveries.append(load.tally.recovered(over if fault.kind is Kind.OUTAGE else since))
-    return recoveries
+    return recoveries, over
 
 
 async def well(load: Load, fault: Fault, since: float) -> None:

@@ -35,6 +35,8 @@ class Fault:
     done: Done
     churn: int = 0
     times: int = 1  # that one which lasts is done
+    most: int = 20  # rounds of one that is done many times
+    forgets: bool = False  # outcomes that were told before it are lost with it
 
 
 @asynccontextmanager
@@ -87,6 +89,24 @@ def away(*stores: str) -> Done:
     return done
 
 
+def died(store: str) -> Done:
+    """Kill -9 of a store; whoever keeps it starts it again on its data."""
+
+    @asynccontextmanager
+    async def done(mesh: Mesh, _: int) -> AsyncIterator[None]:
+        await mesh.kill(store)
+        yield
+
+    return done
+
+
+@asynccontextmanager
+async def emptied(mesh: Mesh, _: int) -> AsyncIterator[None]:
+    """Redis dies, and comes back without any of its data."""
+    await mesh.kill("valkey-server", emptied=True)
+    yield
+
+
 @asynccontextmanager
 async def parted(mesh: Mesh, _: int) -> AsyncIterator[None]:
     """Nothing passes between two nodes, while both reach the stores, the third one and their agents."""
@@ -137,10 +157,15 @@ LANES = (
         Fault("agent_killed", Kind.ROUNDS, killed("a")),
         Fault("client_node_killed", Kind.ROUNDS, killed("front")),
         Fault("client_node_stopped", Kind.ROUNDS, stopped("front")),
+        Fault("clock_an_hour_fast_or_slow", Kind.SPELL, off_clock, times=2),
+    ),
+    (
+        Fault("postgres_killed", Kind.ROUNDS, died("postgres"), most=5),
+        Fault("redis_killed", Kind.ROUNDS, died("valkey-server"), most=5),
+        Fault("redis_emptied", Kind.ROUNDS, emptied, most=3, forgets=True),
         Fault("postgres_stopped", Kind.OUTAGE, away("postgres")),
         Fault("redis_stopped", Kind.OUTAGE, away("valkey-server")),
         Fault("both_stores_stopped", Kind.OUTAGE, away("postgres", "valkey-server")),
         Fault("two_nodes_parted", Kind.SPELL, parted),
-        Fault("clock_an_hour_fast_or_slow", Kind.SPELL, off_clock, times=2),
     ),
 )

@@ -63,10 +63,10 @@ class Load:
             return False
         return True
 
-    async def ask_again(self) -> None:
-        """Ask calls with a key once more: they have the outcome that they had."""
+    async def ask_again(self, since: float = 0.0) -> None:
+        """Ask calls with a key once more, those begun after a time: they have the outcome that they had."""
         async with self._clients() as clients:
-            for answer in self.tally.answers[-SAMPLE:]:
+            for answer in [one for one in self.tally.answers[-SAMPLE:] if one.began >= since]:
                 again = await self._outcome(clients, answer.number)
                 self.tally.other_outcomes += again is not None and again["execution"] != answer.execution
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -127,6 +128,19 @@ class Mesh:
     def servers(self, *names: str) -> list[psutil.Process]:
         """The processes of stores: `postgres`, `valkey-server`."""
         return [process for process in psutil.process_iter() if self._ours(process, names)]
+
+    async def kill(self, store: str, *, emptied: bool = False) -> None:
+        """Kill a store, perhaps with all its data, and wait until another process of it is there."""
+        killed = self.servers(store)
+        for process in killed:
+            process.suspend()
+        if emptied:
+            await asyncio.to_thread(shutil.rmtree, self.home / "stores" / "valkey" / "appendonlydir")
+        for process in killed:
+            process.kill()
+        pids = {process.pid for process in killed}
+        while not {process.pid for process in self.servers(store)} - pids:  # noqa: ASYNC110 - processes do not tell
+            await asyncio.sleep(0.05)
 
     def ledger(self) -> list[list[str]]:
         """All lines of the agents' ledgers."""
