@@ -212,7 +212,10 @@ class Work:
         if heirs is None or self.heir is None or self._stopped or self._call is None or task is None:
             return None
         self._credit.release()  # to an output that waits for it, which the heir has
-        return task if heirs.take(self.heir, self._call, task) else None
+        if heirs.take(self.heir, self._call, task):
+            return task
+        self.heir.settle()
+        return None
 
     def hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
         """Take in a frame; InvalidInput for an input beyond what was allowed."""

@@ -57,6 +57,10 @@ class Heir:
         self._alone = True
         self._over.set()
 
+    def refuse(self) -> None:
+        """The stream is somebody else's: what follows is nobody's."""
+        self._decided.set()
+
     async def takes(self, payload: Payload) -> bool:
         """Remember an output; True when it needs not be sent, because this node goes on with the stream."""
         if not self._alone:
@@ -139,7 +143,9 @@ class Heirs:
             last = await self._granted(claim)
         finally:
             if last is None:
-                work.cancel()
+                heir.refuse()
+                if not self._calls.stop(call.id, NodeLost(call.id)):
+                    work.cancel()
         if last is not None:
             log.info("this node goes on with a stream whose node was lost", call_id=call.id, node=call.carrier)
             call.carrier = ""  # from here on it is this node's own

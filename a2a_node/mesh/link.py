@@ -125,7 +125,7 @@ class Link:
             self.used_at = monotonic()
             if flight.unstarted:
                 call.begun = False
-            elif call.begun and not flight.finished:
+            elif call.begun and not flight.finished and not (keeping is not None and keeping.given):
                 self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))
 
     async def _fly(self, call: Call, number: int, flight: Flight, start: pb.LinkStart) -> None:

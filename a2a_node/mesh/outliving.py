@@ -29,7 +29,7 @@ class Outliving:
     def __init__(self, calls: Calls, most: int = MOST) -> None:
         self._calls = calls
         self._most = most
-        self._alone: dict[asyncio.Task[None], str] = {}
+        self._alone: dict[asyncio.Task[None], Call] = {}
 
     @classmethod
     @asynccontextmanager
@@ -61,25 +61,27 @@ class Outliving:
         return len(self._alone)
 
     async def end(self) -> None:
-        """End them all."""
+        """End them all, or leave them to the nodes of their agents."""
         works = dict(self._alone)
-        for work, call_id in works.items():
-            if not self._calls.stop(call_id, NodeLost(call_id)):
+        for work, call in works.items():
+            if call.keeping is not None:
+                call.keeping.give()
+            if not self._calls.stop(call.id, NodeLost(call.id)):
                 work.cancel()
         if works:
             await asyncio.wait(works)
 
     def _leave(self, call: Call, work: asyncio.Task[None]) -> None:
-        self._alone[work] = call.id
+        self._alone[work] = call
         work.add_done_callback(self._ended)
         if len(self._alone) > self._most:
             self._calls.stop(call.id, CallCancelled(call.id, "its client is gone, as those of too many others are"))
 
     def _ended(self, work: asyncio.Task[None]) -> None:
-        call_id = self._alone.pop(work)
+        call = self._alone.pop(work)
         failure = None if work.cancelled() else work.exception()
         if failure is not None and not isinstance(failure, MeshError):
-            log.error("unexpected failure of a call without its client", call_id=call_id, exc_info=failure)
+            log.error("unexpected failure of a call without its client", call_id=call.id, exc_info=failure)
 
 
 async def _work(call: Call, proceed: Proceed) -> None:

@@ -31,7 +31,7 @@ class Stream:
         self.id, self.writer = call_id, writer
         self.kept = bool(writer)  # False: nobody can come back, and outputs go straight to the client
         self.taken = False  # another node has taken it over, or it was taken for lost
-        self.keeping = Keeping(writer)
+        self.keeping = Keeping(writer, self.lose)
         self.absent: float | None = None  # since when nobody has been there, by the loop's clock
         self._streams, self._touch = streams, touch
         self._fresh: deque[Payload] = deque()  # said and not kept yet

@@ -68,9 +68,12 @@ class Listener:
 class Keeping:
     """How what a call says is kept here, for the node that works on it and goes on with that when this one is lost."""
 
-    __slots__ = ("_kept", "_settled", "heir", "writer")
+    __slots__ = ("_given_up", "_kept", "_settled", "given", "heir", "writer")
 
-    def __init__(self, writer: str) -> None:
+    def __init__(self, writer: str, given_up: Callable[[], None]) -> None:
+        """`given_up` is told that nothing more may be kept here."""
+        self._given_up = given_up
+        self.given = False  # to the heir, who learns it when the link ends
         self.writer = writer  # the mark by which this node keeps it; empty when it does not
         self.heir = ""  # the name of who goes on with it
         self._kept: Callable[[int], None] | None = None
@@ -93,8 +96,14 @@ class Keeping:
     def settle(self) -> None:
         """Nothing is left to keep."""
         settled, self._settled = self._settled, None
-        if settled is not None:
+        if settled is not None and not self.given:
             settled()
+
+    def give(self) -> None:
+        """Stop here: where there is an heir, leave the call and all that follows to it."""
+        if self.heir:
+            self.given = True
+            self._given_up()
 
 
 async def unheard(payload: Payload) -> None:

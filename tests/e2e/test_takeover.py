@@ -72,13 +72,21 @@ def killed(node: RunningNode) -> Callable[[], None]:
     return lambda: None
 
 
+def drained(node: RunningNode) -> Callable[[], None]:
+    """The node is told to stop, and gives up what has not ended soon."""
+    os.kill(node.pid, signal.SIGTERM)
+    return lambda: None
+
+
 def stopped(node: RunningNode) -> Callable[[], None]:
     """The node stands still, until it goes on."""
     os.kill(node.pid, signal.SIGSTOP)
     return lambda: os.kill(node.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize(("lost", "rounds"), [(killed, 5), (stopped, 2)], ids=["killed", "stopped"])
+@pytest.mark.parametrize(
+    ("lost", "rounds"), [(killed, 5), (drained, 2), (stopped, 2)], ids=["killed", "drained", "stopped"]
+)
 async def test_a_stream_goes_on_when_its_clients_node_is_lost(
     nodes: Nodes, lost: Callable[[RunningNode], Callable[[], None]], rounds: int
 ) -> None:
@@ -87,7 +95,7 @@ async def test_a_stream_goes_on_when_its_clients_node_is_lost(
     counting = Counting()
     async with attached(counting.agent(), there.address, key=nodes.key):
         for round_ in range(rounds):
-            here = nodes.start()
+            here = nodes.start(A2A_DRAIN="0.1")
             call_id = fresh_uuid()
             counting.go_on.clear()
             async with (

@@ -207,6 +207,7 @@ async def test_a_node_that_was_first_to_end_the_stream_keeps_its_word(house: Hou
     await house.stopped.wait()
     with pytest.raises(AgentLost):
         await house.read(call.id)
+    assert len(house.heirs) == 0
 
 
 async def test_a_node_that_gives_no_sign_is_taken_for_lost() -> None:
@@ -221,6 +222,21 @@ async def test_a_node_that_gives_no_sign_is_taken_for_lost() -> None:
         house.say("two", None)
         assert await house.read(call.id) == ["one", "two"]
         rpc.cancel()
+
+
+async def test_a_node_that_stops_leaves_its_streams_to_the_nodes_of_their_agents(house: House) -> None:
+    """Without a word to the agent, which goes on; the stream is taken over once the link ends."""
+    call, rpc = house.begin()
+    house.say("one")
+    await settled()
+    rpc.cancel()
+    await asyncio.wait([rpc])
+    await house.outliving.end()
+    await settled()
+    assert not house.stopped.is_set()
+    await house.pair.wire.there.put(None)
+    house.say("two", None)
+    assert await house.read(call.id) == ["one", "two"]
 
 
 async def test_nothing_is_remembered_once_all_is_kept(house: House) -> None:
