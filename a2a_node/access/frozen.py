@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -13,6 +14,8 @@ from a2a_node.model.envelope import Envelope
 from a2a_node.model.freeze_ports import Freezes
 from a2a_node.model.freezes import Freeze, FreezeChanges, FreezeKind
 from a2a_node.model.principal import Principal
+
+HABITS = replace(DEFAULT, reread=2.0)  # for a stop must not wait long for the next look when word of it was lost
 
 
 class Asked(Protocol):
@@ -94,7 +97,7 @@ class Freezing(Followed[FreezeChanges]):
 
     @classmethod
     @asynccontextmanager
-    async def freezes_of(cls, store: Freezes, habits: Habits = DEFAULT) -> AsyncIterator[Self]:
+    async def freezes_of(cls, store: Freezes, habits: Habits = HABITS) -> AsyncIterator[Self]:
         """Follow the freezes until the block ends; StoreUnavailable when the first look at them fails."""
         async with cls(store, FreezeBook(), habits).following() as following:
             yield following

@@ -38,7 +38,7 @@ class _Count:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A call that was cancelled, when, and what remained of it then."""
+    """A call that was cancelled or stopped elsewhere, when, and what remained of it then."""
 
     since: float
     call: Remains
@@ -114,7 +114,7 @@ class Stopping:
         self._refuse(call)
         try:
             await proceed(call)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Frozen):  # or part of it was stopped elsewhere, which ended it
             if call.begun and call.instance is not None and call.instance.node == self.node_id:
                 self._ended.append(_Ended(monotonic(), Remains(call, call.instance), self._lingering.of(call.id)))
             raise

@@ -167,7 +167,15 @@ async def test_what_another_node_has_stopped_first_counts_where_it_worked(house:
         task = await house.work(ending, house.through_the_layer)
         task.cancel()
         await asyncio.wait([task])
-    await house.confirmed(await house.freeze(FreezeKind.CALL, "r1"), 1)
+
+    async def child_is_frozen(_: Call) -> None:
+        raise Frozen("call:r1", "why", "f1")
+
+    parent = call("c3")
+    parent.begun, parent.instance = True, INSTANCE
+    with pytest.raises(Frozen):
+        await house.stopping.check_again(parent, child_is_frozen)
+    await house.confirmed(await house.freeze(FreezeKind.CALL, "r1"), 2)
 
 
 async def test_a_call_that_lingers_since_before_the_freeze_is_stopping(house: House) -> None:
