@@ -14,6 +14,7 @@ from a2a_node.mesh.link import DEFAULT, LINGER, OUTGOING, Rules
 from a2a_node.mesh.resumable import ended
 from a2a_node.model.call import Call, CallStatus, Once, Proceed
 from a2a_node.model.errors import (
+    AgentEnded,
     AgentOverloaded,
     AgentProtocol,
     InternalError,
@@ -26,11 +27,13 @@ from a2a_node.model.errors import (
 )
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import Principal
+from a2a_node.model.proxied import PROXIED, Entries, Proxied
 from a2a_node.model.streams import Ending
 from a2a_node.wire.calls import ENVELOPE
 from a2a_node.wire.doubt import Doubt
 from a2a_node.wire.errors import to_details
 from a2a_node.wire.outbox import Outbox, first
+from a2a_node.wire.passing import from_link, to_link
 from a2a_node.wire.payloads import check_size, from_payload, to_payload
 from a2amesh.v1 import payload_pb2
 from a2amesh.v1 import peer_service_pb2 as pb
@@ -250,8 +253,9 @@ class Work:
             log.exception("unexpected failure", agent=call.agent, call_id=call.id)
             await self._end(failed(self._number, InternalError()), ended(InternalError()))
         else:
-            end = pb.LinkResponse(call=self._number, end=pb.LinkEnd(output=self._output))
-            await self._end(end, Ending(CallStatus.SUCCEEDED))
+            trailing = None if call.proxied is None else to_link(call.proxied.trailing)
+            end = pb.LinkEnd(output=self._output, trailing=trailing)
+            await self._end(pb.LinkResponse(call=self._number, end=end), Ending(CallStatus.SUCCEEDED))
 
     async def _end(self, frame: pb.LinkResponse, ending: Ending) -> None:
         await self._link.out.put(frame)
@@ -262,7 +266,7 @@ class Work:
         start = self._start
         passed = {name: value for name in PASSED_ON if (value := getattr(start, name))}
         return Call(
-            method=METHOD + ("Invoke" if start.unary else "InvokeStream" if start.HasField("input") else "Converse"),
+            method=_method(start),
             rest=self._link.layers[1],
             metadata=cast("Mapping[str, str]", {**passed, ENVELOPE: start.envelope}),
             peer_of=self._link.peer.address_of,
@@ -277,7 +281,12 @@ class Work:
             requests=Once(to_payload(start.input)) if start.HasField("input") else self._heard(),
             reply=self._reply,
             wanted=start.instance_id,
+            proxied=Proxied(from_link(start.metadata), self._begin) if start.HasField("metadata") else None,
         )
+
+    async def _begin(self, first: Entries) -> None:
+        """Send what the agent says first."""
+        await self._link.out.put(pb.LinkResponse(call=self._number, metadata=to_link(first)))
 
     async def _reply(self, payload: Payload) -> None:
         """Send an output; that of a unary call waits for the end, to go in one frame with it."""
@@ -310,6 +319,12 @@ class Work:
                 taken = 0
 
 
+def _method(start: pb.LinkStart) -> str:
+    if start.HasField("metadata"):
+        return PROXIED
+    return METHOD + ("Invoke" if start.unary else "InvokeStream" if start.HasField("input") else "Converse")
+
+
 def packed(frames: Sequence[pb.LinkResponse]) -> pb.LinkResponse:
     """Several frames as one."""
     return pb.LinkResponse(batch=pb.LinkResponseBatch(frames=frames))
@@ -318,4 +333,6 @@ def packed(frames: Sequence[pb.LinkResponse]) -> pb.LinkResponse:
 def failed(number: int, failure: MeshError, *, unstarted: bool = False) -> pb.LinkResponse:
     """The frame that ends a call with a failure."""
     fail = pb.LinkFail(code=failure.code, message=failure.message, details=to_details(failure), unstarted=unstarted)
+    if isinstance(failure, AgentEnded):
+        fail.trailing.CopyFrom(to_link(failure.trailing))
     return pb.LinkResponse(call=number, fail=fail)

@@ -20,7 +20,7 @@ class Flight:
     __slots__ = (
         *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
         *("_news", "_outputs", "_over", "_spending", "_streams", "_taken"),
-        *("begun", "fed", "finished", "keeps", "unstarted"),
+        *("begun", "fed", "finished", "first", "keeps", "last", "unstarted"),
     )
 
     def __init__(self, agent: str, spending: Spending | None, *, streams: bool, ahead: int, inputs: int) -> None:
@@ -37,6 +37,8 @@ class Flight:
         self.fed = False  # inputs were taken from the caller, who cannot say them again
         self.keeps = False  # outputs count as taken once they are kept
         self.unstarted = False  # the other end says that nobody has begun to work on it
+        self.first: peer_service_pb2.LinkMetadata | None = None  # what an agent says first where it is passed through
+        self.last: peer_service_pb2.LinkMetadata | None = None  # and last
         self.finished = False  # by the agent's own word, so that it need not be told to stop
 
     def hear(self, kind: str, frame: pb.AttachRequest) -> None:
@@ -95,6 +97,18 @@ class Flight:
             self._outputs.clear()
             self._over, self._failure = True, failure
             self._news.set()
+
+    def head(self, first: peer_service_pb2.LinkMetadata) -> None:
+        """Take in what the agent says before its outputs."""
+        self.first = first
+        self._news.set()
+
+    async def headed(self) -> peer_service_pb2.LinkMetadata | None:
+        """What the agent says before its outputs; None when it says nothing, or the call is over."""
+        while self.first is None and not (self._outputs or self._over):
+            self._news.clear()
+            await self._news.wait()
+        return self.first
 
     async def next(self) -> payload_pb2.Payload | None:
         """The next output, None after the last one; raises what the call failed with."""

@@ -25,8 +25,8 @@ from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import EMPTY
 from a2a_node.tracing.context import carried_by
 from a2a_node.wire.awake import Awake
-from a2a_node.wire.errors import from_status
 from a2a_node.wire.outbox import Outbox, first
+from a2a_node.wire.passing import from_fail, from_link, to_link
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import peer_service_pb2 as pb
 
@@ -162,10 +162,14 @@ class Link:
         await self._out.put(pb.LinkRequest(call=number, input_end=pb.LinkInputEnd()))
 
     async def _receive(self, call: Call, number: int, flight: Flight) -> None:
+        if call.proxied is not None and (first := await flight.headed()) is not None:
+            await call.proxied.begin(from_link(first))
         while (output := await flight.next()) is not None:
             await call.reply(to_payload(output, "output", self._rules.payload_limit))
             if not flight.keeps and (more := flight.taken()):
                 await self._out.put(pb.LinkRequest(call=number, credit=more))
+        if call.proxied is not None and flight.last is not None:
+            call.proxied.trailing = from_link(flight.last)
 
     async def _read(self, wire: Wire) -> None:
         while (frame := await wire.read()) is not None:
@@ -190,12 +194,15 @@ class Link:
         elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way
             flight, _ = self._flights[frame.call]
             if kind == "end":
+                flight.last = frame.end.trailing
                 flight.end(frame.end)
             elif kind == "output":
                 flight.add(frame.output)
             elif kind == "fail":
                 flight.unstarted = frame.fail.unstarted and not flight.fed
-                flight.finish(from_status(frame.fail.code, frame.fail.message, frame.fail.details))
+                flight.finish(from_fail(frame.fail))
+            elif kind == "metadata":
+                flight.head(frame.metadata)
             elif kind == "credit":
                 flight.allow(frame.credit)
 
@@ -253,4 +260,5 @@ def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.
         tracestate=said.get("tracestate", ""),
         baggage=said.get("baggage", ""),
         confirms=bool(call.idempotency_key),
+        metadata=None if call.proxied is None else to_link(call.proxied.said),
     )

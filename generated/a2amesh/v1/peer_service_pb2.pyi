@@ -135,6 +135,7 @@ class LinkStart(_message.Message):
     TRACESTATE_FIELD_NUMBER: _builtins.int
     BAGGAGE_FIELD_NUMBER: _builtins.int
     CONFIRMS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     WRITER_FIELD_NUMBER: _builtins.int
     HEIR_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
@@ -174,6 +175,12 @@ class LinkStart(_message.Message):
     def input(self) -> _payload_pb2.Payload:
         """Input is the call's input; absent for a capability with `streams_input`, whose inputs follow as frames."""
 
+    @_builtins.property
+    def metadata(self) -> Global___LinkMetadata:
+        """Metadata is what the client says to a gRPC service of the agent's own; present, also when empty, where the call is passed
+        through: the capability is then the method, such as "orders.v1.Orders/Place", and inputs and outputs are its messages as bytes.
+        """
+
     def __init__(
         self,
         *,
@@ -190,16 +197,67 @@ class LinkStart(_message.Message):
         tracestate: _builtins.str = ...,
         baggage: _builtins.str = ...,
         confirms: _builtins.bool = ...,
+        metadata: Global___LinkMetadata | None = ...,
         writer: _builtins.str = ...,
         heir: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "heir", b"heir", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary", "writer", b"writer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "heir", b"heir", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "metadata", b"metadata", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary", "writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkStart: _TypeAlias = LinkStart  # noqa: Y015
+
+@_typing.final
+class LinkMetadata(_message.Message):
+    """LinkMetadata is metadata of a call to a gRPC service of the agent's own, in its order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkMetadataEntry]:
+        """Entries are the entries; names may come several times."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___LinkMetadataEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkMetadata: _TypeAlias = LinkMetadata  # noqa: Y015
+
+@_typing.final
+class LinkMetadataEntry(_message.Message):
+    """LinkMetadataEntry is one entry of gRPC metadata."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name is the entry's name, in lower case."""
+    value: _builtins.bytes
+    """Value is the entry's value: any bytes where the name ends in "-bin", ASCII otherwise."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkMetadataEntry: _TypeAlias = LinkMetadataEntry  # noqa: Y015
 
 @_typing.final
 class LinkInputEnd(_message.Message):
@@ -267,6 +325,7 @@ class LinkResponse(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     WELCOME_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     call: _builtins.int
     """Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`."""
     credit: _builtins.int
@@ -295,6 +354,10 @@ class LinkResponse(_message.Message):
     def welcome(self) -> Global___LinkWelcome:
         """Welcome says that calls may begin; always the first frame."""
 
+    @_builtins.property
+    def metadata(self) -> Global___LinkMetadata:
+        """Metadata is what the agent says first in a call that is passed through; before any output, and at most once."""
+
     def __init__(
         self,
         *,
@@ -307,12 +370,13 @@ class LinkResponse(_message.Message):
         batch: Global___LinkResponseBatch | None = ...,
         welcome: Global___LinkWelcome | None = ...,
         ping: _builtins.int = ...,
+        metadata: Global___LinkMetadata | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping", "metadata"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -375,18 +439,24 @@ class LinkEnd(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTPUT_FIELD_NUMBER: _builtins.int
+    TRAILING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def output(self) -> _payload_pb2.Payload:
         """Output is the call's last output; absent where there is none or where it was already sent."""
+
+    @_builtins.property
+    def trailing(self) -> Global___LinkMetadata:
+        """Trailing is what the agent says last in a call that is passed through."""
 
     def __init__(
         self,
         *,
         output: _payload_pb2.Payload | None = ...,
+        trailing: Global___LinkMetadata | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "trailing", b"trailing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "trailing", b"trailing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,6 +472,7 @@ class LinkFail(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
     UNSTARTED_FIELD_NUMBER: _builtins.int
+    TRAILING_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code is the canonical name of the gRPC code, for example "UNAVAILABLE"."""
     message: _builtins.str
@@ -410,6 +481,10 @@ class LinkFail(_message.Message):
     """Details is the serialised `google.rpc.Status` of the failure."""
     unstarted: _builtins.bool
     """Unstarted says that no agent has begun to work on the call, so that it may go elsewhere."""
+    @_builtins.property
+    def trailing(self) -> Global___LinkMetadata:
+        """Trailing is what came with the agent's own status in a call that is passed through; absent where a node has failed the call."""
+
     def __init__(
         self,
         *,
@@ -417,10 +492,11 @@ class LinkFail(_message.Message):
         message: _builtins.str = ...,
         details: _builtins.bytes = ...,
         unstarted: _builtins.bool = ...,
+        trailing: Global___LinkMetadata | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trailing", b"trailing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "details", b"details", "message", b"message", "unstarted", b"unstarted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "details", b"details", "message", b"message", "trailing", b"trailing", "unstarted", b"unstarted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -312,6 +312,9 @@ type LinkStart struct {
 	// Confirms says that the call must not begin late, for others may do its work by then, and that the calling node answers pings:
 	// one who has heard nothing of it for a while asks before the call begins.
 	Confirms bool `protobuf:"varint,13,opt,name=confirms,proto3" json:"confirms,omitempty"`
+	// Metadata is what the client says to a gRPC service of the agent's own; present, also when empty, where the call is passed
+	// through: the capability is then the method, such as "orders.v1.Orders/Place", and inputs and outputs are its messages as bytes.
+	Metadata *LinkMetadata `protobuf:"bytes,20,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Writer is the mark by which the calling node keeps the events of the call; absent for a call whose events are not kept.
 	// With it, `credit` says that as many outputs are kept, and `settled` follows once the end is, too. When the link breaks
 	// before that, the called node goes on with the stream: it keeps what was not, and what follows.
@@ -443,6 +446,13 @@ func (x *LinkStart) GetConfirms() bool {
 	return false
 }
 
+func (x *LinkStart) GetMetadata() *LinkMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
 func (x *LinkStart) GetWriter() string {
 	if x != nil {
 		return x.Writer
@@ -457,6 +467,107 @@ func (x *LinkStart) GetHeir() string {
 	return ""
 }
 
+// LinkMetadata is metadata of a call to a gRPC service of the agent's own, in its order.
+type LinkMetadata struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries are the entries; names may come several times.
+	Entries       []*LinkMetadataEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkMetadata) Reset() {
+	*x = LinkMetadata{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkMetadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkMetadata) ProtoMessage() {}
+
+func (x *LinkMetadata) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkMetadata.ProtoReflect.Descriptor instead.
+func (*LinkMetadata) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LinkMetadata) GetEntries() []*LinkMetadataEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// LinkMetadataEntry is one entry of gRPC metadata.
+type LinkMetadataEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name is the entry's name, in lower case.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Value is the entry's value: any bytes where the name ends in "-bin", ASCII otherwise.
+	Value         []byte `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkMetadataEntry) Reset() {
+	*x = LinkMetadataEntry{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkMetadataEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkMetadataEntry) ProtoMessage() {}
+
+func (x *LinkMetadataEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkMetadataEntry.ProtoReflect.Descriptor instead.
+func (*LinkMetadataEntry) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LinkMetadataEntry) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LinkMetadataEntry) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 // LinkInputEnd says that no more inputs follow.
 type LinkInputEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -466,7 +577,7 @@ type LinkInputEnd struct {
 
 func (x *LinkInputEnd) Reset() {
 	*x = LinkInputEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +589,7 @@ func (x *LinkInputEnd) String() string {
 func (*LinkInputEnd) ProtoMessage() {}
 
 func (x *LinkInputEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +602,7 @@ func (x *LinkInputEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkInputEnd.ProtoReflect.Descriptor instead.
 func (*LinkInputEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{3}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{5}
 }
 
 // LinkCancel says that nobody waits for the call any more.
@@ -503,7 +614,7 @@ type LinkCancel struct {
 
 func (x *LinkCancel) Reset() {
 	*x = LinkCancel{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +626,7 @@ func (x *LinkCancel) String() string {
 func (*LinkCancel) ProtoMessage() {}
 
 func (x *LinkCancel) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +639,7 @@ func (x *LinkCancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkCancel.ProtoReflect.Descriptor instead.
 func (*LinkCancel) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{4}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{6}
 }
 
 // LinkSettled says that nothing of the call is left to be kept.
@@ -540,7 +651,7 @@ type LinkSettled struct {
 
 func (x *LinkSettled) Reset() {
 	*x = LinkSettled{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +663,7 @@ func (x *LinkSettled) String() string {
 func (*LinkSettled) ProtoMessage() {}
 
 func (x *LinkSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +676,7 @@ func (x *LinkSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkSettled.ProtoReflect.Descriptor instead.
 func (*LinkSettled) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{5}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{7}
 }
 
 // LinkResponse is one frame from the node that is called.
@@ -585,6 +696,7 @@ type LinkResponse struct {
 	//	*LinkResponse_Batch
 	//	*LinkResponse_Welcome
 	//	*LinkResponse_Ping
+	//	*LinkResponse_Metadata
 	Frame         isLinkResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -592,7 +704,7 @@ type LinkResponse struct {
 
 func (x *LinkResponse) Reset() {
 	*x = LinkResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +716,7 @@ func (x *LinkResponse) String() string {
 func (*LinkResponse) ProtoMessage() {}
 
 func (x *LinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +729,7 @@ func (x *LinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponse.ProtoReflect.Descriptor instead.
 func (*LinkResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{6}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LinkResponse) GetCall() uint64 {
@@ -706,6 +818,15 @@ func (x *LinkResponse) GetPing() uint64 {
 	return 0
 }
 
+func (x *LinkResponse) GetMetadata() *LinkMetadata {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkResponse_Metadata); ok {
+			return x.Metadata
+		}
+	}
+	return nil
+}
+
 type isLinkResponse_Frame interface {
 	isLinkResponse_Frame()
 }
@@ -750,6 +871,11 @@ type LinkResponse_Ping struct {
 	Ping uint64 `protobuf:"varint,9,opt,name=ping,proto3,oneof"`
 }
 
+type LinkResponse_Metadata struct {
+	// Metadata is what the agent says first in a call that is passed through; before any output, and at most once.
+	Metadata *LinkMetadata `protobuf:"bytes,20,opt,name=metadata,proto3,oneof"`
+}
+
 func (*LinkResponse_Output) isLinkResponse_Frame() {}
 
 func (*LinkResponse_End) isLinkResponse_Frame() {}
@@ -766,6 +892,8 @@ func (*LinkResponse_Welcome) isLinkResponse_Frame() {}
 
 func (*LinkResponse_Ping) isLinkResponse_Frame() {}
 
+func (*LinkResponse_Metadata) isLinkResponse_Frame() {}
+
 // LinkWelcome says who takes the calls.
 type LinkWelcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -779,7 +907,7 @@ type LinkWelcome struct {
 
 func (x *LinkWelcome) Reset() {
 	*x = LinkWelcome{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +919,7 @@ func (x *LinkWelcome) String() string {
 func (*LinkWelcome) ProtoMessage() {}
 
 func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +932,7 @@ func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkWelcome.ProtoReflect.Descriptor instead.
 func (*LinkWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{7}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LinkWelcome) GetNodeId() string {
@@ -832,7 +960,7 @@ type LinkResponseBatch struct {
 
 func (x *LinkResponseBatch) Reset() {
 	*x = LinkResponseBatch{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +972,7 @@ func (x *LinkResponseBatch) String() string {
 func (*LinkResponseBatch) ProtoMessage() {}
 
 func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +985,7 @@ func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponseBatch.ProtoReflect.Descriptor instead.
 func (*LinkResponseBatch) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LinkResponseBatch) GetFrames() []*LinkResponse {
@@ -871,14 +999,16 @@ func (x *LinkResponseBatch) GetFrames() []*LinkResponse {
 type LinkEnd struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output is the call's last output; absent where there is none or where it was already sent.
-	Output        *Payload `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
+	Output *Payload `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
+	// Trailing is what the agent says last in a call that is passed through.
+	Trailing      *LinkMetadata `protobuf:"bytes,20,opt,name=trailing,proto3" json:"trailing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LinkEnd) Reset() {
 	*x = LinkEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1020,7 @@ func (x *LinkEnd) String() string {
 func (*LinkEnd) ProtoMessage() {}
 
 func (x *LinkEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,12 +1033,19 @@ func (x *LinkEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkEnd.ProtoReflect.Descriptor instead.
 func (*LinkEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LinkEnd) GetOutput() *Payload {
 	if x != nil {
 		return x.Output
+	}
+	return nil
+}
+
+func (x *LinkEnd) GetTrailing() *LinkMetadata {
+	if x != nil {
+		return x.Trailing
 	}
 	return nil
 }
@@ -923,14 +1060,16 @@ type LinkFail struct {
 	// Details is the serialised `google.rpc.Status` of the failure.
 	Details []byte `protobuf:"bytes,3,opt,name=details,proto3" json:"details,omitempty"`
 	// Unstarted says that no agent has begun to work on the call, so that it may go elsewhere.
-	Unstarted     bool `protobuf:"varint,4,opt,name=unstarted,proto3" json:"unstarted,omitempty"`
+	Unstarted bool `protobuf:"varint,4,opt,name=unstarted,proto3" json:"unstarted,omitempty"`
+	// Trailing is what came with the agent's own status in a call that is passed through; absent where a node has failed the call.
+	Trailing      *LinkMetadata `protobuf:"bytes,20,opt,name=trailing,proto3" json:"trailing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LinkFail) Reset() {
 	*x = LinkFail{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1081,7 @@ func (x *LinkFail) String() string {
 func (*LinkFail) ProtoMessage() {}
 
 func (x *LinkFail) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1094,7 @@ func (x *LinkFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkFail.ProtoReflect.Descriptor instead.
 func (*LinkFail) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LinkFail) GetCode() string {
@@ -986,6 +1125,13 @@ func (x *LinkFail) GetUnstarted() bool {
 	return false
 }
 
+func (x *LinkFail) GetTrailing() *LinkMetadata {
+	if x != nil {
+		return x.Trailing
+	}
+	return nil
+}
+
 // FindCallRequest names the call to look for.
 type FindCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -997,7 +1143,7 @@ type FindCallRequest struct {
 
 func (x *FindCallRequest) Reset() {
 	*x = FindCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1155,7 @@ func (x *FindCallRequest) String() string {
 func (*FindCallRequest) ProtoMessage() {}
 
 func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1168,7 @@ func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallRequest.ProtoReflect.Descriptor instead.
 func (*FindCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FindCallRequest) GetCallId() string {
@@ -1047,7 +1193,7 @@ type FindCallResponse struct {
 
 func (x *FindCallResponse) Reset() {
 	*x = FindCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1205,7 @@ func (x *FindCallResponse) String() string {
 func (*FindCallResponse) ProtoMessage() {}
 
 func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1218,7 @@ func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallResponse.ProtoReflect.Descriptor instead.
 func (*FindCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindCallResponse) GetCall() *Call {
@@ -1109,7 +1255,7 @@ type EndCallRequest struct {
 
 func (x *EndCallRequest) Reset() {
 	*x = EndCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1267,7 @@ func (x *EndCallRequest) String() string {
 func (*EndCallRequest) ProtoMessage() {}
 
 func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1280,7 @@ func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallRequest.ProtoReflect.Descriptor instead.
 func (*EndCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EndCallRequest) GetCallId() string {
@@ -1166,7 +1312,7 @@ type EndCallResponse struct {
 
 func (x *EndCallResponse) Reset() {
 	*x = EndCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1324,7 @@ func (x *EndCallResponse) String() string {
 func (*EndCallResponse) ProtoMessage() {}
 
 func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1337,7 @@ func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallResponse.ProtoReflect.Descriptor instead.
 func (*EndCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndCallResponse) GetCall() *Call {
@@ -1234,7 +1380,7 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\asettled\x18\x19 \x01(\v2\x17.a2amesh.v1.LinkSettledH\x00R\asettledB\a\n" +
 	"\x05frame\"C\n" +
 	"\x10LinkRequestBatch\x12/\n" +
-	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\xca\x03\n" +
+	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\x80\x04\n" +
 	"\tLinkStart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x1e\n" +
@@ -1254,13 +1400,19 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"tracestate\x18\v \x01(\tR\n" +
 	"tracestate\x12\x18\n" +
 	"\abaggage\x18\f \x01(\tR\abaggage\x12\x1a\n" +
-	"\bconfirms\x18\r \x01(\bR\bconfirms\x12\x16\n" +
+	"\bconfirms\x18\r \x01(\bR\bconfirms\x124\n" +
+	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataR\bmetadata\x12\x16\n" +
 	"\x06writer\x18\x19 \x01(\tR\x06writer\x12\x12\n" +
-	"\x04heir\x18\x1a \x01(\tR\x04heir\"\x0e\n" +
+	"\x04heir\x18\x1a \x01(\tR\x04heir\"G\n" +
+	"\fLinkMetadata\x127\n" +
+	"\aentries\x18\x01 \x03(\v2\x1d.a2amesh.v1.LinkMetadataEntryR\aentries\"=\n" +
+	"\x11LinkMetadataEntry\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"\x0e\n" +
 	"\fLinkInputEnd\"\f\n" +
 	"\n" +
 	"LinkCancel\"\r\n" +
-	"\vLinkSettled\"\xe1\x02\n" +
+	"\vLinkSettled\"\x99\x03\n" +
 	"\fLinkResponse\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12'\n" +
@@ -1270,20 +1422,23 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x04pong\x18\x06 \x01(\x04H\x00R\x04pong\x125\n" +
 	"\x05batch\x18\a \x01(\v2\x1d.a2amesh.v1.LinkResponseBatchH\x00R\x05batch\x123\n" +
 	"\awelcome\x18\b \x01(\v2\x17.a2amesh.v1.LinkWelcomeH\x00R\awelcome\x12\x14\n" +
-	"\x04ping\x18\t \x01(\x04H\x00R\x04pingB\a\n" +
+	"\x04ping\x18\t \x01(\x04H\x00R\x04ping\x126\n" +
+	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataH\x00R\bmetadataB\a\n" +
 	"\x05frame\"I\n" +
 	"\vLinkWelcome\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\"E\n" +
 	"\x11LinkResponseBatch\x120\n" +
-	"\x06frames\x18\x01 \x03(\v2\x18.a2amesh.v1.LinkResponseR\x06frames\"6\n" +
+	"\x06frames\x18\x01 \x03(\v2\x18.a2amesh.v1.LinkResponseR\x06frames\"l\n" +
 	"\aLinkEnd\x12+\n" +
-	"\x06output\x18\x01 \x01(\v2\x13.a2amesh.v1.PayloadR\x06output\"p\n" +
+	"\x06output\x18\x01 \x01(\v2\x13.a2amesh.v1.PayloadR\x06output\x124\n" +
+	"\btrailing\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataR\btrailing\"\xa6\x01\n" +
 	"\bLinkFail\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x18\n" +
 	"\adetails\x18\x03 \x01(\fR\adetails\x12\x1c\n" +
-	"\tunstarted\x18\x04 \x01(\bR\tunstarted\"*\n" +
+	"\tunstarted\x18\x04 \x01(\bR\tunstarted\x124\n" +
+	"\btrailing\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataR\btrailing\"*\n" +
 	"\x0fFindCallRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\"f\n" +
 	"\x10FindCallResponse\x12$\n" +
@@ -1314,55 +1469,62 @@ func file_a2amesh_v1_peer_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_peer_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_a2amesh_v1_peer_service_proto_goTypes = []any{
 	(*LinkRequest)(nil),       // 0: a2amesh.v1.LinkRequest
 	(*LinkRequestBatch)(nil),  // 1: a2amesh.v1.LinkRequestBatch
 	(*LinkStart)(nil),         // 2: a2amesh.v1.LinkStart
-	(*LinkInputEnd)(nil),      // 3: a2amesh.v1.LinkInputEnd
-	(*LinkCancel)(nil),        // 4: a2amesh.v1.LinkCancel
-	(*LinkSettled)(nil),       // 5: a2amesh.v1.LinkSettled
-	(*LinkResponse)(nil),      // 6: a2amesh.v1.LinkResponse
-	(*LinkWelcome)(nil),       // 7: a2amesh.v1.LinkWelcome
-	(*LinkResponseBatch)(nil), // 8: a2amesh.v1.LinkResponseBatch
-	(*LinkEnd)(nil),           // 9: a2amesh.v1.LinkEnd
-	(*LinkFail)(nil),          // 10: a2amesh.v1.LinkFail
-	(*FindCallRequest)(nil),   // 11: a2amesh.v1.FindCallRequest
-	(*FindCallResponse)(nil),  // 12: a2amesh.v1.FindCallResponse
-	(*EndCallRequest)(nil),    // 13: a2amesh.v1.EndCallRequest
-	(*EndCallResponse)(nil),   // 14: a2amesh.v1.EndCallResponse
-	(*Payload)(nil),           // 15: a2amesh.v1.Payload
-	(*Call)(nil),              // 16: a2amesh.v1.Call
+	(*LinkMetadata)(nil),      // 3: a2amesh.v1.LinkMetadata
+	(*LinkMetadataEntry)(nil), // 4: a2amesh.v1.LinkMetadataEntry
+	(*LinkInputEnd)(nil),      // 5: a2amesh.v1.LinkInputEnd
+	(*LinkCancel)(nil),        // 6: a2amesh.v1.LinkCancel
+	(*LinkSettled)(nil),       // 7: a2amesh.v1.LinkSettled
+	(*LinkResponse)(nil),      // 8: a2amesh.v1.LinkResponse
+	(*LinkWelcome)(nil),       // 9: a2amesh.v1.LinkWelcome
+	(*LinkResponseBatch)(nil), // 10: a2amesh.v1.LinkResponseBatch
+	(*LinkEnd)(nil),           // 11: a2amesh.v1.LinkEnd
+	(*LinkFail)(nil),          // 12: a2amesh.v1.LinkFail
+	(*FindCallRequest)(nil),   // 13: a2amesh.v1.FindCallRequest
+	(*FindCallResponse)(nil),  // 14: a2amesh.v1.FindCallResponse
+	(*EndCallRequest)(nil),    // 15: a2amesh.v1.EndCallRequest
+	(*EndCallResponse)(nil),   // 16: a2amesh.v1.EndCallResponse
+	(*Payload)(nil),           // 17: a2amesh.v1.Payload
+	(*Call)(nil),              // 18: a2amesh.v1.Call
 }
 var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	2,  // 0: a2amesh.v1.LinkRequest.start:type_name -> a2amesh.v1.LinkStart
-	15, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
-	3,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
-	4,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
+	17, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
+	5,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
+	6,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
 	1,  // 4: a2amesh.v1.LinkRequest.batch:type_name -> a2amesh.v1.LinkRequestBatch
-	5,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
+	7,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
 	0,  // 6: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
-	15, // 7: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
-	15, // 8: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
-	9,  // 9: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
-	10, // 10: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
-	8,  // 11: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
-	7,  // 12: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
-	6,  // 13: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
-	15, // 14: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
-	16, // 15: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
-	16, // 16: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
-	0,  // 17: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
-	11, // 18: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
-	13, // 19: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
-	6,  // 20: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
-	12, // 21: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
-	14, // 22: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
-	20, // [20:23] is the sub-list for method output_type
-	17, // [17:20] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	17, // 7: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
+	3,  // 8: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
+	4,  // 9: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
+	17, // 10: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
+	11, // 11: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
+	12, // 12: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
+	10, // 13: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
+	9,  // 14: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
+	3,  // 15: a2amesh.v1.LinkResponse.metadata:type_name -> a2amesh.v1.LinkMetadata
+	8,  // 16: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
+	17, // 17: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
+	3,  // 18: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
+	3,  // 19: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
+	18, // 20: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
+	18, // 21: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
+	0,  // 22: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
+	13, // 23: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
+	15, // 24: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
+	8,  // 25: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
+	14, // 26: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
+	16, // 27: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
+	25, // [25:28] is the sub-list for method output_type
+	22, // [22:25] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_peer_service_proto_init() }
@@ -1383,7 +1545,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkRequest_Pong)(nil),
 		(*LinkRequest_Settled)(nil),
 	}
-	file_a2amesh_v1_peer_service_proto_msgTypes[6].OneofWrappers = []any{
+	file_a2amesh_v1_peer_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*LinkResponse_Output)(nil),
 		(*LinkResponse_End)(nil),
 		(*LinkResponse_Fail)(nil),
@@ -1392,6 +1554,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkResponse_Batch)(nil),
 		(*LinkResponse_Welcome)(nil),
 		(*LinkResponse_Ping)(nil),
+		(*LinkResponse_Metadata)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1399,7 +1562,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_peer_service_proto_rawDesc), len(file_a2amesh_v1_peer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

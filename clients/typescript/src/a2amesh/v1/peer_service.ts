@@ -99,6 +99,13 @@ export interface LinkStart {
    */
   confirms: boolean;
   /**
+   * Metadata is what the client says to a gRPC service of the agent's own; present, also when empty, where the call is passed
+   * through: the capability is then the method, such as "orders.v1.Orders/Place", and inputs and outputs are its messages as bytes.
+   */
+  metadata:
+    | LinkMetadata
+    | undefined;
+  /**
    * Writer is the mark by which the calling node keeps the events of the call; absent for a call whose events are not kept.
    * With it, `credit` says that as many outputs are kept, and `settled` follows once the end is, too. When the link breaks
    * before that, the called node goes on with the stream: it keeps what was not, and what follows.
@@ -106,6 +113,20 @@ export interface LinkStart {
   writer: string;
   /** Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer. */
   heir: string;
+}
+
+/** LinkMetadata is metadata of a call to a gRPC service of the agent's own, in its order. */
+export interface LinkMetadata {
+  /** Entries are the entries; names may come several times. */
+  entries: LinkMetadataEntry[];
+}
+
+/** LinkMetadataEntry is one entry of gRPC metadata. */
+export interface LinkMetadataEntry {
+  /** Name is the entry's name, in lower case. */
+  name: string;
+  /** Value is the entry's value: any bytes where the name ends in "-bin", ASCII otherwise. */
+  value: Buffer;
 }
 
 /** LinkInputEnd says that no more inputs follow. */
@@ -150,6 +171,9 @@ export interface LinkResponse {
     | //
     /** Ping asks for a pong with the same number; only a node that sends `confirms` is asked. */
     { $case: "ping"; value: bigint }
+    | //
+    /** Metadata is what the agent says first in a call that is passed through; before any output, and at most once. */
+    { $case: "metadata"; value: LinkMetadata }
     | undefined;
 }
 
@@ -170,7 +194,11 @@ export interface LinkResponseBatch {
 /** LinkEnd says that a call succeeded. */
 export interface LinkEnd {
   /** Output is the call's last output; absent where there is none or where it was already sent. */
-  output: Payload | undefined;
+  output:
+    | Payload
+    | undefined;
+  /** Trailing is what the agent says last in a call that is passed through. */
+  trailing: LinkMetadata | undefined;
 }
 
 /** LinkFail says that a call failed. */
@@ -183,6 +211,8 @@ export interface LinkFail {
   details: Buffer;
   /** Unstarted says that no agent has begun to work on the call, so that it may go elsewhere. */
   unstarted: boolean;
+  /** Trailing is what came with the agent's own status in a call that is passed through; absent where a node has failed the call. */
+  trailing: LinkMetadata | undefined;
 }
 
 /** FindCallRequest names the call to look for. */
@@ -582,6 +612,7 @@ function createBaseLinkStart(): LinkStart {
     tracestate: "",
     baggage: "",
     confirms: false,
+    metadata: undefined,
     writer: "",
     heir: "",
   };
@@ -627,6 +658,9 @@ export const LinkStart: MessageFns<LinkStart> = {
     }
     if (message.confirms !== false) {
       writer.uint32(104).bool(message.confirms);
+    }
+    if (message.metadata !== undefined) {
+      LinkMetadata.encode(message.metadata, writer.uint32(162).fork()).join();
     }
     if (message.writer !== "") {
       writer.uint32(202).string(message.writer);
@@ -754,6 +788,14 @@ export const LinkStart: MessageFns<LinkStart> = {
             message.confirms = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.metadata = LinkMetadata.decode(reader, reader.uint32());
+            continue;
+          }
           case 25: {
             if (tag !== 202) {
               break;
@@ -813,6 +855,7 @@ export const LinkStart: MessageFns<LinkStart> = {
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
       baggage: isSet(object.baggage) ? globalThis.String(object.baggage) : "",
       confirms: isSet(object.confirms) ? globalThis.Boolean(object.confirms) : false,
+      metadata: isSet(object.metadata) ? LinkMetadata.fromJSON(object.metadata) : undefined,
       writer: isSet(object.writer) ? globalThis.String(object.writer) : "",
       heir: isSet(object.heir) ? globalThis.String(object.heir) : "",
     };
@@ -859,6 +902,9 @@ export const LinkStart: MessageFns<LinkStart> = {
     if (message.confirms !== false) {
       obj.confirms = message.confirms;
     }
+    if (message.metadata !== undefined) {
+      obj.metadata = LinkMetadata.toJSON(message.metadata);
+    }
     if (message.writer !== "") {
       obj.writer = message.writer;
     }
@@ -888,8 +934,167 @@ export const LinkStart: MessageFns<LinkStart> = {
     message.tracestate = object.tracestate ?? "";
     message.baggage = object.baggage ?? "";
     message.confirms = object.confirms ?? false;
+    message.metadata = (object.metadata !== undefined && object.metadata !== null)
+      ? LinkMetadata.fromPartial(object.metadata)
+      : undefined;
     message.writer = object.writer ?? "";
     message.heir = object.heir ?? "";
+    return message;
+  },
+};
+
+function createBaseLinkMetadata(): LinkMetadata {
+  return { entries: [] };
+}
+
+export const LinkMetadata: MessageFns<LinkMetadata> = {
+  encode(message: LinkMetadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      LinkMetadataEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkMetadata {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkMetadata();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(LinkMetadataEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LinkMetadata {
+    return {
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => LinkMetadataEntry.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: LinkMetadata): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => LinkMetadataEntry.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LinkMetadata>, I>>(base?: I): LinkMetadata {
+    return LinkMetadata.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinkMetadata>, I>>(object: I): LinkMetadata {
+    const message = createBaseLinkMetadata();
+    message.entries = object.entries?.map((e) => LinkMetadataEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLinkMetadataEntry(): LinkMetadataEntry {
+  return { name: "", value: Buffer.alloc(0) };
+}
+
+export const LinkMetadataEntry: MessageFns<LinkMetadataEntry> = {
+  encode(message: LinkMetadataEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.value.length !== 0) {
+      writer.uint32(18).bytes(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkMetadataEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkMetadataEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LinkMetadataEntry {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      value: isSet(object.value) ? Buffer.from(bytesFromBase64(object.value)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: LinkMetadataEntry): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.value.length !== 0) {
+      obj.value = base64FromBytes(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LinkMetadataEntry>, I>>(base?: I): LinkMetadataEntry {
+    return LinkMetadataEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinkMetadataEntry>, I>>(object: I): LinkMetadataEntry {
+    const message = createBaseLinkMetadataEntry();
+    message.name = object.name ?? "";
+    message.value = object.value ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1093,6 +1298,9 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         }
         writer.uint32(72).uint64(message.frame.value);
         break;
+      case "metadata":
+        LinkMetadata.encode(message.frame.value, writer.uint32(162).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1182,6 +1390,14 @@ export const LinkResponse: MessageFns<LinkResponse> = {
             message.frame = { $case: "ping", value: reader.uint64() as bigint };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.frame = { $case: "metadata", value: LinkMetadata.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1213,6 +1429,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         ? { $case: "welcome", value: LinkWelcome.fromJSON(object.welcome) }
         : isSet(object.ping)
         ? { $case: "ping", value: BigInt(object.ping) }
+        : isSet(object.metadata)
+        ? { $case: "metadata", value: LinkMetadata.fromJSON(object.metadata) }
         : undefined,
     };
   },
@@ -1238,6 +1456,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       obj.welcome = LinkWelcome.toJSON(message.frame.value);
     } else if (message.frame?.$case === "ping") {
       obj.ping = message.frame.value.toString();
+    } else if (message.frame?.$case === "metadata") {
+      obj.metadata = LinkMetadata.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -1294,6 +1514,12 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       case "ping": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "ping", value: BigInt(object.frame.value) };
+        }
+        break;
+      }
+      case "metadata": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "metadata", value: LinkMetadata.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -1465,13 +1691,16 @@ export const LinkResponseBatch: MessageFns<LinkResponseBatch> = {
 };
 
 function createBaseLinkEnd(): LinkEnd {
-  return { output: undefined };
+  return { output: undefined, trailing: undefined };
 }
 
 export const LinkEnd: MessageFns<LinkEnd> = {
   encode(message: LinkEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.output !== undefined) {
       Payload.encode(message.output, writer.uint32(10).fork()).join();
+    }
+    if (message.trailing !== undefined) {
+      LinkMetadata.encode(message.trailing, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1497,6 +1726,14 @@ export const LinkEnd: MessageFns<LinkEnd> = {
             message.output = Payload.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.trailing = LinkMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1510,13 +1747,19 @@ export const LinkEnd: MessageFns<LinkEnd> = {
   },
 
   fromJSON(object: any): LinkEnd {
-    return { output: isSet(object.output) ? Payload.fromJSON(object.output) : undefined };
+    return {
+      output: isSet(object.output) ? Payload.fromJSON(object.output) : undefined,
+      trailing: isSet(object.trailing) ? LinkMetadata.fromJSON(object.trailing) : undefined,
+    };
   },
 
   toJSON(message: LinkEnd): unknown {
     const obj: any = {};
     if (message.output !== undefined) {
       obj.output = Payload.toJSON(message.output);
+    }
+    if (message.trailing !== undefined) {
+      obj.trailing = LinkMetadata.toJSON(message.trailing);
     }
     return obj;
   },
@@ -1529,12 +1772,15 @@ export const LinkEnd: MessageFns<LinkEnd> = {
     message.output = (object.output !== undefined && object.output !== null)
       ? Payload.fromPartial(object.output)
       : undefined;
+    message.trailing = (object.trailing !== undefined && object.trailing !== null)
+      ? LinkMetadata.fromPartial(object.trailing)
+      : undefined;
     return message;
   },
 };
 
 function createBaseLinkFail(): LinkFail {
-  return { code: "", message: "", details: Buffer.alloc(0), unstarted: false };
+  return { code: "", message: "", details: Buffer.alloc(0), unstarted: false, trailing: undefined };
 }
 
 export const LinkFail: MessageFns<LinkFail> = {
@@ -1550,6 +1796,9 @@ export const LinkFail: MessageFns<LinkFail> = {
     }
     if (message.unstarted !== false) {
       writer.uint32(32).bool(message.unstarted);
+    }
+    if (message.trailing !== undefined) {
+      LinkMetadata.encode(message.trailing, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1599,6 +1848,14 @@ export const LinkFail: MessageFns<LinkFail> = {
             message.unstarted = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.trailing = LinkMetadata.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1617,6 +1874,7 @@ export const LinkFail: MessageFns<LinkFail> = {
       message: isSet(object.message) ? globalThis.String(object.message) : "",
       details: isSet(object.details) ? Buffer.from(bytesFromBase64(object.details)) : Buffer.alloc(0),
       unstarted: isSet(object.unstarted) ? globalThis.Boolean(object.unstarted) : false,
+      trailing: isSet(object.trailing) ? LinkMetadata.fromJSON(object.trailing) : undefined,
     };
   },
 
@@ -1634,6 +1892,9 @@ export const LinkFail: MessageFns<LinkFail> = {
     if (message.unstarted !== false) {
       obj.unstarted = message.unstarted;
     }
+    if (message.trailing !== undefined) {
+      obj.trailing = LinkMetadata.toJSON(message.trailing);
+    }
     return obj;
   },
 
@@ -1646,6 +1907,9 @@ export const LinkFail: MessageFns<LinkFail> = {
     message.message = object.message ?? "";
     message.details = object.details ?? Buffer.alloc(0);
     message.unstarted = object.unstarted ?? false;
+    message.trailing = (object.trailing !== undefined && object.trailing !== null)
+      ? LinkMetadata.fromPartial(object.trailing)
+      : undefined;
     return message;
   },
 };
