@@ -14,6 +14,8 @@ from a2a_node.model.errors import AgentNotFound, InstanceNotFound, NodeNotFound
 from a2a_node.model.nodes import Node
 from a2a_node.model.ports import Changes, Snapshot
 
+FEW = 8  # times as many agents as are found, for these to be few
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -112,11 +114,12 @@ class Book:
     def agents(self, wanted: Wanted | None = None) -> Sequence[Entry]:
         """The agents that are wanted, by name."""
         marks = wanted.marks() if wanted else ()
-        if marks:
-            names = sorted(set.intersection(*(self._marked.get(mark, set()) for mark in marks)))
-            return [self._entries[name] for name in names]
         if self._names is None:
             self._names = sorted(self._entries)
+        if marks:
+            found = set.intersection(*(self._marked.get(mark, set()) for mark in marks))
+            few = len(found) * FEW < len(self._names)  # to sort few costs less than to look at all
+            return [self._entries[name] for name in (sorted(found) if few else filter(found.__contains__, self._names))]
         return [self._entries[name] for name in self._names]
 
     def news(self, entries: Iterable[Entry]) -> Sequence[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from a2a_node.model.ports import Registry
 log = structlog.get_logger()
 DOUBTFUL = (NodeStatus.SUSPECT, NodeStatus.DRAINING)
 PROBES = 8  # nodes that are asked in one look
+CARETAKERS = 8  # nodes, on average, that look after others in one round: all of them would be a herd
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class Membership:
             await asyncio.sleep(self._rhythm.renewal)
             with self._patient():
                 await self._renew()
-                await self._registry.sweep()
+                if self._takes_care():
+                    await self._registry.sweep()
 
     async def obey(self) -> None:
         """Drain once the mesh says that this node drains, whoever said so."""
@@ -113,9 +116,8 @@ class Membership:
         """Ask the nodes that missed their lease whether they live, and give up those that do not answer, for ever."""
         while True:
             await asyncio.sleep(self._rhythm.renewal)
-            silent = [
-                node.id for node in self._directory.nodes() if node.status in DOUBTFUL and node.id != self._node.id
-            ]
+            others = [node for node in self._directory.nodes() if node.id != self._node.id]
+            silent = [node.id for node in others if node.status in DOUBTFUL] if self._takes_care() else []
             for node_id in silent[:PROBES]:
                 if not await self._duties.answers(node_id):
                     await self._give_up(node_id)
@@ -145,6 +147,10 @@ class Membership:
             if await self._registry.give_up(node_id):
                 self.renewals.given_up += 1
                 log.warning("node is gone: it missed its lease and does not answer", node=node_id)
+
+    def _takes_care(self) -> bool:
+        """Whether this node looks after others in this round: each does in a small mesh, a few do in a large one."""
+        return random.random() * len(self._directory.nodes()) < CARETAKERS  # noqa: S311 - it keeps no secret
 
     def _told_to_drain(self) -> bool:
         with suppress(NodeNotFound):

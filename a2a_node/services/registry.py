@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from operator import attrgetter
 
@@ -20,6 +21,7 @@ from a2a_node.wire.payloads import to_mapping
 from a2amesh.v1 import agent_pb2
 from a2amesh.v1 import registry_service_pb2 as pb
 
+PORTION = 10  # agents that are described at a time
 CHANGEABLE: Mapping[str, Callable[[agent_pb2.AgentDescriptor], object]] = {
     "enabled": lambda agent: agent.enabled,
     "config": lambda agent: to_mapping(agent.config),
@@ -78,7 +80,7 @@ class RegistryService:
         page, token = paged(
             self._directory.agents(wanted), attrgetter("name"), repr(wanted), request.page_size, request.page_token
         )
-        return pb.ListAgentsResponse(agents=[_agent(entry) for entry in page], next_page_token=token)
+        return pb.ListAgentsResponse(agents=[agent async for agent in _agents(page)], next_page_token=token)
 
     async def watch_agents(
         self, request: pb.WatchAgentsRequest, _: Call
@@ -118,6 +120,14 @@ class RegistryService:
 
 def _agent(entry: Entry) -> agent_pb2.AgentDescriptor:
     return from_registered(entry.agent, entry.instances)
+
+
+async def _agents(entries: Sequence[Entry]) -> AsyncIterator[agent_pb2.AgentDescriptor]:
+    """Their messages, made in portions: schemas are large, and a page of them would hold all calls up."""
+    for number, entry in enumerate(entries, 1):
+        yield _agent(entry)
+        if number % PORTION == 0:
+            await asyncio.sleep(0)
 
 
 def _wanted(request: pb.ListAgentsRequest) -> Wanted:

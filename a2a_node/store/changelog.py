@@ -6,20 +6,20 @@ so they take one lock, hold it until they are committed, and count on a row.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy import delete, text
+from sqlalchemy import Executable, RowMapping, delete, func, select, text
 
 from a2a_node.store.postgres import Postgres, Transaction
+from a2a_node.store.statements import CHANNEL, LOCK_NUMBER
 from a2a_node.store.tables import registry_changes
 from a2a_node.store.turns import Turns
 
-CHANNEL = "a2a_registry"
 KEPT = 10_000  # revisions that `changes` can go back
 PRUNE_EVERY = 100  # revisions
 
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630052)")  # any number that nobody else locks
+LOCK = select(func.pg_advisory_xact_lock(LOCK_NUMBER))
 
 # one round trip, while everybody else waits: number the change, stamp what changed, write its names down, tell all
 NOTE = text(f"""
@@ -55,10 +55,24 @@ class ChangeLog:
             await transaction.fetch(LOCK)
             yield transaction
 
+    async def single(self, statement: Executable, parameters: Mapping[str, object]) -> Sequence[RowMapping]:
+        """A change that is one statement, which takes the lock and notes itself, `revision` in its rows."""
+        async with self._turns.taken():
+            rows = await self._postgres.fetch(statement, parameters)
+            if rows and self._due(rows[0]["revision"]):
+                await self._postgres.fetch(self._prune(rows[0]["revision"]))
+            return rows
+
     async def note(self, transaction: Transaction, agents: Iterable[str] = (), nodes: Iterable[str] = ()) -> int:
         """Give the change its revision, once and last; the names of agents and nodes that it touched."""
         names = {"agents": sorted(set(agents)), "nodes": sorted(set(nodes))}
         revision = int((await transaction.fetch(NOTE, names))[0]["revision"])
-        if revision % PRUNE_EVERY == 0:
-            await transaction.fetch(delete(registry_changes).where(registry_changes.c.revision <= revision - self.kept))
+        if self._due(revision):
+            await transaction.fetch(self._prune(revision))
         return revision
+
+    def _due(self, revision: int) -> bool:
+        return revision % PRUNE_EVERY == 0
+
+    def _prune(self, revision: int) -> Executable:
+        return delete(registry_changes).where(registry_changes.c.revision <= revision - self.kept)

@@ -23,7 +23,8 @@ from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.ports import UPDATABLE, Changes, Snapshot
 from a2a_node.store import snapshots, statements
 from a2a_node.store.changelog import KEPT, ChangeLog
-from a2a_node.store.postgres import Postgres, Transaction
+from a2a_node.store.postgres import Postgres
+from a2a_node.store.registering import REGISTRATION, parameters
 from a2a_node.store.revisions import listening
 from a2a_node.store.rows import instance_from
 from a2a_node.store.tables import agents, instances, nodes
@@ -83,10 +84,15 @@ class PostgresRegistry:
         self, agent: AgentDescriptor, owner: str, instance: Instance, lease: float = 0.0
     ) -> tuple[Instance, int]:
         """Register or update the agent and add the instance."""
-        async with self._log.change() as change:
-            await _enter_agent(change, agent, owner)
-            entered = await _enter_instance(change, replace(instance, agent=agent.name), lease)
-            return entered, await self._log.note(change, agents=[agent.name])
+        try:
+            entered = await self._log.single(
+                REGISTRATION, parameters(agent, owner, replace(instance, agent=agent.name), lease)
+            )
+        except IntegrityError as failure:  # its agent was entered just now, so the node it refers to is missing
+            raise NodeNotFound(instance.node) from failure
+        if not entered:
+            raise await self._refusal(agent.name, owner, instance)
+        return instance_from(entered[0]), int(entered[0]["revision"])
 
     async def renew(self, instance_id: str) -> Instance:
         """Keep an endpoint's lease for its own span again."""
@@ -151,21 +157,12 @@ class PostgresRegistry:
         """Hear of new revisions as they are committed."""
         return listening(self._postgres.dial)
 
-
-async def _enter_agent(change: Transaction, agent: AgentDescriptor, owner: str) -> None:
-    if not await change.fetch(statements.enter_agent(agent, owner)):
-        holder = await change.fetch(select(agents.c.owner).where(agents.c.name == agent.name))
-        raise AgentOwned(agent.name, holder[0]["owner"])
-
-
-async def _enter_instance(change: Transaction, instance: Instance, lease: float) -> Instance:
-    try:
-        entered = await change.fetch(statements.enter_instance(instance, lease))
-    except IntegrityError as failure:  # its agent was entered just now, so the node it refers to is missing
-        raise NodeNotFound(instance.node) from failure
-    if not entered:
-        raise InvalidInput("instance_id", f"{instance.id!r} is an instance of another agent")
-    return instance_from(entered[0])
+    async def _refusal(self, name: str, owner: str, instance: Instance) -> AgentOwned | InvalidInput:
+        """Why a registration changed nothing."""
+        holder = await self._postgres.fetch(select(agents.c.owner).where(agents.c.name == name))
+        if holder and holder[0]["owner"] != owner:
+            return AgentOwned(name, holder[0]["owner"])
+        return InvalidInput("instance_id", f"{instance.id!r} is an instance of another agent")
 
 
 def _agents(rows: Sequence[RowMapping]) -> list[str]:

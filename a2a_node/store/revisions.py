@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.store.changelog import CHANNEL
 from a2a_node.store.driver import Dial, Link, translated
+from a2a_node.store.statements import CHANNEL
 
 QUIET = 2.0  # seconds without word until the connection is tried
 

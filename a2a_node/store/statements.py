@@ -9,11 +9,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Executable, Interval, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind
+from a2a_node.model.agents import InstanceKind
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.model.ports import NODE_MEMORY
-from a2a_node.store.rows import agent_row, instance_row, node_row
+from a2a_node.store.rows import node_row
 from a2a_node.store.tables import agents, instances, nodes
+
+CHANNEL = "a2a_registry"
+LOCK_NUMBER = 7021842630052  # any number that nobody else locks
 
 
 def from_now(seconds: float | ColumnElement[float]) -> ColumnElement[datetime]:
@@ -24,9 +27,12 @@ def from_now(seconds: float | ColumnElement[float]) -> ColumnElement[datetime]:
     return time
 
 
-LAPSED = instances.c.lease_until <= func.clock_timestamp()
-SILENT = and_(nodes.c.status == NodeStatus.ALIVE.value, nodes.c.lease_until <= func.clock_timestamp())
-FORGOTTEN = nodes.c.lease_until <= from_now(-NODE_MEMORY)
+# asked once for all rows: a time that could differ from row to row finds nothing in an index
+LAPSED = instances.c.lease_until <= select(func.clock_timestamp()).scalar_subquery()
+SILENT = and_(
+    nodes.c.status == NodeStatus.ALIVE.value, nodes.c.lease_until <= select(func.clock_timestamp()).scalar_subquery()
+)
+FORGOTTEN = nodes.c.lease_until <= select(from_now(-NODE_MEMORY)).scalar_subquery()
 
 SWEEP_DUE = select(1).where(
     or_(select(1).where(LAPSED).exists(), select(1).where(SILENT).exists(), select(1).where(FORGOTTEN).exists())
@@ -60,28 +66,6 @@ def wake_node(node_id: str, lease: float) -> Executable:
     missed = and_(nodes.c.id == node_id, nodes.c.status == NodeStatus.SUSPECT.value)
     back = {"status": NodeStatus.ALIVE.value, "lease_until": from_now(lease)}
     return update(nodes).where(missed).values(back).returning(nodes.c.id)
-
-
-def enter_agent(agent: AgentDescriptor, owner: str) -> Executable:
-    """Insert the agent, or update it when the owner is the same; no row when it is another."""
-    row = agent_row(agent)
-    new = insert(agents).values(**row, owner=owner)
-    changed: dict[str, object] = {name: new.excluded[name] for name in row if name not in ("name", "config")}
-    changed["needs_call_token"] = or_(agents.c.needs_call_token, new.excluded.needs_call_token)
-    same_version = agents.c.version == new.excluded.version
-    changed["deployed_at"] = case((same_version, agents.c.deployed_at), else_=func.clock_timestamp())
-    return new.on_conflict_do_update(
-        index_elements=[agents.c.name], set_=changed, where=agents.c.owner == new.excluded.owner
-    ).returning(agents.c.id)
-
-
-def enter_instance(instance: Instance, lease: float) -> Executable:
-    """Insert the instance, or put it in place of itself; no row when the id is of another agent's instance."""
-    row = instance_row(instance, lease) | {"lease_until": from_now(lease) if lease else None}
-    new = insert(instances).values(row)
-    return new.on_conflict_do_update(
-        index_elements=[instances.c.id], set_=row, where=instances.c.agent == new.excluded.agent
-    ).returning(instances)
 
 
 def renew_instance(instance_id: UUID) -> Executable:

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from a2amesh.v1 import agent_service_pb2, payload_pb2
+from tests.bench.idle import idle_row
 from tests.bench.load import Figures, Target, build
 from tests.bench.mesh import Places, hop_rows, two_nodes
 from tests.bench.processes import ROOT, free_port, python, resident_mb, started
@@ -26,6 +27,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = 5
 STARTS = 5
 KINDS = ("hosted", "attached", "endpoint")
+IDLE = 500  # agents that are attached and do nothing
 STEADY_RATE = 500.0  # calls per second at which latency is measured
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
 
@@ -125,6 +127,7 @@ def on_given_stores() -> list[Row]:
         rows = [start_row(home, environ), *layer_rows(home, environ), *wrong_key_rows(home, environ)]
         with two_nodes(Places(home, environ), question("echo")) as targets:
             rows += hop_rows(targets, rounds, STEADY_RATE)
+        rows += [*member_rows(home, environ), idle_row(Places(home, environ), IDLE)]
         return [*rows, *limit_rows(home, environ)]  # last: it makes limits for all nodes on these stores
 
 
@@ -152,6 +155,23 @@ def limit_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
     return [
         row("limit_redis_trips_per_call", seen["trips_per_call"], "trips", 1.0, errors),
         row("refusal_us", seen["refusal_us"], "us", seen["call_us"], errors),
+    ]
+
+
+def member_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """What a registry of 1,000 nodes and 10,000 agents takes, and what its directory costs a node."""
+    seen = told("tests.bench.members", str(home / "members"), environ)
+    errors = int(seen["errors"])
+    return [
+        row("registry_writes_per_s", seen["writes_per_s"], "writes/s", seen["bare_per_s"], errors),
+        row("lease_renewals_per_s", seen["renewals_per_s"], "leases/s", seen["renewals_wanted"], errors),
+        row("lease_renewal_p99_ms", seen["renewals_p99_ms"], "ms", seen["bare_ms"], errors),
+        row("directory_known_everywhere_p50_ms", seen["known_p50_ms"], "ms", seen["bare_ms"], errors),
+        row("directory_known_everywhere_p99_ms", seen["known_p99_ms"], "ms", seen["bare_ms"], errors),
+        row("directory_memory_mb", seen["directory_mb"], "MB", seen["empty_mb"], errors),
+        row("directory_load_ms", seen["load_ms"], "ms", seen["read_ms"], errors),
+        row("directory_find_us", seen["find_us"], "us", seen["find_few_us"], errors),
+        row("directory_list_us", seen["list_us"], "us", seen["list_few_us"], errors),
     ]
 
 

@@ -1,9 +1,13 @@
-"""The baseline: a bare grpc.aio echo of bytes on uvloop, under the scheduling policy of the node."""
+"""The baseline: a bare grpc.aio echo of bytes on uvloop, under the scheduling policy of the node.
+
+`Say` answers one message, `Hold` each one of a stream.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import AsyncIterator
 
 import grpc
 import uvloop
@@ -15,9 +19,15 @@ async def main(port: int) -> None:
     async def echo(request: bytes, _: object) -> bytes:
         return request
 
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(echo, None, None)
+    async def hold(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        async for request in requests:
+            await context.write(request)
+
+    say: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(echo, None, None)
+    held: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(hold, None, None)
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare.Echo", {"Say": handler}),))
+    handlers = {"Say": say, "Hold": held}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare.Echo", handlers),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     print("ready", flush=True)  # noqa: T201 - the parent waits for it

@@ -13,12 +13,13 @@ from sqlalchemy import text
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind
 from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.store.changelog import CHANNEL, PRUNE_EVERY, ChangeLog
+from a2a_node.store.changelog import PRUNE_EVERY, ChangeLog
 from a2a_node.store.migrate import migrated
 from a2a_node.store.postgres import Postgres, connected
 from a2a_node.store.registry import PostgresRegistry
 from a2a_node.store.revisions import listening
 from a2a_node.store.snapshots import MOST, PAGE
+from a2a_node.store.statements import CHANNEL, SWEEP_DUE
 from tests.integration.store.lines import lined
 
 LONG = 30.0  # seconds that no test takes
@@ -78,6 +79,15 @@ async def test_nodes_that_register_at_once_share_one_order(url: str) -> None:
             )
         )
         assert sorted(revision for _, revision in registered) == [*range(2, 42)]
+
+
+async def test_a_look_for_leases_that_are_over_goes_by_their_index(postgres: Postgres) -> None:
+    """It does not read every instance there is."""
+    async with postgres.reading() as transaction:
+        await transaction.fetch(text("SET LOCAL enable_seqscan = off"))
+        question = SWEEP_DUE.compile(postgres.engine.sync_engine, compile_kwargs={"literal_binds": True})
+        plan = await transaction.fetch(text(f"EXPLAIN {question}"))
+    assert any("ix_instances_lease_until" in row["QUERY PLAN"] for row in plan)
 
 
 async def test_a_listener_whose_connection_ends_is_told(postgres: Postgres) -> None:

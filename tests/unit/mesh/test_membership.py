@@ -115,6 +115,17 @@ async def test_the_lease_is_kept_however_long_it_takes() -> None:
         assert house.announced == 0
 
 
+async def test_in_a_large_mesh_few_nodes_look_after_the_others() -> None:
+    """A thousand that sweep and probe at once would be a herd: one in a hundred does, in each round."""
+    async with housed() as house:
+        for number in range(1000):
+            await house.registry.join(Node(f"n{number}", "127.0.0.1:1"), 1e6)
+        await house.directory.refreshed()
+        async with house.member():
+            await house.registry.rounds(100)
+        assert house.registry.sweeps < 30
+
+
 async def test_leases_of_others_that_are_over_are_swept() -> None:
     """An endpoint that was not renewed leaves the directory."""
     async with housed() as house, house.member():
