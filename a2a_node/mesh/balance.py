@@ -181,5 +181,7 @@ class Balance:
 
 
 def some(instances: Sequence[Instance]) -> Sequence[Instance]:
-    """Two of them at random, or all where there are no more."""
-    return instances if len(instances) <= CHOICES else random.sample(instances, CHOICES)
+    """Two of them at random, and in any order: of two that are equally good neither comes first."""
+    if len(instances) <= CHOICES:
+        return instances if random.getrandbits(1) else instances[::-1]
+    return random.sample(instances, CHOICES)

@@ -16,7 +16,7 @@ class State(StrEnum):
 
     CLOSED = "closed"  # calls pass
     OPEN = "open"  # no call passes
-    HALF_OPEN = "half_open"  # one call may pass, or is on its way
+    HALF_OPEN = "half_open"  # one call may pass, or is on its way; the next one only after the longest pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ DEFAULT = Tolerance()
 class Breaker:
     """The breaker of one instance or one node; every time is on one clock, in seconds, and comes from outside."""
 
-    __slots__ = ("_in_a_row", "_opened", "_probing", "_rate", "_seen", "_tolerance", "_until", "opened")
+    __slots__ = ("_in_a_row", "_opened", "_probes", "_probing", "_rate", "_seen", "_tolerance", "_until", "opened")
 
     def __init__(self, tolerance: Tolerance = DEFAULT) -> None:
         self._tolerance = tolerance
         self._in_a_row = self._seen = self._opened = 0
         self._rate = 0.0
         self._until: float | None = None  # when a probe may go; None while calls pass
-        self._probing = False
+        self._probing = self._probes = 0  # the number of the probe that is under way, and of the last one
         self.opened = 0  # how often it opened since it was made
 
     def state(self, now: float) -> State:
@@ -54,22 +54,26 @@ class Breaker:
 
     def allows(self, now: float) -> bool:
         """Whether a call may go now."""
-        return self._until is None or (now >= self._until and not self._probing)
+        return self._until is None or now >= self._until
 
     def wait(self, now: float) -> float:
         """Seconds until a call may go, as far as one can tell."""
         return 0.0 if self._until is None else max(0.0, self._until - now)
 
-    def begin(self) -> bool:
-        """A call goes; whether it is the probe, which has to be told how it ended."""
-        if self._until is None:
-            return False
-        self._probing = True
-        return True
+    def begin(self, now: float) -> int:
+        """A call goes; its number if it is the probe, which has to be told how it ended, or else 0.
 
-    def succeed(self) -> None:
-        """A call got through: whatever it answered, the other side works."""
-        if self._until is not None and not self._probing:
+        A probe keeps others off until it ends, and no longer than the longest pause: it may take as long as any call.
+        """
+        if self._until is None:
+            return 0
+        self._probes += 1
+        self._until, self._probing = now + self._tolerance.longest_pause, self._probes
+        return self._probing
+
+    def succeed(self, *, probe: int | None = None) -> None:
+        """A call got through: the other side works, whatever it answered. Unless closed, only the last probe counts."""
+        if self._until is not None and not self._listens(probe):
             return  # it was under way when others opened the breaker
         self._seen = min(self._seen + 1, self._tolerance.least)
         if self._in_a_row or self._rate or self._until is not None:
@@ -77,24 +81,29 @@ class Breaker:
             self._rate *= 1 - SHARE
             self._close()
 
-    def fail(self, now: float, *, at_once: bool = False) -> bool:
+    def fail(self, now: float, *, at_once: bool = False, probe: int | None = None) -> bool:
         """A call failed, and the other side is to blame; `at_once` opens it. Whether that opened it."""
         self._in_a_row += 1
         self._seen = min(self._seen + 1, self._tolerance.least)
         self._rate += (1 - self._rate) * SHARE
-        if self._until is not None and not self._probing:
+        if self._until is not None and not self._listens(probe):
             return False  # it was under way when another one opened the breaker
         if not (at_once or self._probing or self._too_many()):
             return False
         pause = min(self._tolerance.first_pause * 2**self._opened, self._tolerance.longest_pause)
-        self._until, self._probing = now + pause, False
+        self._until, self._probing = now + pause, 0
         self._opened = min(self._opened + 1, 16)
         self.opened += 1
         return True
 
-    def let_go(self) -> None:
+    def let_go(self, now: float, *, probe: int | None = None) -> None:
         """The probe ended without telling anything, for its caller went away: another call may be the probe."""
-        self._probing = False
+        if self._until is not None and self._listens(probe):
+            self._until, self._probing = now, 0
+
+    def _listens(self, probe: int | None) -> bool:
+        """Whether that is the last probe, and under way; None where there is one at a time."""
+        return self._probing != 0 and probe in (None, self._probing)
 
     def _too_many(self) -> bool:
         tolerance = self._tolerance
@@ -103,4 +112,4 @@ class Breaker:
 
     def _close(self) -> None:
         if self._until is not None:
-            self._until, self._probing, self._opened, self._rate = None, False, 0, 0.0
+            self._until, self._probing, self._opened, self._rate = None, 0, 0, 0.0

@@ -11,9 +11,11 @@ from time import monotonic
 
 import structlog
 
+from a2a_node.mesh.breaker import Breaker
 from a2a_node.mesh.copies import Copies, Copy
-from a2a_node.model.call import Call, Layer, Proceed
-from a2a_node.model.errors import AgentLost, AgentProtocol, InternalError, MeshError
+from a2a_node.model.call import Call, Layer, Proceed, Reply
+from a2a_node.model.errors import AgentLost, AgentProtocol, InternalError, MeshError, NoInstance
+from a2a_node.model.payload import Payload
 from a2a_node.wire.awake import Awake
 
 log = structlog.get_logger()
@@ -26,31 +28,51 @@ def guard(copies: Copies, awake: Awake) -> Layer:
     async def layer(call: Call, proceed: Proceed) -> None:
         if call.instance is None:
             raise InternalError
+        copy = copies.of(call.instance.id)
         if (seconds := awake.look()) > 0:
             await asyncio.sleep(seconds)
-        copy = copies.of(call.instance.id)
-        probe, begun = copy.breaker.begin(), monotonic()
+            if not copy.breaker.allows(monotonic()):  # since balance has picked it
+                raise NoInstance(call.agent)
+        begun, said = monotonic(), call.reply
+        probe = copy.breaker.begin(begun)
+        if probe:
+            call.reply = _hearing(copy.breaker, probe, said)
         copy.score.in_flight += 1
         try:
             await proceed(call)
         except MeshError as failure:
             now = monotonic()
             copy.score.saw(now - begun, now, ill=failure.code in ILL)
-            _learn(copies, copy, call, failure)
+            _learn(copies, copy, call, failure, probe)
             raise
         except BaseException:  # its caller went away, or waited long enough: that says how slow it is
             now = monotonic()
             copy.score.saw(now - begun, now)
             if probe:
-                copy.breaker.let_go()
+                copy.breaker.let_go(now, probe=probe)
             raise
         finally:
             copy.score.in_flight -= 1
+            call.reply = said
         now = monotonic()
         copy.score.saw(now - begun, now)
-        copy.breaker.succeed()
+        copy.breaker.succeed(probe=probe)
 
     return layer
+
+
+def _hearing(breaker: Breaker, probe: int, reply: Reply) -> Reply:
+    """Replies of a probe: the first one says that the instance works, though the call may go on for long."""
+    told = False
+
+    async def hearing(payload: Payload) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            breaker.succeed(probe=probe)
+        await reply(payload)
+
+    return hearing
 
 
 def lost(failure: MeshError, call: Call) -> bool:
@@ -59,11 +81,15 @@ def lost(failure: MeshError, call: Call) -> bool:
     return isinstance(failure, AgentLost) and failure.variables.get("instance") == instance
 
 
-def _learn(copies: Copies, copy: Copy, call: Call, failure: MeshError) -> None:
-    gone = lost(failure, call)
-    if not gone and not isinstance(failure, AgentProtocol):
-        copy.breaker.succeed()
-    elif copy.breaker.fail(monotonic(), at_once=gone):
-        copies.opened += 1
-        instance = call.instance.id if call.instance is not None else ""
-        log.warning("instance taken out for a while", agent=call.agent, instance=instance, reason=failure.reason)
+def _learn(copies: Copies, copy: Copy, call: Call, failure: MeshError, probe: int) -> None:
+    """What a failure says of the instance: nothing where the call never got there."""
+    now, gone = monotonic(), lost(failure, call)
+    if gone or isinstance(failure, AgentProtocol):
+        if copy.breaker.fail(now, at_once=gone, probe=probe):
+            copies.opened += 1
+            instance = call.instance.id if call.instance is not None else ""
+            log.warning("instance taken out for a while", agent=call.agent, instance=instance, reason=failure.reason)
+    elif call.begun:
+        copy.breaker.succeed(probe=probe)
+    elif probe:
+        copy.breaker.let_go(now, probe=probe)

@@ -145,7 +145,7 @@ class Peers:
             if link is not None:
                 link.lose()  # the node has moved; whoever listens at its old address is not it any more
             breaker = self._breaker(node_id)
-            breaker.begin()
+            breaker.begin(monotonic())
             link = self._links[node_id] = Link(node_id, address, self._rules, breaker.succeed)
             task = asyncio.create_task(self._kept(link))
             self._tasks.add(task)

@@ -114,6 +114,13 @@ async def test_of_two_the_one_that_answers_sooner_is_picked() -> None:
     assert {await house.picks() for _ in range(20)} == {"slow"}
 
 
+async def test_of_two_that_are_equal_neither_comes_first() -> None:
+    """However seldom they are asked."""
+    house = House([instance("one"), instance("two")])
+    seen = Counter([await house.picks() for _ in range(200)])
+    assert min(seen["one"], seen["two"]) > 50
+
+
 async def test_of_many_all_get_calls_and_the_slow_one_the_fewest() -> None:
     """Two at random are compared, so that nobody runs after the best."""
     house = House([instance(str(number)) for number in range(10)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,11 +52,11 @@ def test_one_call_is_the_probe() -> None:
     assert not breaker.allows(0.99)
     assert breaker.state(1) is State.HALF_OPEN
     assert breaker.allows(1)
-    assert breaker.begin()
+    assert breaker.begin(1)
     assert not breaker.allows(1)
     breaker.succeed()
     assert breaker.allows(1)
-    assert not breaker.begin()
+    assert not breaker.begin(1)
 
 
 def test_a_probe_that_fails_doubles_the_pause() -> None:
@@ -63,10 +65,10 @@ def test_a_probe_that_fails_doubles_the_pause() -> None:
     for pause in (1.0, 2.0, 4.0, 4.0):
         assert not breaker.allows(now + pause - 0.01)
         now += pause
-        assert breaker.begin()
+        assert breaker.begin(now)
         assert breaker.fail(now)
     now += 4
-    breaker.begin()
+    breaker.begin(now)
     breaker.succeed()
     breaker.fail(now, at_once=True)
     assert breaker.allows(now + 1)
@@ -75,8 +77,8 @@ def test_a_probe_that_fails_doubles_the_pause() -> None:
 def test_a_probe_that_tells_nothing_makes_room_for_another() -> None:
     """Its caller went away."""
     breaker = opened()
-    breaker.begin()
-    breaker.let_go()
+    breaker.begin(1)
+    breaker.let_go(1)
     assert breaker.allows(1)
 
 
@@ -86,10 +88,57 @@ def test_it_is_never_closed_for_good(events: list[str]) -> None:
     breaker = Breaker(TOLERANCE)
     for now, event in enumerate(events):
         if event == "begin":
-            breaker.begin() if breaker.allows(now) else None
+            breaker.begin(now) if breaker.allows(now) else None
         elif event in ("fail", "lose"):
             breaker.fail(now, at_once=event == "lose")
         else:
-            breaker.succeed() if event == "succeed" else breaker.let_go()
-    breaker.let_go()
+            breaker.succeed() if event == "succeed" else breaker.let_go(now)
     assert breaker.allows(len(events) + TOLERANCE.longest_pause)
+
+
+def test_a_probe_that_takes_long_does_not_keep_all_others_off() -> None:
+    """After the longest pause there may be another one."""
+    breaker = opened()
+    breaker.begin(1)
+    assert not breaker.allows(4.9)
+    assert breaker.state(4.9) is State.HALF_OPEN
+    assert breaker.allows(5)
+
+
+def test_calls_from_before_say_nothing_of_the_probe() -> None:
+    """They neither close the breaker nor make its pause longer."""
+    breaker = opened()
+    breaker.begin(1)
+    breaker.succeed(probe=0)
+    assert not breaker.fail(1.5, at_once=True, probe=0)
+    assert breaker.state(1.5) is State.HALF_OPEN
+    breaker.succeed()
+    assert breaker.state(1.5) is State.CLOSED
+
+
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["call", "call", "call", "succeed", "fail", "lose", "leave"]), st.integers(0, 3)),
+    max_size=80,
+)
+
+
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_there_is_one_probe_at_a_time(events: list[tuple[str, int]], random: Random) -> None:
+    """Whoever comes and however calls end, in any order: another one only once it has ended, or after a long while."""
+    breaker, now, calls = Breaker(TOLERANCE), 0.0, list[tuple[float, int]]()
+    for event, later in events:
+        now += later
+        if event == "call" and breaker.allows(now):
+            probe = breaker.begin(now)
+            others = [at for at, was in calls if was]
+            assert not probe or all(now - at >= TOLERANCE.longest_pause for at in others)
+            calls.append((now, probe))
+        elif event != "call" and calls:
+            _, probe = calls.pop(random.randrange(len(calls)))
+            if event == "succeed":
+                breaker.succeed(probe=probe)
+            elif event == "leave":
+                breaker.let_go(now, probe=probe)
+            else:
+                breaker.fail(now, at_once=event == "lose", probe=probe)
+        assert breaker.wait(now) <= TOLERANCE.longest_pause

@@ -20,7 +20,10 @@ from a2a_node.model.errors import (
     DeadlineExceeded,
     InternalError,
     MeshError,
+    NodeUnreachable,
+    NoInstance,
 )
+from a2a_node.model.payload import Payload
 from a2a_node.wire.awake import BEAT, Awake
 from tests.unit.mesh.calls import call, done, instance
 
@@ -35,13 +38,14 @@ class House:
         self.layer = guard(self.copies, self.awake)
         self.copy = self.copies.of("one")
 
-    async def ends(self, failure: BaseException) -> None:
+    async def ends(self, failure: BaseException, *, begun: bool = False) -> None:
         """A call ends like this."""
         asked = call()
         asked.instance = instance("one")
 
         async def serve(_: Call) -> None:
             assert self.copy.score.in_flight == 1
+            asked.begun = begun
             raise failure
 
         with suppress(MeshError, asyncio.CancelledError):
@@ -122,6 +126,51 @@ async def test_a_call_whose_caller_went_away_counts_no_longer() -> None:
     house.copy.breaker.fail(-100.0, at_once=True)
     await house.ends(asyncio.CancelledError())
     assert house.copy.breaker.allows(asyncio.get_running_loop().time())
+
+
+async def test_the_first_answer_of_a_probe_lets_others_through() -> None:
+    """A stream may go on for an hour, and works."""
+    house, asked = House(), call()
+    asked.instance = instance("one")
+    house.copy.breaker.fail(-100.0, at_once=True)
+
+    async def serve(probe: Call) -> None:
+        assert house.state() is State.HALF_OPEN
+        await probe.reply(Payload({}))
+        assert house.state() is State.CLOSED
+
+    await house.layer(asked, serve)
+
+
+@pytest.mark.parametrize("failure", [NodeUnreachable("a:1"), NoInstance("echo"), AgentOverloaded("echo", 9)], ids=str)
+async def test_a_probe_that_never_got_there_tells_nothing(failure: MeshError) -> None:
+    """The breaker neither closes nor opens for longer: the next call is the probe."""
+    house = House()
+    house.copy.breaker.fail(-100.0, at_once=True)
+    await house.ends(failure)
+    assert house.state() is State.HALF_OPEN
+    assert house.copy.breaker.allows(asyncio.get_running_loop().time())
+    await house.ends(AgentRefused("no"), begun=True)
+    assert house.state() is State.CLOSED
+
+
+async def test_what_was_taken_out_while_the_node_stood_still_is_not_called() -> None:
+    """Although it was picked before; the call goes elsewhere, for nobody has begun it."""
+    house, asked, begun = House(), call(), False
+    house.time = 60.0
+    asked.instance = instance("one")
+
+    async def serve(_: Call) -> None:
+        nonlocal begun
+        begun = True
+
+    going = asyncio.ensure_future(house.layer(asked, serve))
+    await asyncio.sleep(0)
+    house.copy.breaker.fail(1e12, at_once=True)
+    with pytest.raises(NoInstance):
+        await going
+    assert not begun
+    assert not asked.begun
 
 
 async def test_a_call_without_an_instance_is_a_fault_of_the_node() -> None:

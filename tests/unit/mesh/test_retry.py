@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Self
 
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from a2a_node.mesh.retry import Habits, Retry, Savings, pause
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentFailed, AgentLost, MeshError, NodeUnreachable, NoInstance
+from a2a_node.model.envelope import Envelope
+from a2a_node.model.errors import AgentFailed, AgentLost, AgentOverloaded, MeshError, NodeUnreachable, NoInstance
 from a2a_node.model.payload import TEXT, Payload
 from tests.unit.mesh.calls import SAFE, SAY, call, instance
+from tests.unit.virtual import in_no_time
 
 QUICK = Habits(first_pause=0.0)
 
@@ -146,6 +149,50 @@ async def test_a_mesh_in_trouble_is_not_flooded() -> None:
             await retry.layer(call(SAFE), Served(*(AgentLost("echo", "x") for _ in range(3))))
     assert 0.19 * calls <= retry.tries.again <= 0.2 * calls + 12
     assert retry.tries.unpaid >= 0.5 * calls
+
+
+OUTCOMES = {
+    "is lost": AgentLost("echo", "x"),
+    "is full": AgentOverloaded("echo", 9),
+    "fails": AgentFailed("echo", "say"),
+}
+TRIES = st.tuples(st.sampled_from(["answers", *OUTCOMES]), st.floats(0, 2), st.booleans(), st.booleans())
+
+
+@given(st.lists(TRIES, min_size=4, max_size=4), st.floats(0.01, 5), st.booleans())
+def test_every_promise_holds_together(plan: list[tuple[str, float, bool, bool]], seconds: float, safe: bool) -> None:  # noqa: FBT001
+    """Few tries, none past the deadline, none after an answer, none of unsafe work, none where it does not help."""
+    asked, begins = call(SAFE if safe else SAY), list[float]()
+    asked.envelope = Envelope(seconds, seconds)
+
+    async def serve(one: Call) -> None:
+        does, after, begun, says = plan[len(begins)]
+        begins.append(asyncio.get_running_loop().time())
+        one.instance, one.begun = instance(f"copy-{len(begins)}"), begun
+        await asyncio.sleep(after)
+        if says or does == "answers":
+            await one.reply(Payload("yes", TEXT))
+        if does in OUTCOMES:
+            raise OUTCOMES[does]
+
+    async def scenario() -> MeshError | None:
+        retry = Retry(Habits(floor=10.0))
+        try:
+            await retry.layer(asked, serve)
+        except MeshError as failure:
+            return failure
+        return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("a2a_node.mesh.retry.monotonic", lambda: asyncio.get_running_loop().time())
+        failure = in_no_time(scenario())
+    assert len(begins) <= 3
+    assert all(at < seconds for at in begins)
+    for does, _, begun, says in plan[: len(begins) - 1]:  # after which there was another try
+        assert does in ("is lost", "is full")
+        assert not says
+        assert safe or not begun
+    assert failure is OUTCOMES.get(plan[len(begins) - 1][0])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["put", "take"]), st.floats(0, 5)), max_size=200))
