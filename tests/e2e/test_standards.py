@@ -48,6 +48,7 @@ OWN = [
     "a2amesh.v1.PeerService",
     "a2amesh.v1.RegistryService",
     "a2amesh.v1.SessionService",
+    "a2amesh.v1.WorkflowService",
 ]
 STANDARD = [
     "grpc.channelz.v1.Channelz",
