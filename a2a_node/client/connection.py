@@ -81,7 +81,7 @@ class Connection:
         method = cast("grpc.aio.UnaryUnaryMultiCallable[Q, R]", self._unary.get(rpc.name) or self._made(rpc))
         with asking(rpc.name) as joins:
             try:
-                return await method(request, timeout=_seconds(within), metadata=self._metadata(within, joins))
+                return await method(request, timeout=seconds(within), metadata=self.metadata(within, joins))
             except grpc.aio.AioRpcError as failure:
                 raise self.named(failure, within) from None
 
@@ -89,7 +89,7 @@ class Connection:
         """One request, any number of responses; closing the iterator cancels the RPC. Any MeshError."""
         method = self._channel.unary_stream(rpc.path, rpc.request.SerializeToString, rpc.response.FromString)
         with asking(rpc.name) as joins:
-            call = method(request, timeout=_seconds(within), metadata=self._metadata(within, joins))
+            call = method(request, timeout=seconds(within), metadata=self.metadata(within, joins))
             try:
                 async for response in call:
                     yield response
@@ -116,7 +116,7 @@ class Connection:
         method: grpc.aio.StreamStreamMultiCallable[Q, R] = self._channel.stream_stream(
             rpc.path, rpc.request.SerializeToString, rpc.response.FromString
         )
-        return method(timeout=_seconds(within), metadata=self._metadata(within, joins))
+        return method(timeout=seconds(within), metadata=self.metadata(within, joins))
 
     def named(self, failure: grpc.aio.AioRpcError, within: Terms) -> MeshError:
         """The error of a status; one that no node has given means that none was reached, or not in time."""
@@ -136,6 +136,11 @@ class Connection:
             await self._channel.close()
         if self._left:
             await asyncio.wait(self._left)
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        """The channel, as gRPC has it; another one once it was dialled anew."""
+        return self._channel
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
@@ -169,7 +174,8 @@ class Connection:
         self._unary[rpc.name] = made
         return made
 
-    def _metadata(self, within: Terms, joins: Entries) -> Entries:
+    def metadata(self, within: Terms, joins: Entries) -> Entries:
+        """What every RPC says: the key, what joins it to its trace, and inside an agent's work the call token."""
         entries = (*self._credentials, *joins)
         return (*entries, (CALL_TOKEN, within.token)) if within.token else entries
 
@@ -180,7 +186,8 @@ def lost(failure: MeshError) -> bool:
     return nameless or isinstance(failure, Unanswered)
 
 
-def _seconds(within: Terms) -> float | None:
+def seconds(within: Terms) -> float | None:
+    """How long an RPC may take, as gRPC has it; DeadlineExceeded when that is over."""
     left = within.time_left
     if left is None or left == inf:
         return None

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from typing import Self, TypedDict, Unpack
 
+import grpc
+
 from a2a_node.client.agents import Agents
 from a2a_node.client.audit import Audit
 from a2a_node.client.cache import Cache
@@ -19,6 +21,7 @@ from a2a_node.client.nodes import Nodes
 from a2a_node.client.records import to_record
 from a2a_node.client.sessions import Sessions
 from a2a_node.client.streaming import CANCEL, Streaming
+from a2a_node.client.through import Through
 from a2a_node.client.tls import Tls
 from a2a_node.client.values import decoded, encoded
 from a2a_node.client.workflows import Workflows
@@ -173,6 +176,15 @@ class MeshClient:
         """How a call stands; CallNotFound."""
         request = pb.GetCallRequest(call_id=call_id)
         return to_record((await self._connection.ask(_GET, request, terms())).call)
+
+    def through(self, agent: str) -> grpc.aio.Channel:
+        """A channel to the gRPC services of an endpoint's own, for the stubs that protoc generates from its contract.
+
+            orders = orders_pb2_grpc.OrdersStub(mesh.through("orders"))
+
+        Its calls fail with gRPC's own errors; a status with an `ErrorInfo` of the domain `a2amesh` is the node's.
+        """
+        return Through(self._connection, agent)
 
     def caller(self) -> MeshCaller:
         """The same connection as the `Caller` that agents at work are given."""
