@@ -20,9 +20,12 @@ from time import monotonic
 from tests.chaos.faults import LANES, Fault, Kind
 from tests.chaos.load import Load
 from tests.chaos.mesh import COPIES, Mesh, mesh
-from tests.chaos.rows import Row, written
+from tests.chaos.rows import Row, read, written
+from tests.chaos.tables import short, whole
 from tests.chaos.tally import doubled, over_admitted
 from tests.e2e.tools import ROOT
+
+RESULT = ROOT / "build" / "chaos.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,18 @@ class Extent:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do everything, or what is named; `--quick` for the quick part."""
+    """Do everything, or what is named; `--quick` for the quick part, `--tables` for the last result as text."""
+    if "--tables" in arguments:
+        rows = read(RESULT)
+        print(f"{short(rows)}\n\n{whole(rows)}")  # noqa: T201 - the tables are what a person asked for
+        return 0
     quick = "--quick" in arguments
     rounds, seconds = (2, 3.0) if quick else (20, 20.0)
     extent = Extent(int(os.environ.get("CHAOS_ROUNDS", rounds)), float(os.environ.get("CHAOS_SECONDS", seconds)))
     wanted = [word for word in arguments if not word.startswith("--")]
     began = monotonic()
     rows = asyncio.run(everything(extent, wanted))
-    written(rows, ROOT / "build" / "chaos.json")
+    written(rows, RESULT)
     print(f"{sum(not row.clean for row in rows)} of {len(rows)} not clean, {monotonic() - began:.0f} s")  # noqa: T201
     return 0 if all(row.clean for row in rows) else 1
 

@@ -37,6 +37,11 @@ class Row:
         return not any(getattr(self, name) for name in CLEAN)
 
 
+def read(file: Path) -> list[Row]:
+    """The rows of the last run."""
+    return [Row(**one) for one in json.loads(file.read_text())]
+
+
 def written(rows: Sequence[Row], file: Path) -> None:
     """Write the rows, and print them as a table."""
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -116,9 +116,9 @@ async def test_a_stream_goes_on_at_another_node_when_its_connection_dies(nodes: 
 
 
 async def test_a_killed_node_loses_nothing_that_it_said(nodes: Nodes) -> None:
-    """Ten times kill -9 of the node that a client asked: what was said is read elsewhere, then NODE_LOST, in time."""
+    """Kill -9 of the node that a client asked, early and late: what it said is read elsewhere, then NODE_LOST."""
     there = nodes.start()
-    for round_ in range(10):
+    for round_ in (0, 3, 9):
         here = nodes.start()
         call_id = fresh_uuid()
         async with MeshClient(f"{here.address},{there.address}", nodes.key) as mesh, asyncio.timeout(PATIENCE):

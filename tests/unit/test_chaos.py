@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 from tests.chaos.agents import BURST, RATE
+from tests.chaos.faults import LANES
 from tests.chaos.gauges import left
+from tests.chaos.rows import Row
+from tests.chaos.tables import GROUPS, seen, short, whole
 from tests.chaos.tally import Answer, Tally, doubled, event, over_admitted
+
+HOUSE = Path(__file__).parents[2]
+FAULTS = {fault.name for lane in LANES for fault in lane}
+
+
+def row(fault: str, **more: int) -> Row:
+    """A row of nothing but noughts, and what is said."""
+    figures = dict.fromkeys(Row.__dataclass_fields__, 0) | more
+    return Row(**figures | {"fault": fault, "errors": {}, "left": {}})  # type: ignore[arg-type]
 
 
 def test_events_that_are_missing_or_come_again_are_counted() -> None:
@@ -41,3 +55,27 @@ def test_what_is_left_over_is_what_was_not_there_before() -> None:
     news = 'front a2a_store_connections_in_use{store="redis"}'
     assert left(Counter({redis: 1}), Counter({redis: 2, link: 2, news: 1})) == {redis: 1}
     assert left(Counter(), Counter({link: 3, news: 2})) == {link: 1, news: 1}
+
+
+def test_readme_and_docs_tell_of_every_fault_that_is_done() -> None:
+    """And of no other; the page has a line for each, the README one for each group."""
+    page = (HOUSE / "docs" / "chaos.md").read_text(encoding="utf-8")
+    readme = (HOUSE / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \| \d", page, re.MULTILINE)) == FAULTS
+    assert {fault for group in GROUPS for fault in group.faults} == FAULTS - {"none"}
+    for group in GROUPS:
+        assert f"| {group.about} |" in readme
+
+
+def test_tables_show_what_went_wrong() -> None:
+    """In one number for a group, and each by itself."""
+    rows = [row("agent_killed", rounds=20, calls=1000, doubled=2, leaked=1), row("none", calls=7)]
+    assert "| 20 | 1,000 | 0 | 3 | 0 |" in short(rows)
+    assert "| `agent_killed` | 20 | 1000 | 0 | 0 | 2 | 0 | 0 | 0 | 1 | 0 |" in whole(rows)
+
+
+def test_reasons_are_counted_whatever_kind_of_call_met_them() -> None:
+    """The most frequent ones are named."""
+    assert seen({}) == "none"
+    assert seen({"AGENT_LOST": 1, "plain AGENT_LOST": 3, "stream NODE_LOST": 2}) == "AGENT_LOST 4, NODE_LOST 2"
+    assert seen({"A": 5, "B": 4, "C": 3, "D": 2, "E": 1}) == "A 5, B 4, C 3, D 2, …"
