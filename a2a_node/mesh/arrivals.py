@@ -11,6 +11,7 @@ import structlog
 
 from a2a_node.mesh.heirs import Heir, Heirs
 from a2a_node.mesh.link import DEFAULT, LINGER, OUTGOING, Rules
+from a2a_node.mesh.parts import Parts, is_large, parts_of
 from a2a_node.mesh.resumable import ended
 from a2a_node.model.call import Call, CallStatus, Once, Proceed
 from a2a_node.model.errors import (
@@ -119,6 +120,7 @@ class Arriving:
         self._unheard = 0  # looks since the last frame
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._parts = Parts(pb.LinkRequest, rules.payload_limit, rules.calls)
         self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
         self.doubt = Doubt(lambda number: self.out.push(pb.LinkResponse(ping=number)))
 
@@ -128,7 +130,8 @@ class Arriving:
 
     async def run(self, node_id: str, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
         """Read and write until the other node closes the stream, or NodeUnreachable."""
-        self.out.push(pb.LinkResponse(welcome=pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit)))
+        welcome = pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit, reads_parts=True)
+        self.out.push(pb.LinkResponse(welcome=welcome))
         try:
             await first(self._read(requests), self.out.run(write, packed), self._watch())
         finally:
@@ -170,8 +173,14 @@ class Arriving:
             self.out.push(pb.LinkResponse(pong=frame.ping))
         elif kind == "pong":
             self.doubt.pong(frame.pong)
-        elif (work := self._works.get(frame.call)) is not None:
-            work.hear(kind, frame)
+        elif kind == "part":
+            if (whole := self._parts.add(frame.call, frame.part)) is not None:
+                self._hear(whole.WhichOneof("frame"), whole)
+        else:
+            if kind == "cancel":
+                self._parts.drop(frame.call)
+            if (work := self._works.get(frame.call)) is not None:
+                work.hear(kind, frame)
 
     def _start(self, number: int, start: pb.LinkStart) -> None:
         if number in self._works:
@@ -186,6 +195,7 @@ class Arriving:
 
     def _done(self, number: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._parts.drop(number)
         del self._works[number]
 
 
@@ -258,7 +268,7 @@ class Work:
             await self._end(pb.LinkResponse(call=self._number, end=end), Ending(CallStatus.SUCCEEDED))
 
     async def _end(self, frame: pb.LinkResponse, ending: Ending) -> None:
-        await self._link.out.put(frame)
+        await self._send(frame)
         if self.heir is not None:
             await self.heir.end(ending)
 
@@ -296,11 +306,19 @@ class Work:
             return
         if not self._start.unary:
             await self._credit.acquire()
-            await self._link.out.put(pb.LinkResponse(call=self._number, output=output))
+            await self._send(pb.LinkResponse(call=self._number, output=output))
         elif self._output is None:
             self._output = output
         else:
             raise AgentProtocol(self._start.agent, "it answered a unary call twice")
+
+    async def _send(self, frame: pb.LinkResponse) -> None:
+        """Send a frame, in parts if it is large and they are read; the call says nothing else until it is sent."""
+        if not self._start.reads_parts or not is_large(frame):
+            await self._link.out.put(frame)
+            return
+        for part in parts_of(frame):
+            await self._link.out.spread(pb.LinkResponse(call=self._number, part=part))
 
     def _take(self, payload: Payload | None) -> None:
         try:

@@ -17,6 +17,7 @@ import structlog
 
 from a2a_node.mesh.background import background
 from a2a_node.mesh.flight import Flight
+from a2a_node.mesh.parts import Parts, is_large, parts_of
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call, Keeping
@@ -72,6 +73,8 @@ class Link:
         self._flights: dict[int, tuple[Flight, Instance]] = {}
         self._number = 0
         self._inputs = 0  # of a call, that the node takes ahead
+        self._reads_parts = False
+        self._parts = Parts(pb.LinkResponse, rules.payload_limit, rules.calls)
         self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights, linger=LINGER)
         self._pulse = Pulse(rules.silence, monotonic())
         self._awake = Awake()
@@ -122,6 +125,7 @@ class Link:
             if keeping is not None and not flight.finished:
                 keeping.leave()
             del self._flights[number]
+            self._parts.drop(number)
             self.used_at = monotonic()
             if flight.unstarted:
                 call.begun = False
@@ -134,7 +138,7 @@ class Link:
             start.input.CopyFrom(from_payload(await anext(call.requests, EMPTY)))
             if call.keeping is not None:
                 self._leave_to(call.keeping, number, flight, start)
-        await self._out.put(pb.LinkRequest(call=number, start=start))
+        await self._begin(number, start)
         call.begun = True
         if streams_input:
             async with background(partial(self._feed, call, number, flight)):
@@ -154,11 +158,26 @@ class Link:
         settled = pb.LinkRequest(call=number, settled=pb.LinkSettled())
         keeping.begin(start.heir, kept, lambda: self._out.push(settled))
 
+    async def _begin(self, number: int, start: pb.LinkStart) -> None:
+        try:
+            await self._send(pb.LinkRequest(call=number, start=start))
+        except asyncio.CancelledError:
+            self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))  # parts of it may have been sent
+            raise
+
+    async def _send(self, frame: pb.LinkRequest) -> None:
+        """Send a frame of a call, in parts if it is large; the call says nothing else until it is sent."""
+        if not self._reads_parts or not is_large(frame):
+            await self._out.put(frame)
+            return
+        for part in parts_of(frame):
+            await self._out.spread(pb.LinkRequest(call=frame.call, part=part))
+
     async def _feed(self, call: Call, number: int, flight: Flight) -> None:
         async for payload in call.requests:
             flight.fed = True
             await flight.allowed()
-            await self._out.put(pb.LinkRequest(call=number, input=from_payload(payload)))
+            await self._send(pb.LinkRequest(call=number, input=from_payload(payload)))
         await self._out.put(pb.LinkRequest(call=number, input_end=pb.LinkInputEnd()))
 
     async def _receive(self, call: Call, number: int, flight: Flight) -> None:
@@ -192,25 +211,16 @@ class Link:
         elif kind == "ping":
             self._asked = frame.ping
         elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way
-            flight, _ = self._flights[frame.call]
-            if kind == "end":
-                flight.last = frame.end.trailing
-                flight.end(frame.end)
-            elif kind == "output":
-                flight.add(frame.output)
-            elif kind == "fail":
-                flight.unstarted = frame.fail.unstarted and not flight.fed
-                flight.finish(from_fail(frame.fail))
-            elif kind == "metadata":
-                flight.head(frame.metadata)
-            elif kind == "credit":
-                flight.allow(frame.credit)
+            if kind != "part":
+                _tell(self._flights[frame.call][0], kind, frame)
+            elif (whole := self._parts.add(frame.call, frame.part)) is not None:
+                self._hear(whole.WhichOneof("frame"), whole)
 
     def _welcome(self, welcome: pb.LinkWelcome) -> None:
         if welcome.node_id != self.node_id:
             log.warning("another node answers", wanted=self.node_id, answers=welcome.node_id, address=self.address)
             raise NodeUnreachable(self.address)
-        self._inputs = welcome.input_credit
+        self._inputs, self._reads_parts = welcome.input_credit, welcome.reads_parts
         self.open = self.was_open = True
         self._settled.set()
         self._on_open()
@@ -239,6 +249,22 @@ class Link:
                 self._out.push(pb.LinkRequest(ping=number))
 
 
+def _tell(flight: Flight, kind: str | None, frame: pb.LinkResponse) -> None:
+    """Tell a call what the other node says of it."""
+    if kind == "end":
+        flight.last = frame.end.trailing
+        flight.end(frame.end)
+    elif kind == "output":
+        flight.add(frame.output)
+    elif kind == "fail":
+        flight.unstarted = frame.fail.unstarted and not flight.fed
+        flight.finish(from_fail(frame.fail))
+    elif kind == "metadata":
+        flight.head(frame.metadata)
+    elif kind == "credit":
+        flight.allow(frame.credit)
+
+
 def packed(frames: Sequence[pb.LinkRequest]) -> pb.LinkRequest:
     """Several frames as one."""
     return pb.LinkRequest(batch=pb.LinkRequestBatch(frames=frames))
@@ -261,4 +287,5 @@ def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.
         baggage=said.get("baggage", ""),
         confirms=bool(call.idempotency_key),
         metadata=None if call.proxied is None else to_link(call.proxied.said),
+        reads_parts=True,
     )

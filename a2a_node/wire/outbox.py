@@ -21,7 +21,8 @@ BUSY = 4  # calls under way; below that nobody would come along
 class Outbox(Generic[F]):
     """Frames in their order, written by one `run`, so that whoever is cancelled never breaks off a write.
 
-    `put` waits while as many frames wait as there is room for; `push` never waits, for frames of which there are few.
+    `put` waits while as many frames wait as there is room for; `push` never waits, for frames of which there are few;
+    `spread` waits until its frame is written, for the parts of something large: they take turns with all other frames.
     """
 
     def __init__(self, room: int, calls: Sized = (), *, linger: float = LINGER) -> None:
@@ -29,6 +30,7 @@ class Outbox(Generic[F]):
         self._calls = calls
         self._pause = linger
         self._frames: deque[tuple[F, bool]] = deque()
+        self._parts: dict[asyncio.Future[None], F] = {}  # by who waits for their being written
         self._room = asyncio.Semaphore(room)
         self._arrived = asyncio.Event()
         self._writing = False
@@ -37,7 +39,7 @@ class Outbox(Generic[F]):
 
     def __len__(self) -> int:
         """How many messages at least are not written yet."""
-        return len(self._frames) + self._writing
+        return len(self._frames) + len(self._parts) + self._writing
 
     async def put(self, frame: F) -> None:
         """Send a frame as soon as there is room; nothing happens once the outbox is closed."""
@@ -54,6 +56,18 @@ class Outbox(Generic[F]):
             self._frames.append((frame, False))
             self._arrived.set()
 
+    async def spread(self, frame: F) -> None:
+        """Send a part of something large; returns once it was written, or the outbox is closed."""
+        if self._closed:
+            return
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parts[written] = frame
+        self._arrived.set()
+        try:
+            await written
+        finally:
+            self._parts.pop(written, None)
+
     def close(self) -> None:
         """Take no more frames; `run` writes those that wait, then ends."""
         self._closed = True
@@ -64,19 +78,20 @@ class Outbox(Generic[F]):
         """Close, and forget the frames that wait."""
         self._frames.clear()
         self.close()
+        for written in self._parts:
+            _settle(written)
+        self._parts.clear()
 
     async def run(
         self, write: Callable[[F], Awaitable[None]], packed: Callable[[Sequence[F]], F] | None = None
     ) -> None:
         """Write what comes until the outbox is closed; where frames can be `packed`, those that wait go in one."""
         while True:
-            while self._frames:
-                if packed is None:
-                    await self._write(write, self._taken())
-                else:
-                    await self._linger()
-                    frames = self._gathered()
-                    await self._write(write, packed(frames) if len(frames) > 1 else frames[0])
+            while self._frames or self._parts:
+                if self._frames:
+                    await self._write(write, await self._next(packed))
+                if self._parts:
+                    await self._write_part(write)
             if self._closed:
                 return
             self._arrived.clear()
@@ -86,6 +101,20 @@ class Outbox(Generic[F]):
         self._writing = True
         await write(frame)
         self._writing, self._written = False, monotonic()
+
+    async def _write_part(self, write: Callable[[F], Awaitable[None]]) -> None:
+        written = next(iter(self._parts))
+        try:
+            await self._write(write, self._parts.pop(written))
+        finally:
+            _settle(written)
+
+    async def _next(self, packed: Callable[[Sequence[F]], F] | None) -> F:
+        if packed is None:
+            return self._taken()
+        await self._linger()
+        frames = self._gathered()
+        return packed(frames) if len(frames) > 1 else frames[0]
 
     async def _linger(self) -> None:
         """Wait a moment for more frames while the stream is busy, for most of a small frame's cost is its message's."""
@@ -107,6 +136,11 @@ class Outbox(Generic[F]):
         if counted:
             self._room.release()
         return frame
+
+
+def _settle(written: asyncio.Future[None]) -> None:
+    if not written.done():  # whoever waited may have been cancelled meanwhile
+        written.set_result(None)
 
 
 async def first(*works: Coroutine[object, object, None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 
 import pytest
 
@@ -76,6 +77,26 @@ async def test_many_calls_share_one_link(meet: Meet) -> None:
         texts = [f"{number}" * (1 if number % 20 else 40_000) for number in range(300)]
         answers = await asyncio.gather(*(one.dev.call("far", "say", {"text": text}) for text in texts))
         assert answers == [{"text": text} for text in texts]
+
+
+async def test_small_calls_do_not_wait_for_large_ones(meet: Meet) -> None:
+    """Over one link, on which all frames would otherwise wait for those that are as large as they may be."""
+
+    async def timed(text: str) -> float:
+        began = monotonic()
+        assert await one.dev.call("echo", "say", {"text": text}, timeout=PATIENCE) == {"text": text}
+        return monotonic() - began
+
+    async with meet("one", echo=False) as one, meet("two"):
+        await known(one, "echo")
+        await timed("hello")
+        large = asyncio.create_task(timed("x" * (15 * 1024 * 1024)))
+        small = list[float]()
+        while not large.done():
+            small.append(await timed("hello"))
+        small.sort()
+        assert small[len(small) // 2] < await large / 10
+        assert small[len(small) * 99 // 100] < await large
 
 
 async def test_a_cancelled_call_is_cancelled_on_the_other_node(meet: Meet) -> None:

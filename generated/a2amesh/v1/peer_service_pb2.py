@@ -26,7 +26,7 @@ from a2amesh.v1 import agent_service_pb2 as a2amesh_dot_v1_dot_agent__service__p
 from a2amesh.v1 import payload_pb2 as a2amesh_dot_v1_dot_payload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61\x32\x61mesh/v1/peer_service.proto\x12\na2amesh.v1\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\"\xd8\x02\n\x0bLinkRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12&\n\x05start\x18\x02 \x01(\x0b\x32\x15.a2amesh.v1.LinkStartH\x00\x12$\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12-\n\tinput_end\x18\x04 \x01(\x0b\x32\x18.a2amesh.v1.LinkInputEndH\x00\x12(\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x16.a2amesh.v1.LinkCancelH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x07 \x01(\x04H\x00\x12-\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x1c.a2amesh.v1.LinkRequestBatchH\x00\x12\x0e\n\x04pong\x18\t \x01(\x04H\x00\x12*\n\x07settled\x18\x19 \x01(\x0b\x32\x17.a2amesh.v1.LinkSettledH\x00\x42\x07\n\x05\x66rame\";\n\x10LinkRequestBatch\x12\'\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x17.a2amesh.v1.LinkRequest\"\xdf\x02\n\tLinkStart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\x13\n\x0binstance_id\x18\x04 \x01(\t\x12\"\n\x05input\x18\x05 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x10\n\x08\x65nvelope\x18\x06 \x01(\x0c\x12\r\n\x05unary\x18\x07 \x01(\x08\x12\x15\n\routput_credit\x18\x08 \x01(\r\x12\x17\n\x0fidempotency_key\x18\t \x01(\t\x12\x13\n\x0btraceparent\x18\n \x01(\t\x12\x12\n\ntracestate\x18\x0b \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\x0c \x01(\t\x12\x10\n\x08\x63onfirms\x18\r \x01(\x08\x12*\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\x12\x0e\n\x06writer\x18\x19 \x01(\t\x12\x0c\n\x04heir\x18\x1a \x01(\t\">\n\x0cLinkMetadata\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.a2amesh.v1.LinkMetadataEntry\"0\n\x11LinkMetadataEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\x0e\n\x0cLinkInputEnd\"\x0c\n\nLinkCancel\"\r\n\x0bLinkSettled\"\xd2\x02\n\x0cLinkResponse\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12%\n\x06output\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12\"\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.LinkEndH\x00\x12$\n\x04\x66\x61il\x18\x04 \x01(\x0b\x32\x14.a2amesh.v1.LinkFailH\x00\x12\x10\n\x06\x63redit\x18\x05 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x06 \x01(\x04H\x00\x12.\n\x05\x62\x61tch\x18\x07 \x01(\x0b\x32\x1d.a2amesh.v1.LinkResponseBatchH\x00\x12*\n\x07welcome\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.LinkWelcomeH\x00\x12\x0e\n\x04ping\x18\t \x01(\x04H\x00\x12,\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadataH\x00\x42\x07\n\x05\x66rame\"4\n\x0bLinkWelcome\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\"=\n\x11LinkResponseBatch\x12(\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x18.a2amesh.v1.LinkResponse\"Z\n\x07LinkEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"y\n\x08LinkFail\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x0c\x12\x11\n\tunstarted\x18\x04 \x01(\x08\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"\"\n\x0f\x46indCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"Q\n\x10\x46indCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\"1\n\x0e\x45ndCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"P\n\x0f\x45ndCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\x32\xd7\x01\n\x0bPeerService\x12=\n\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x01\x30\x01\x12\x45\n\x08\x46indCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12\x42\n\x07\x45ndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61\x32\x61mesh/v1/peer_service.proto\x12\na2amesh.v1\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\"\xfe\x02\n\x0bLinkRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12&\n\x05start\x18\x02 \x01(\x0b\x32\x15.a2amesh.v1.LinkStartH\x00\x12$\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12-\n\tinput_end\x18\x04 \x01(\x0b\x32\x18.a2amesh.v1.LinkInputEndH\x00\x12(\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x16.a2amesh.v1.LinkCancelH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x07 \x01(\x04H\x00\x12-\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x1c.a2amesh.v1.LinkRequestBatchH\x00\x12\x0e\n\x04pong\x18\t \x01(\x04H\x00\x12*\n\x07settled\x18\x19 \x01(\x0b\x32\x17.a2amesh.v1.LinkSettledH\x00\x12$\n\x04part\x18\x1e \x01(\x0b\x32\x14.a2amesh.v1.LinkPartH\x00\x42\x07\n\x05\x66rame\";\n\x10LinkRequestBatch\x12\'\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x17.a2amesh.v1.LinkRequest\"\xf4\x02\n\tLinkStart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\x13\n\x0binstance_id\x18\x04 \x01(\t\x12\"\n\x05input\x18\x05 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x10\n\x08\x65nvelope\x18\x06 \x01(\x0c\x12\r\n\x05unary\x18\x07 \x01(\x08\x12\x15\n\routput_credit\x18\x08 \x01(\r\x12\x17\n\x0fidempotency_key\x18\t \x01(\t\x12\x13\n\x0btraceparent\x18\n \x01(\t\x12\x12\n\ntracestate\x18\x0b \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\x0c \x01(\t\x12\x10\n\x08\x63onfirms\x18\r \x01(\x08\x12*\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\x12\x0e\n\x06writer\x18\x19 \x01(\t\x12\x0c\n\x04heir\x18\x1a \x01(\t\x12\x13\n\x0breads_parts\x18\x1e \x01(\x08\"&\n\x08LinkPart\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\">\n\x0cLinkMetadata\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.a2amesh.v1.LinkMetadataEntry\"0\n\x11LinkMetadataEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\x0e\n\x0cLinkInputEnd\"\x0c\n\nLinkCancel\"\r\n\x0bLinkSettled\"\xf8\x02\n\x0cLinkResponse\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12%\n\x06output\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12\"\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.LinkEndH\x00\x12$\n\x04\x66\x61il\x18\x04 \x01(\x0b\x32\x14.a2amesh.v1.LinkFailH\x00\x12\x10\n\x06\x63redit\x18\x05 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x06 \x01(\x04H\x00\x12.\n\x05\x62\x61tch\x18\x07 \x01(\x0b\x32\x1d.a2amesh.v1.LinkResponseBatchH\x00\x12*\n\x07welcome\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.LinkWelcomeH\x00\x12\x0e\n\x04ping\x18\t \x01(\x04H\x00\x12,\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadataH\x00\x12$\n\x04part\x18\x1e \x01(\x0b\x32\x14.a2amesh.v1.LinkPartH\x00\x42\x07\n\x05\x66rame\"I\n\x0bLinkWelcome\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x13\n\x0breads_parts\x18\x1e \x01(\x08\"=\n\x11LinkResponseBatch\x12(\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x18.a2amesh.v1.LinkResponse\"Z\n\x07LinkEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"y\n\x08LinkFail\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x0c\x12\x11\n\tunstarted\x18\x04 \x01(\x08\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"\"\n\x0f\x46indCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"Q\n\x10\x46indCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\"1\n\x0e\x45ndCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"P\n\x0f\x45ndCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\x32\xd7\x01\n\x0bPeerService\x12=\n\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x01\x30\x01\x12\x45\n\x08\x46indCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12\x42\n\x07\x45ndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,39 +35,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2amesh'
   _globals['_LINKREQUEST']._serialized_start=104
-  _globals['_LINKREQUEST']._serialized_end=448
-  _globals['_LINKREQUESTBATCH']._serialized_start=450
-  _globals['_LINKREQUESTBATCH']._serialized_end=509
-  _globals['_LINKSTART']._serialized_start=512
-  _globals['_LINKSTART']._serialized_end=863
-  _globals['_LINKMETADATA']._serialized_start=865
-  _globals['_LINKMETADATA']._serialized_end=927
-  _globals['_LINKMETADATAENTRY']._serialized_start=929
-  _globals['_LINKMETADATAENTRY']._serialized_end=977
-  _globals['_LINKINPUTEND']._serialized_start=979
-  _globals['_LINKINPUTEND']._serialized_end=993
-  _globals['_LINKCANCEL']._serialized_start=995
-  _globals['_LINKCANCEL']._serialized_end=1007
-  _globals['_LINKSETTLED']._serialized_start=1009
-  _globals['_LINKSETTLED']._serialized_end=1022
-  _globals['_LINKRESPONSE']._serialized_start=1025
-  _globals['_LINKRESPONSE']._serialized_end=1363
-  _globals['_LINKWELCOME']._serialized_start=1365
-  _globals['_LINKWELCOME']._serialized_end=1417
-  _globals['_LINKRESPONSEBATCH']._serialized_start=1419
-  _globals['_LINKRESPONSEBATCH']._serialized_end=1480
-  _globals['_LINKEND']._serialized_start=1482
-  _globals['_LINKEND']._serialized_end=1572
-  _globals['_LINKFAIL']._serialized_start=1574
-  _globals['_LINKFAIL']._serialized_end=1695
-  _globals['_FINDCALLREQUEST']._serialized_start=1697
-  _globals['_FINDCALLREQUEST']._serialized_end=1731
-  _globals['_FINDCALLRESPONSE']._serialized_start=1733
-  _globals['_FINDCALLRESPONSE']._serialized_end=1814
-  _globals['_ENDCALLREQUEST']._serialized_start=1816
-  _globals['_ENDCALLREQUEST']._serialized_end=1865
-  _globals['_ENDCALLRESPONSE']._serialized_start=1867
-  _globals['_ENDCALLRESPONSE']._serialized_end=1947
-  _globals['_PEERSERVICE']._serialized_start=1950
-  _globals['_PEERSERVICE']._serialized_end=2165
+  _globals['_LINKREQUEST']._serialized_end=486
+  _globals['_LINKREQUESTBATCH']._serialized_start=488
+  _globals['_LINKREQUESTBATCH']._serialized_end=547
+  _globals['_LINKSTART']._serialized_start=550
+  _globals['_LINKSTART']._serialized_end=922
+  _globals['_LINKPART']._serialized_start=924
+  _globals['_LINKPART']._serialized_end=962
+  _globals['_LINKMETADATA']._serialized_start=964
+  _globals['_LINKMETADATA']._serialized_end=1026
+  _globals['_LINKMETADATAENTRY']._serialized_start=1028
+  _globals['_LINKMETADATAENTRY']._serialized_end=1076
+  _globals['_LINKINPUTEND']._serialized_start=1078
+  _globals['_LINKINPUTEND']._serialized_end=1092
+  _globals['_LINKCANCEL']._serialized_start=1094
+  _globals['_LINKCANCEL']._serialized_end=1106
+  _globals['_LINKSETTLED']._serialized_start=1108
+  _globals['_LINKSETTLED']._serialized_end=1121
+  _globals['_LINKRESPONSE']._serialized_start=1124
+  _globals['_LINKRESPONSE']._serialized_end=1500
+  _globals['_LINKWELCOME']._serialized_start=1502
+  _globals['_LINKWELCOME']._serialized_end=1575
+  _globals['_LINKRESPONSEBATCH']._serialized_start=1577
+  _globals['_LINKRESPONSEBATCH']._serialized_end=1638
+  _globals['_LINKEND']._serialized_start=1640
+  _globals['_LINKEND']._serialized_end=1730
+  _globals['_LINKFAIL']._serialized_start=1732
+  _globals['_LINKFAIL']._serialized_end=1853
+  _globals['_FINDCALLREQUEST']._serialized_start=1855
+  _globals['_FINDCALLREQUEST']._serialized_end=1889
+  _globals['_FINDCALLRESPONSE']._serialized_start=1891
+  _globals['_FINDCALLRESPONSE']._serialized_end=1972
+  _globals['_ENDCALLREQUEST']._serialized_start=1974
+  _globals['_ENDCALLREQUEST']._serialized_end=2023
+  _globals['_ENDCALLRESPONSE']._serialized_start=2025
+  _globals['_ENDCALLRESPONSE']._serialized_end=2105
+  _globals['_PEERSERVICE']._serialized_start=2108
+  _globals['_PEERSERVICE']._serialized_end=2323
 # @@protoc_insertion_point(module_scope)

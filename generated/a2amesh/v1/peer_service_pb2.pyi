@@ -36,6 +36,7 @@ class LinkRequest(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     call: _builtins.int
     """Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`."""
     credit: _builtins.int
@@ -68,6 +69,10 @@ class LinkRequest(_message.Message):
     def settled(self) -> Global___LinkSettled:
         """Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it."""
 
+    @_builtins.property
+    def part(self) -> Global___LinkPart:
+        """Part is a part of a large frame of the call; only for a node whose welcome says that it reads parts."""
+
     def __init__(
         self,
         *,
@@ -81,12 +86,13 @@ class LinkRequest(_message.Message):
         batch: Global___LinkRequestBatch | None = ...,
         pong: _builtins.int = ...,
         settled: Global___LinkSettled | None = ...,
+        part: Global___LinkPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "part", b"part", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "part", b"part", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong", "settled"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong", "settled", "part"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -138,6 +144,7 @@ class LinkStart(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     WRITER_FIELD_NUMBER: _builtins.int
     HEIR_FIELD_NUMBER: _builtins.int
+    READS_PARTS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity in the mesh, a UUID."""
     agent: _builtins.str
@@ -171,6 +178,8 @@ class LinkStart(_message.Message):
     """
     heir: _builtins.str
     """Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer."""
+    reads_parts: _builtins.bool
+    """Reads parts says that large frames of the call may come in parts."""
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the call's input; absent for a capability with `streams_input`, whose inputs follow as frames."""
@@ -200,14 +209,44 @@ class LinkStart(_message.Message):
         metadata: Global___LinkMetadata | None = ...,
         writer: _builtins.str = ...,
         heir: _builtins.str = ...,
+        reads_parts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "heir", b"heir", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "metadata", b"metadata", "output_credit", b"output_credit", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary", "writer", b"writer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "baggage", b"baggage", "call_id", b"call_id", "capability", b"capability", "confirms", b"confirms", "envelope", b"envelope", "heir", b"heir", "idempotency_key", b"idempotency_key", "input", b"input", "instance_id", b"instance_id", "metadata", b"metadata", "output_credit", b"output_credit", "reads_parts", b"reads_parts", "traceparent", b"traceparent", "tracestate", b"tracestate", "unary", b"unary", "writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkStart: _TypeAlias = LinkStart  # noqa: Y015
+
+@_typing.final
+class LinkPart(_message.Message):
+    """LinkPart is a part of a frame that is too large for one message, which would hold up the frames of all other calls.
+
+    Other frames may come between the parts of a frame. One that ends the call ends its parts as well.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """Data is what follows on the parts before; all of them together are the serialised frame, a LinkRequest or a LinkResponse."""
+    last: _builtins.bool
+    """Last says that the frame is complete."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkPart: _TypeAlias = LinkPart  # noqa: Y015
 
 @_typing.final
 class LinkMetadata(_message.Message):
@@ -326,6 +365,7 @@ class LinkResponse(_message.Message):
     WELCOME_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     call: _builtins.int
     """Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`."""
     credit: _builtins.int
@@ -358,6 +398,10 @@ class LinkResponse(_message.Message):
     def metadata(self) -> Global___LinkMetadata:
         """Metadata is what the agent says first in a call that is passed through; before any output, and at most once."""
 
+    @_builtins.property
+    def part(self) -> Global___LinkPart:
+        """Part is a part of a large frame of the call; only for a call whose start says that parts are read."""
+
     def __init__(
         self,
         *,
@@ -371,12 +415,13 @@ class LinkResponse(_message.Message):
         welcome: Global___LinkWelcome | None = ...,
         ping: _builtins.int = ...,
         metadata: Global___LinkMetadata | None = ...,
+        part: Global___LinkPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "part", b"part", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "part", b"part", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping", "metadata"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping", "metadata", "part"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -390,19 +435,23 @@ class LinkWelcome(_message.Message):
 
     NODE_ID_FIELD_NUMBER: _builtins.int
     INPUT_CREDIT_FIELD_NUMBER: _builtins.int
+    READS_PARTS_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Node id is the node that was reached."""
     input_credit: _builtins.int
     """Input credit is how many inputs of a call may be sent ahead."""
+    reads_parts: _builtins.bool
+    """Reads parts says that large frames may come in parts."""
     def __init__(
         self,
         *,
         node_id: _builtins.str = ...,
         input_credit: _builtins.int = ...,
+        reads_parts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_credit", b"input_credit", "node_id", b"node_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_credit", b"input_credit", "node_id", b"node_id", "reads_parts", b"reads_parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ import pytest
 from a2a_node.mesh import arrivals as arrivals_module
 from a2a_node.mesh.arrivals import Arrivals, Peer
 from a2a_node.mesh.background import background
+from a2a_node.mesh.parts import PART_BYTES
 from a2a_node.model.call import Call
 from a2a_node.model.errors import (
     AgentLost,
@@ -28,6 +29,8 @@ from a2a_node.model.trace import Trace
 from a2a_node.wire.doubt import SILENT, Doubt
 from a2amesh.v1 import peer_service_pb2 as pb
 from tests.unit.mesh.wires import PATIENCE, RULES, Heard, Wire, asked, linked
+
+LARGE = replace(RULES, payload_limit=100 * PART_BYTES)
 
 
 async def test_a_call_goes_there_and_its_answer_comes_back() -> None:
@@ -91,6 +94,53 @@ async def test_many_calls_at_once_go_as_few_messages() -> None:
         await asyncio.gather(*(pair.carry(asked("say", one, text=str(n))) for n, one in enumerate(heard)))
         assert [one.texts for one in heard] == [[str(number)] for number in range(200)]
         assert len(pair.wire.written) < 100
+
+
+async def test_a_large_call_does_not_hold_up_small_ones() -> None:
+    """In either direction: a small call that begins behind a large one is over before it."""
+    async with linked(LARGE) as pair:
+        ended = list[int]()
+
+        async def carried(size: int) -> None:
+            heard = Heard()
+            await pair.carry(asked("say", heard, text="x" * size))
+            assert [len(str(text)) for text in heard.texts] == [size]
+            ended.append(size)
+
+        large = asyncio.create_task(carried(50 * PART_BYTES))
+        await pair.wire.parted.wait()
+        await carried(1)
+        assert ended == [1]
+        pair.script.begun.clear()
+        await pair.script.begun.wait()
+        await carried(2)
+        await large
+        assert ended == [1, 2, 50 * PART_BYTES]
+
+
+async def test_a_large_call_that_nobody_waits_for_leaves_nothing_there() -> None:
+    """Neither what has come of it nor what was still to come."""
+    async with linked(LARGE) as pair:
+        large = asyncio.create_task(pair.carry(asked("say", Heard(), text="x" * 50 * PART_BYTES)))
+        await pair.wire.parted.wait()
+        large.cancel()
+        await pair.carry(asked("say", Heard()))
+        said = pair.wire.kinds()
+        assert said.index("cancel") > said.index("part")
+        assert "part" not in said[said.index("cancel") :]
+        assert len(pair.script.calls) == 1
+
+
+@pytest.mark.parametrize(("forgets", "parted"), [("calling", [False, False]), ("called", [False, True])])
+async def test_a_node_that_reads_no_parts_is_sent_none(forgets: str, parted: list[bool]) -> None:
+    """One of an earlier version, at either end."""
+    async with linked(LARGE) as pair:
+        pair.wire.forgets = forgets
+        heard = Heard()
+        await pair.carry(asked("say", heard, text="x" * 2 * PART_BYTES))
+        assert len(str(*heard.texts)) == 2 * PART_BYTES
+        directions = (pair.wire.written, pair.wire.heard)
+        assert [any(frame.HasField("part") for frame in frames) for frames in directions] == parted
 
 
 async def test_a_cancelled_call_is_cancelled_there() -> None:

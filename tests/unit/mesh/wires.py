@@ -31,15 +31,32 @@ class Wire:
     there: asyncio.Queue[pb.LinkRequest | None] = field(default_factory=asyncio.Queue)
     back: asyncio.Queue[pb.LinkResponse | None] = field(default_factory=asyncio.Queue)
     written: list[pb.LinkRequest] = field(default_factory=list)
+    heard: list[pb.LinkResponse] = field(default_factory=list)
+    parted: asyncio.Event = field(default_factory=asyncio.Event)  # a part was written
+    forgets: str = ""  # which end, "calling" or "called", knows nothing of parts
 
     async def read(self) -> pb.LinkResponse | None:
         """What the other node says next."""
-        return await self.back.get()
+        frame = await self.back.get()
+        if frame is not None:
+            self.heard.append(frame)
+            if self.forgets and frame.HasField("welcome"):
+                frame.welcome.ClearField("reads_parts")
+        return frame
 
     async def write(self, frame: pb.LinkRequest) -> None:
         """Say something to the other node."""
+        if self.forgets == "calling" and frame.HasField("start"):
+            frame.start.ClearField("reads_parts")
         self.written.append(frame)
+        if frame.HasField("part"):
+            self.parted.set()
         await self.there.put(frame)
+
+    def kinds(self) -> list[str | None]:
+        """What was said to the other node, of frames in batches as well."""
+        frames = [one for frame in self.written for one in frame.batch.frames or (frame,)]
+        return [frame.WhichOneof("frame") for frame in frames]
 
     async def requests(self) -> AsyncIterator[pb.LinkRequest]:
         """What the other node reads."""

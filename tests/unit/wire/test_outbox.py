@@ -190,3 +190,48 @@ async def test_a_failure_of_the_works_keeps_nothing_alive() -> None:
         assert seen[0]() is None
     finally:
         gc.enable()
+
+
+async def test_parts_take_turns_with_frames_and_wait_until_they_are_written() -> None:
+    """One part at most goes before a frame that waits; what was given up is not written."""
+    wire, outbox = Wire(), Outbox[pb.AttachResponse](10)
+    wire.open.clear()
+    done = list[int]()
+
+    async def spread(*numbers: int) -> None:
+        for number in numbers:
+            await outbox.spread(frame(number))
+            done.append(number)
+
+    running = asyncio.create_task(outbox.run(wire.write))
+    works = [asyncio.create_task(spread(10, 11, 12)), asyncio.create_task(spread(20, 21))]
+    given_up = asyncio.create_task(spread(30))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    for number in range(3):
+        await outbox.put(frame(number))
+    await asyncio.sleep(0)
+    assert (done, len(outbox)) == ([], 5)
+    wire.open.set()
+    await asyncio.gather(*works)
+    assert sorted(done) == [10, 11, 12, 20, 21]
+    outbox.close()
+    await running
+    written = [number for (number,) in wire.numbers()]
+    assert written[:6] == [0, 10, 1, 20, 2, 11]
+    assert sorted(written[6:]) == [12, 21]
+
+
+async def test_whoever_waits_for_a_part_hears_of_the_end() -> None:
+    """Whether it waits, or is being written when the stream breaks."""
+    wire, outbox = Wire(), Outbox[pb.AttachResponse](10)
+    wire.open.clear()
+    running = asyncio.create_task(outbox.run(wire.write))
+    parts = [asyncio.create_task(outbox.spread(frame(number))) for number in range(2)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    running.cancel()
+    outbox.drop()
+    await asyncio.gather(*parts)
+    await outbox.spread(frame(2))
+    assert wire.written == []

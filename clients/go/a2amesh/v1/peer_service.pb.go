@@ -39,6 +39,7 @@ type LinkRequest struct {
 	//	*LinkRequest_Batch
 	//	*LinkRequest_Pong
 	//	*LinkRequest_Settled
+	//	*LinkRequest_Part
 	Frame         isLinkRequest_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -169,6 +170,15 @@ func (x *LinkRequest) GetSettled() *LinkSettled {
 	return nil
 }
 
+func (x *LinkRequest) GetPart() *LinkPart {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkRequest_Part); ok {
+			return x.Part
+		}
+	}
+	return nil
+}
+
 type isLinkRequest_Frame interface {
 	isLinkRequest_Frame()
 }
@@ -218,6 +228,11 @@ type LinkRequest_Settled struct {
 	Settled *LinkSettled `protobuf:"bytes,25,opt,name=settled,proto3,oneof"`
 }
 
+type LinkRequest_Part struct {
+	// Part is a part of a large frame of the call; only for a node whose welcome says that it reads parts.
+	Part *LinkPart `protobuf:"bytes,30,opt,name=part,proto3,oneof"`
+}
+
 func (*LinkRequest_Start) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Input) isLinkRequest_Frame() {}
@@ -235,6 +250,8 @@ func (*LinkRequest_Batch) isLinkRequest_Frame() {}
 func (*LinkRequest_Pong) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Settled) isLinkRequest_Frame() {}
+
+func (*LinkRequest_Part) isLinkRequest_Frame() {}
 
 // LinkRequestBatch holds frames that would otherwise be sent one after the other.
 type LinkRequestBatch struct {
@@ -320,7 +337,9 @@ type LinkStart struct {
 	// before that, the called node goes on with the stream: it keeps what was not, and what follows.
 	Writer string `protobuf:"bytes,25,opt,name=writer,proto3" json:"writer,omitempty"`
 	// Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer.
-	Heir          string `protobuf:"bytes,26,opt,name=heir,proto3" json:"heir,omitempty"`
+	Heir string `protobuf:"bytes,26,opt,name=heir,proto3" json:"heir,omitempty"`
+	// Reads parts says that large frames of the call may come in parts.
+	ReadsParts    bool `protobuf:"varint,30,opt,name=reads_parts,json=readsParts,proto3" json:"reads_parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -467,6 +486,70 @@ func (x *LinkStart) GetHeir() string {
 	return ""
 }
 
+func (x *LinkStart) GetReadsParts() bool {
+	if x != nil {
+		return x.ReadsParts
+	}
+	return false
+}
+
+// LinkPart is a part of a frame that is too large for one message, which would hold up the frames of all other calls.
+//
+// Other frames may come between the parts of a frame. One that ends the call ends its parts as well.
+type LinkPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Data is what follows on the parts before; all of them together are the serialised frame, a LinkRequest or a LinkResponse.
+	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// Last says that the frame is complete.
+	Last          bool `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkPart) Reset() {
+	*x = LinkPart{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkPart) ProtoMessage() {}
+
+func (x *LinkPart) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkPart.ProtoReflect.Descriptor instead.
+func (*LinkPart) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LinkPart) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *LinkPart) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
 // LinkMetadata is metadata of a call to a gRPC service of the agent's own, in its order.
 type LinkMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -478,7 +561,7 @@ type LinkMetadata struct {
 
 func (x *LinkMetadata) Reset() {
 	*x = LinkMetadata{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -490,7 +573,7 @@ func (x *LinkMetadata) String() string {
 func (*LinkMetadata) ProtoMessage() {}
 
 func (x *LinkMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[3]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -503,7 +586,7 @@ func (x *LinkMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMetadata.ProtoReflect.Descriptor instead.
 func (*LinkMetadata) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{3}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LinkMetadata) GetEntries() []*LinkMetadataEntry {
@@ -526,7 +609,7 @@ type LinkMetadataEntry struct {
 
 func (x *LinkMetadataEntry) Reset() {
 	*x = LinkMetadataEntry{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +621,7 @@ func (x *LinkMetadataEntry) String() string {
 func (*LinkMetadataEntry) ProtoMessage() {}
 
 func (x *LinkMetadataEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[4]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +634,7 @@ func (x *LinkMetadataEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMetadataEntry.ProtoReflect.Descriptor instead.
 func (*LinkMetadataEntry) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{4}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LinkMetadataEntry) GetName() string {
@@ -577,7 +660,7 @@ type LinkInputEnd struct {
 
 func (x *LinkInputEnd) Reset() {
 	*x = LinkInputEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +672,7 @@ func (x *LinkInputEnd) String() string {
 func (*LinkInputEnd) ProtoMessage() {}
 
 func (x *LinkInputEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[5]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +685,7 @@ func (x *LinkInputEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkInputEnd.ProtoReflect.Descriptor instead.
 func (*LinkInputEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{5}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{6}
 }
 
 // LinkCancel says that nobody waits for the call any more.
@@ -614,7 +697,7 @@ type LinkCancel struct {
 
 func (x *LinkCancel) Reset() {
 	*x = LinkCancel{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +709,7 @@ func (x *LinkCancel) String() string {
 func (*LinkCancel) ProtoMessage() {}
 
 func (x *LinkCancel) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[6]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +722,7 @@ func (x *LinkCancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkCancel.ProtoReflect.Descriptor instead.
 func (*LinkCancel) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{6}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{7}
 }
 
 // LinkSettled says that nothing of the call is left to be kept.
@@ -651,7 +734,7 @@ type LinkSettled struct {
 
 func (x *LinkSettled) Reset() {
 	*x = LinkSettled{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +746,7 @@ func (x *LinkSettled) String() string {
 func (*LinkSettled) ProtoMessage() {}
 
 func (x *LinkSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[7]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +759,7 @@ func (x *LinkSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkSettled.ProtoReflect.Descriptor instead.
 func (*LinkSettled) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{7}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
 }
 
 // LinkResponse is one frame from the node that is called.
@@ -697,6 +780,7 @@ type LinkResponse struct {
 	//	*LinkResponse_Welcome
 	//	*LinkResponse_Ping
 	//	*LinkResponse_Metadata
+	//	*LinkResponse_Part
 	Frame         isLinkResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -704,7 +788,7 @@ type LinkResponse struct {
 
 func (x *LinkResponse) Reset() {
 	*x = LinkResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +800,7 @@ func (x *LinkResponse) String() string {
 func (*LinkResponse) ProtoMessage() {}
 
 func (x *LinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[8]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +813,7 @@ func (x *LinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponse.ProtoReflect.Descriptor instead.
 func (*LinkResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LinkResponse) GetCall() uint64 {
@@ -827,6 +911,15 @@ func (x *LinkResponse) GetMetadata() *LinkMetadata {
 	return nil
 }
 
+func (x *LinkResponse) GetPart() *LinkPart {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkResponse_Part); ok {
+			return x.Part
+		}
+	}
+	return nil
+}
+
 type isLinkResponse_Frame interface {
 	isLinkResponse_Frame()
 }
@@ -876,6 +969,11 @@ type LinkResponse_Metadata struct {
 	Metadata *LinkMetadata `protobuf:"bytes,20,opt,name=metadata,proto3,oneof"`
 }
 
+type LinkResponse_Part struct {
+	// Part is a part of a large frame of the call; only for a call whose start says that parts are read.
+	Part *LinkPart `protobuf:"bytes,30,opt,name=part,proto3,oneof"`
+}
+
 func (*LinkResponse_Output) isLinkResponse_Frame() {}
 
 func (*LinkResponse_End) isLinkResponse_Frame() {}
@@ -894,20 +992,24 @@ func (*LinkResponse_Ping) isLinkResponse_Frame() {}
 
 func (*LinkResponse_Metadata) isLinkResponse_Frame() {}
 
+func (*LinkResponse_Part) isLinkResponse_Frame() {}
+
 // LinkWelcome says who takes the calls.
 type LinkWelcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Node id is the node that was reached.
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
 	// Input credit is how many inputs of a call may be sent ahead.
-	InputCredit   uint32 `protobuf:"varint,2,opt,name=input_credit,json=inputCredit,proto3" json:"input_credit,omitempty"`
+	InputCredit uint32 `protobuf:"varint,2,opt,name=input_credit,json=inputCredit,proto3" json:"input_credit,omitempty"`
+	// Reads parts says that large frames may come in parts.
+	ReadsParts    bool `protobuf:"varint,30,opt,name=reads_parts,json=readsParts,proto3" json:"reads_parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LinkWelcome) Reset() {
 	*x = LinkWelcome{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1021,7 @@ func (x *LinkWelcome) String() string {
 func (*LinkWelcome) ProtoMessage() {}
 
 func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1034,7 @@ func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkWelcome.ProtoReflect.Descriptor instead.
 func (*LinkWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LinkWelcome) GetNodeId() string {
@@ -949,6 +1051,13 @@ func (x *LinkWelcome) GetInputCredit() uint32 {
 	return 0
 }
 
+func (x *LinkWelcome) GetReadsParts() bool {
+	if x != nil {
+		return x.ReadsParts
+	}
+	return false
+}
+
 // LinkResponseBatch holds frames that would otherwise be sent one after the other.
 type LinkResponseBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -960,7 +1069,7 @@ type LinkResponseBatch struct {
 
 func (x *LinkResponseBatch) Reset() {
 	*x = LinkResponseBatch{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1081,7 @@ func (x *LinkResponseBatch) String() string {
 func (*LinkResponseBatch) ProtoMessage() {}
 
 func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1094,7 @@ func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponseBatch.ProtoReflect.Descriptor instead.
 func (*LinkResponseBatch) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LinkResponseBatch) GetFrames() []*LinkResponse {
@@ -1008,7 +1117,7 @@ type LinkEnd struct {
 
 func (x *LinkEnd) Reset() {
 	*x = LinkEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1129,7 @@ func (x *LinkEnd) String() string {
 func (*LinkEnd) ProtoMessage() {}
 
 func (x *LinkEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1142,7 @@ func (x *LinkEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkEnd.ProtoReflect.Descriptor instead.
 func (*LinkEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LinkEnd) GetOutput() *Payload {
@@ -1069,7 +1178,7 @@ type LinkFail struct {
 
 func (x *LinkFail) Reset() {
 	*x = LinkFail{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1190,7 @@ func (x *LinkFail) String() string {
 func (*LinkFail) ProtoMessage() {}
 
 func (x *LinkFail) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1203,7 @@ func (x *LinkFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkFail.ProtoReflect.Descriptor instead.
 func (*LinkFail) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LinkFail) GetCode() string {
@@ -1143,7 +1252,7 @@ type FindCallRequest struct {
 
 func (x *FindCallRequest) Reset() {
 	*x = FindCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1264,7 @@ func (x *FindCallRequest) String() string {
 func (*FindCallRequest) ProtoMessage() {}
 
 func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1277,7 @@ func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallRequest.ProtoReflect.Descriptor instead.
 func (*FindCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindCallRequest) GetCallId() string {
@@ -1193,7 +1302,7 @@ type FindCallResponse struct {
 
 func (x *FindCallResponse) Reset() {
 	*x = FindCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1314,7 @@ func (x *FindCallResponse) String() string {
 func (*FindCallResponse) ProtoMessage() {}
 
 func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1327,7 @@ func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallResponse.ProtoReflect.Descriptor instead.
 func (*FindCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FindCallResponse) GetCall() *Call {
@@ -1255,7 +1364,7 @@ type EndCallRequest struct {
 
 func (x *EndCallRequest) Reset() {
 	*x = EndCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1376,7 @@ func (x *EndCallRequest) String() string {
 func (*EndCallRequest) ProtoMessage() {}
 
 func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1389,7 @@ func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallRequest.ProtoReflect.Descriptor instead.
 func (*EndCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndCallRequest) GetCallId() string {
@@ -1312,7 +1421,7 @@ type EndCallResponse struct {
 
 func (x *EndCallResponse) Reset() {
 	*x = EndCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1433,7 @@ func (x *EndCallResponse) String() string {
 func (*EndCallResponse) ProtoMessage() {}
 
 func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1446,7 @@ func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallResponse.ProtoReflect.Descriptor instead.
 func (*EndCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EndCallResponse) GetCall() *Call {
@@ -1366,7 +1475,7 @@ var File_a2amesh_v1_peer_service_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1da2amesh/v1/peer_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xa2\x03\n" +
+	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xce\x03\n" +
 	"\vLinkRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x05start\x18\x02 \x01(\v2\x15.a2amesh.v1.LinkStartH\x00R\x05start\x12+\n" +
@@ -1377,10 +1486,11 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x04ping\x18\a \x01(\x04H\x00R\x04ping\x124\n" +
 	"\x05batch\x18\b \x01(\v2\x1c.a2amesh.v1.LinkRequestBatchH\x00R\x05batch\x12\x14\n" +
 	"\x04pong\x18\t \x01(\x04H\x00R\x04pong\x123\n" +
-	"\asettled\x18\x19 \x01(\v2\x17.a2amesh.v1.LinkSettledH\x00R\asettledB\a\n" +
+	"\asettled\x18\x19 \x01(\v2\x17.a2amesh.v1.LinkSettledH\x00R\asettled\x12*\n" +
+	"\x04part\x18\x1e \x01(\v2\x14.a2amesh.v1.LinkPartH\x00R\x04partB\a\n" +
 	"\x05frame\"C\n" +
 	"\x10LinkRequestBatch\x12/\n" +
-	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\x80\x04\n" +
+	"\x06frames\x18\x01 \x03(\v2\x17.a2amesh.v1.LinkRequestR\x06frames\"\xa1\x04\n" +
 	"\tLinkStart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x1e\n" +
@@ -1403,7 +1513,12 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\bconfirms\x18\r \x01(\bR\bconfirms\x124\n" +
 	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataR\bmetadata\x12\x16\n" +
 	"\x06writer\x18\x19 \x01(\tR\x06writer\x12\x12\n" +
-	"\x04heir\x18\x1a \x01(\tR\x04heir\"G\n" +
+	"\x04heir\x18\x1a \x01(\tR\x04heir\x12\x1f\n" +
+	"\vreads_parts\x18\x1e \x01(\bR\n" +
+	"readsParts\"2\n" +
+	"\bLinkPart\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\bR\x04last\"G\n" +
 	"\fLinkMetadata\x127\n" +
 	"\aentries\x18\x01 \x03(\v2\x1d.a2amesh.v1.LinkMetadataEntryR\aentries\"=\n" +
 	"\x11LinkMetadataEntry\x12\x12\n" +
@@ -1412,7 +1527,7 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\fLinkInputEnd\"\f\n" +
 	"\n" +
 	"LinkCancel\"\r\n" +
-	"\vLinkSettled\"\x99\x03\n" +
+	"\vLinkSettled\"\xc5\x03\n" +
 	"\fLinkResponse\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12'\n" +
@@ -1423,11 +1538,14 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x05batch\x18\a \x01(\v2\x1d.a2amesh.v1.LinkResponseBatchH\x00R\x05batch\x123\n" +
 	"\awelcome\x18\b \x01(\v2\x17.a2amesh.v1.LinkWelcomeH\x00R\awelcome\x12\x14\n" +
 	"\x04ping\x18\t \x01(\x04H\x00R\x04ping\x126\n" +
-	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataH\x00R\bmetadataB\a\n" +
-	"\x05frame\"I\n" +
+	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataH\x00R\bmetadata\x12*\n" +
+	"\x04part\x18\x1e \x01(\v2\x14.a2amesh.v1.LinkPartH\x00R\x04partB\a\n" +
+	"\x05frame\"j\n" +
 	"\vLinkWelcome\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
-	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\"E\n" +
+	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1f\n" +
+	"\vreads_parts\x18\x1e \x01(\bR\n" +
+	"readsParts\"E\n" +
 	"\x11LinkResponseBatch\x120\n" +
 	"\x06frames\x18\x01 \x03(\v2\x18.a2amesh.v1.LinkResponseR\x06frames\"l\n" +
 	"\aLinkEnd\x12+\n" +
@@ -1469,62 +1587,65 @@ func file_a2amesh_v1_peer_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_peer_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_a2amesh_v1_peer_service_proto_goTypes = []any{
 	(*LinkRequest)(nil),       // 0: a2amesh.v1.LinkRequest
 	(*LinkRequestBatch)(nil),  // 1: a2amesh.v1.LinkRequestBatch
 	(*LinkStart)(nil),         // 2: a2amesh.v1.LinkStart
-	(*LinkMetadata)(nil),      // 3: a2amesh.v1.LinkMetadata
-	(*LinkMetadataEntry)(nil), // 4: a2amesh.v1.LinkMetadataEntry
-	(*LinkInputEnd)(nil),      // 5: a2amesh.v1.LinkInputEnd
-	(*LinkCancel)(nil),        // 6: a2amesh.v1.LinkCancel
-	(*LinkSettled)(nil),       // 7: a2amesh.v1.LinkSettled
-	(*LinkResponse)(nil),      // 8: a2amesh.v1.LinkResponse
-	(*LinkWelcome)(nil),       // 9: a2amesh.v1.LinkWelcome
-	(*LinkResponseBatch)(nil), // 10: a2amesh.v1.LinkResponseBatch
-	(*LinkEnd)(nil),           // 11: a2amesh.v1.LinkEnd
-	(*LinkFail)(nil),          // 12: a2amesh.v1.LinkFail
-	(*FindCallRequest)(nil),   // 13: a2amesh.v1.FindCallRequest
-	(*FindCallResponse)(nil),  // 14: a2amesh.v1.FindCallResponse
-	(*EndCallRequest)(nil),    // 15: a2amesh.v1.EndCallRequest
-	(*EndCallResponse)(nil),   // 16: a2amesh.v1.EndCallResponse
-	(*Payload)(nil),           // 17: a2amesh.v1.Payload
-	(*Call)(nil),              // 18: a2amesh.v1.Call
+	(*LinkPart)(nil),          // 3: a2amesh.v1.LinkPart
+	(*LinkMetadata)(nil),      // 4: a2amesh.v1.LinkMetadata
+	(*LinkMetadataEntry)(nil), // 5: a2amesh.v1.LinkMetadataEntry
+	(*LinkInputEnd)(nil),      // 6: a2amesh.v1.LinkInputEnd
+	(*LinkCancel)(nil),        // 7: a2amesh.v1.LinkCancel
+	(*LinkSettled)(nil),       // 8: a2amesh.v1.LinkSettled
+	(*LinkResponse)(nil),      // 9: a2amesh.v1.LinkResponse
+	(*LinkWelcome)(nil),       // 10: a2amesh.v1.LinkWelcome
+	(*LinkResponseBatch)(nil), // 11: a2amesh.v1.LinkResponseBatch
+	(*LinkEnd)(nil),           // 12: a2amesh.v1.LinkEnd
+	(*LinkFail)(nil),          // 13: a2amesh.v1.LinkFail
+	(*FindCallRequest)(nil),   // 14: a2amesh.v1.FindCallRequest
+	(*FindCallResponse)(nil),  // 15: a2amesh.v1.FindCallResponse
+	(*EndCallRequest)(nil),    // 16: a2amesh.v1.EndCallRequest
+	(*EndCallResponse)(nil),   // 17: a2amesh.v1.EndCallResponse
+	(*Payload)(nil),           // 18: a2amesh.v1.Payload
+	(*Call)(nil),              // 19: a2amesh.v1.Call
 }
 var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	2,  // 0: a2amesh.v1.LinkRequest.start:type_name -> a2amesh.v1.LinkStart
-	17, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
-	5,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
-	6,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
+	18, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
+	6,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
+	7,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
 	1,  // 4: a2amesh.v1.LinkRequest.batch:type_name -> a2amesh.v1.LinkRequestBatch
-	7,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
-	0,  // 6: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
-	17, // 7: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
-	3,  // 8: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
-	4,  // 9: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
-	17, // 10: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
-	11, // 11: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
-	12, // 12: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
-	10, // 13: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
-	9,  // 14: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
-	3,  // 15: a2amesh.v1.LinkResponse.metadata:type_name -> a2amesh.v1.LinkMetadata
-	8,  // 16: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
-	17, // 17: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
-	3,  // 18: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
-	3,  // 19: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
-	18, // 20: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
-	18, // 21: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
-	0,  // 22: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
-	13, // 23: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
-	15, // 24: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
-	8,  // 25: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
-	14, // 26: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
-	16, // 27: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
-	25, // [25:28] is the sub-list for method output_type
-	22, // [22:25] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	8,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
+	3,  // 6: a2amesh.v1.LinkRequest.part:type_name -> a2amesh.v1.LinkPart
+	0,  // 7: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
+	18, // 8: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
+	4,  // 9: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
+	5,  // 10: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
+	18, // 11: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
+	12, // 12: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
+	13, // 13: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
+	11, // 14: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
+	10, // 15: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
+	4,  // 16: a2amesh.v1.LinkResponse.metadata:type_name -> a2amesh.v1.LinkMetadata
+	3,  // 17: a2amesh.v1.LinkResponse.part:type_name -> a2amesh.v1.LinkPart
+	9,  // 18: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
+	18, // 19: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
+	4,  // 20: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
+	4,  // 21: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
+	19, // 22: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
+	19, // 23: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
+	0,  // 24: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
+	14, // 25: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
+	16, // 26: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
+	9,  // 27: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
+	15, // 28: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
+	17, // 29: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_peer_service_proto_init() }
@@ -1544,8 +1665,9 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkRequest_Batch)(nil),
 		(*LinkRequest_Pong)(nil),
 		(*LinkRequest_Settled)(nil),
+		(*LinkRequest_Part)(nil),
 	}
-	file_a2amesh_v1_peer_service_proto_msgTypes[8].OneofWrappers = []any{
+	file_a2amesh_v1_peer_service_proto_msgTypes[9].OneofWrappers = []any{
 		(*LinkResponse_Output)(nil),
 		(*LinkResponse_End)(nil),
 		(*LinkResponse_Fail)(nil),
@@ -1555,6 +1677,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkResponse_Welcome)(nil),
 		(*LinkResponse_Ping)(nil),
 		(*LinkResponse_Metadata)(nil),
+		(*LinkResponse_Part)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1562,7 +1685,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_peer_service_proto_rawDesc), len(file_a2amesh_v1_peer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

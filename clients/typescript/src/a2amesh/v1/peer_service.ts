@@ -56,6 +56,9 @@ export interface LinkRequest {
     | //
     /** Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it. */
     { $case: "settled"; value: LinkSettled }
+    | //
+    /** Part is a part of a large frame of the call; only for a node whose welcome says that it reads parts. */
+    { $case: "part"; value: LinkPart }
     | undefined;
 }
 
@@ -113,6 +116,20 @@ export interface LinkStart {
   writer: string;
   /** Heir is the name that the calling node has given the called one for that, a UUID. Required with a writer. */
   heir: string;
+  /** Reads parts says that large frames of the call may come in parts. */
+  readsParts: boolean;
+}
+
+/**
+ * LinkPart is a part of a frame that is too large for one message, which would hold up the frames of all other calls.
+ *
+ * Other frames may come between the parts of a frame. One that ends the call ends its parts as well.
+ */
+export interface LinkPart {
+  /** Data is what follows on the parts before; all of them together are the serialised frame, a LinkRequest or a LinkResponse. */
+  data: Buffer;
+  /** Last says that the frame is complete. */
+  last: boolean;
 }
 
 /** LinkMetadata is metadata of a call to a gRPC service of the agent's own, in its order. */
@@ -174,6 +191,9 @@ export interface LinkResponse {
     | //
     /** Metadata is what the agent says first in a call that is passed through; before any output, and at most once. */
     { $case: "metadata"; value: LinkMetadata }
+    | //
+    /** Part is a part of a large frame of the call; only for a call whose start says that parts are read. */
+    { $case: "part"; value: LinkPart }
     | undefined;
 }
 
@@ -183,6 +203,8 @@ export interface LinkWelcome {
   nodeId: string;
   /** Input credit is how many inputs of a call may be sent ahead. */
   inputCredit: number;
+  /** Reads parts says that large frames may come in parts. */
+  readsParts: boolean;
 }
 
 /** LinkResponseBatch holds frames that would otherwise be sent one after the other. */
@@ -299,6 +321,9 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       case "settled":
         LinkSettled.encode(message.frame.value, writer.uint32(202).fork()).join();
         break;
+      case "part":
+        LinkPart.encode(message.frame.value, writer.uint32(242).fork()).join();
+        break;
     }
     return writer;
   },
@@ -396,6 +421,14 @@ export const LinkRequest: MessageFns<LinkRequest> = {
             message.frame = { $case: "settled", value: LinkSettled.decode(reader, reader.uint32()) };
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.frame = { $case: "part", value: LinkPart.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -431,6 +464,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
         ? { $case: "pong", value: BigInt(object.pong) }
         : isSet(object.settled)
         ? { $case: "settled", value: LinkSettled.fromJSON(object.settled) }
+        : isSet(object.part)
+        ? { $case: "part", value: LinkPart.fromJSON(object.part) }
         : undefined,
     };
   },
@@ -458,6 +493,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       obj.pong = message.frame.value.toString();
     } else if (message.frame?.$case === "settled") {
       obj.settled = LinkSettled.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "part") {
+      obj.part = LinkPart.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -520,6 +557,12 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       case "settled": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "settled", value: LinkSettled.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "part": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "part", value: LinkPart.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -615,6 +658,7 @@ function createBaseLinkStart(): LinkStart {
     metadata: undefined,
     writer: "",
     heir: "",
+    readsParts: false,
   };
 }
 
@@ -667,6 +711,9 @@ export const LinkStart: MessageFns<LinkStart> = {
     }
     if (message.heir !== "") {
       writer.uint32(210).string(message.heir);
+    }
+    if (message.readsParts !== false) {
+      writer.uint32(240).bool(message.readsParts);
     }
     return writer;
   },
@@ -812,6 +859,14 @@ export const LinkStart: MessageFns<LinkStart> = {
             message.heir = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.readsParts = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -858,6 +913,11 @@ export const LinkStart: MessageFns<LinkStart> = {
       metadata: isSet(object.metadata) ? LinkMetadata.fromJSON(object.metadata) : undefined,
       writer: isSet(object.writer) ? globalThis.String(object.writer) : "",
       heir: isSet(object.heir) ? globalThis.String(object.heir) : "",
+      readsParts: isSet(object.readsParts)
+        ? globalThis.Boolean(object.readsParts)
+        : isSet(object.reads_parts)
+        ? globalThis.Boolean(object.reads_parts)
+        : false,
     };
   },
 
@@ -911,6 +971,9 @@ export const LinkStart: MessageFns<LinkStart> = {
     if (message.heir !== "") {
       obj.heir = message.heir;
     }
+    if (message.readsParts !== false) {
+      obj.readsParts = message.readsParts;
+    }
     return obj;
   },
 
@@ -939,6 +1002,92 @@ export const LinkStart: MessageFns<LinkStart> = {
       : undefined;
     message.writer = object.writer ?? "";
     message.heir = object.heir ?? "";
+    message.readsParts = object.readsParts ?? false;
+    return message;
+  },
+};
+
+function createBaseLinkPart(): LinkPart {
+  return { data: Buffer.alloc(0), last: false };
+}
+
+export const LinkPart: MessageFns<LinkPart> = {
+  encode(message: LinkPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.data.length !== 0) {
+      writer.uint32(10).bytes(message.data);
+    }
+    if (message.last !== false) {
+      writer.uint32(16).bool(message.last);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LinkPart {
+    return {
+      data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : Buffer.alloc(0),
+      last: isSet(object.last) ? globalThis.Boolean(object.last) : false,
+    };
+  },
+
+  toJSON(message: LinkPart): unknown {
+    const obj: any = {};
+    if (message.data.length !== 0) {
+      obj.data = base64FromBytes(message.data);
+    }
+    if (message.last !== false) {
+      obj.last = message.last;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LinkPart>, I>>(base?: I): LinkPart {
+    return LinkPart.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinkPart>, I>>(object: I): LinkPart {
+    const message = createBaseLinkPart();
+    message.data = object.data ?? Buffer.alloc(0);
+    message.last = object.last ?? false;
     return message;
   },
 };
@@ -1301,6 +1450,9 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       case "metadata":
         LinkMetadata.encode(message.frame.value, writer.uint32(162).fork()).join();
         break;
+      case "part":
+        LinkPart.encode(message.frame.value, writer.uint32(242).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1398,6 +1550,14 @@ export const LinkResponse: MessageFns<LinkResponse> = {
             message.frame = { $case: "metadata", value: LinkMetadata.decode(reader, reader.uint32()) };
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.frame = { $case: "part", value: LinkPart.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1431,6 +1591,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         ? { $case: "ping", value: BigInt(object.ping) }
         : isSet(object.metadata)
         ? { $case: "metadata", value: LinkMetadata.fromJSON(object.metadata) }
+        : isSet(object.part)
+        ? { $case: "part", value: LinkPart.fromJSON(object.part) }
         : undefined,
     };
   },
@@ -1458,6 +1620,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       obj.ping = message.frame.value.toString();
     } else if (message.frame?.$case === "metadata") {
       obj.metadata = LinkMetadata.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "part") {
+      obj.part = LinkPart.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -1523,13 +1687,19 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         }
         break;
       }
+      case "part": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "part", value: LinkPart.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseLinkWelcome(): LinkWelcome {
-  return { nodeId: "", inputCredit: 0 };
+  return { nodeId: "", inputCredit: 0, readsParts: false };
 }
 
 export const LinkWelcome: MessageFns<LinkWelcome> = {
@@ -1539,6 +1709,9 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
     }
     if (message.inputCredit !== 0) {
       writer.uint32(16).uint32(message.inputCredit);
+    }
+    if (message.readsParts !== false) {
+      writer.uint32(240).bool(message.readsParts);
     }
     return writer;
   },
@@ -1572,6 +1745,14 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
             message.inputCredit = reader.uint32();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.readsParts = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1596,6 +1777,11 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
         : isSet(object.input_credit)
         ? globalThis.Number(object.input_credit)
         : 0,
+      readsParts: isSet(object.readsParts)
+        ? globalThis.Boolean(object.readsParts)
+        : isSet(object.reads_parts)
+        ? globalThis.Boolean(object.reads_parts)
+        : false,
     };
   },
 
@@ -1607,6 +1793,9 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
     if (message.inputCredit !== 0) {
       obj.inputCredit = Math.round(message.inputCredit);
     }
+    if (message.readsParts !== false) {
+      obj.readsParts = message.readsParts;
+    }
     return obj;
   },
 
@@ -1617,6 +1806,7 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
     const message = createBaseLinkWelcome();
     message.nodeId = object.nodeId ?? "";
     message.inputCredit = object.inputCredit ?? 0;
+    message.readsParts = object.readsParts ?? false;
     return message;
   },
 };
