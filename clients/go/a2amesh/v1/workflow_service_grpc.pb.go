@@ -50,7 +50,8 @@ type WorkflowServiceClient interface {
 	// GetTemplate says all of one version of a template.
 	GetTemplate(ctx context.Context, in *GetTemplateRequest, opts ...grpc.CallOption) (*GetTemplateResponse, error)
 	// PutTemplate makes the next version of a template; the name stands in the source. TEMPLATE_INVALID when the source has
-	// errors, each told as a field violation with line and column. VERSION_CONFLICT when `expected_version` is not the newest.
+	// errors, the first ten of them told as violations of the field `line:column`; ValidateTemplate tells all.
+	// VERSION_CONFLICT when `expected_version` is not the newest.
 	PutTemplate(ctx context.Context, in *PutTemplateRequest, opts ...grpc.CallOption) (*PutTemplateResponse, error)
 	// ValidateTemplate says what is wrong with a template, and with inputs how a run would go; it changes and calls nothing.
 	ValidateTemplate(ctx context.Context, in *ValidateTemplateRequest, opts ...grpc.CallOption) (*ValidateTemplateResponse, error)
@@ -240,7 +241,8 @@ type WorkflowServiceServer interface {
 	// GetTemplate says all of one version of a template.
 	GetTemplate(context.Context, *GetTemplateRequest) (*GetTemplateResponse, error)
 	// PutTemplate makes the next version of a template; the name stands in the source. TEMPLATE_INVALID when the source has
-	// errors, each told as a field violation with line and column. VERSION_CONFLICT when `expected_version` is not the newest.
+	// errors, the first ten of them told as violations of the field `line:column`; ValidateTemplate tells all.
+	// VERSION_CONFLICT when `expected_version` is not the newest.
 	PutTemplate(context.Context, *PutTemplateRequest) (*PutTemplateResponse, error)
 	// ValidateTemplate says what is wrong with a template, and with inputs how a run would go; it changes and calls nothing.
 	ValidateTemplate(context.Context, *ValidateTemplateRequest) (*ValidateTemplateResponse, error)

@@ -3256,7 +3256,8 @@ export const WorkflowServiceService = {
   },
   /**
    * PutTemplate makes the next version of a template; the name stands in the source. TEMPLATE_INVALID when the source has
-   * errors, each told as a field violation with line and column. VERSION_CONFLICT when `expected_version` is not the newest.
+   * errors, the first ten of them told as violations of the field `line:column`; ValidateTemplate tells all.
+   * VERSION_CONFLICT when `expected_version` is not the newest.
    */
   putTemplate: {
     path: "/a2amesh.v1.WorkflowService/PutTemplate" as const,
@@ -3385,7 +3386,8 @@ export interface WorkflowServiceServer extends UntypedServiceImplementation {
   getTemplate: handleUnaryCall<GetTemplateRequest, GetTemplateResponse>;
   /**
    * PutTemplate makes the next version of a template; the name stands in the source. TEMPLATE_INVALID when the source has
-   * errors, each told as a field violation with line and column. VERSION_CONFLICT when `expected_version` is not the newest.
+   * errors, the first ten of them told as violations of the field `line:column`; ValidateTemplate tells all.
+   * VERSION_CONFLICT when `expected_version` is not the newest.
    */
   putTemplate: handleUnaryCall<PutTemplateRequest, PutTemplateResponse>;
   /** ValidateTemplate says what is wrong with a template, and with inputs how a run would go; it changes and calls nothing. */
@@ -3452,7 +3454,8 @@ export interface WorkflowServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * PutTemplate makes the next version of a template; the name stands in the source. TEMPLATE_INVALID when the source has
-   * errors, each told as a field violation with line and column. VERSION_CONFLICT when `expected_version` is not the newest.
+   * errors, the first ten of them told as violations of the field `line:column`; ValidateTemplate tells all.
+   * VERSION_CONFLICT when `expected_version` is not the newest.
    */
   putTemplate(
     request: PutTemplateRequest,
