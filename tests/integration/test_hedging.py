@@ -86,6 +86,24 @@ async def test_a_copy_that_is_stuck_holds_no_call_up(meet: Meet, beside: Beside)
         assert ended == CALLS
 
 
+async def test_a_hedged_call_with_a_key_has_one_outcome_on_every_node(meet: Meet) -> None:
+    """That of the try that won, for whoever repeats it anywhere, without more work."""
+    stuck, well = Copy(stuck=True), Copy()
+    async with (
+        meet("one") as one,
+        meet("two") as two,
+        meet("three") as three,
+        by_stream(stuck.agent, two),
+        by_stream(well.agent, three),
+    ):
+        await copies_of_far(one, 2)
+        for place in (one, three, two):
+            calls = [place.dev.call("far", "find", {"word": str(n)}, idempotency_key=f"k{n}") for n in range(CALLS)]
+            assert await asyncio.gather(*calls) == [{"word": str(n)} for n in range(CALLS)]
+        assert well.answered == CALLS
+        assert len(stuck.ids) >= 1
+
+
 async def test_with_one_copy_there_is_nobody_else_to_ask(meet: Meet) -> None:
     """Nor is there with two of them on the same other node, which knows a call once; the deadline holds."""
     copies = Copy(stuck=True), Copy(stuck=True)
