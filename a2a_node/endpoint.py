@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from a2a_node.agent import Agent, Context, Payload, Threads
 from a2a_node.agent.running import left_by
 from a2a_node.client import MeshClient
 from a2a_node.client.connection import MAX_MESSAGE
+from a2a_node.client.place import LEASE, registered
 from a2a_node.core.rpc import Rpc
 from a2a_node.core.server import Door, Method, Routes, Stream, Unary, serving
 from a2a_node.model.budget import Spending, read, written
@@ -24,10 +25,8 @@ from a2a_node.model.errors import (
     AgentProtocol,
     CallCancelled,
     CallNotFound,
-    InstanceNotFound,
     InternalError,
     InvalidInput,
-    LeaseEnded,
     MeshError,
     RpcNotServed,
 )
@@ -39,7 +38,6 @@ from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
 
 log = structlog.get_logger()
-LEASE = 15.0  # seconds
 GRACE = 5.0  # seconds that running calls get at the end
 STOPPED = 1024  # ids of calls that are remembered as stopped before they came
 OPTIONS = (("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE))
@@ -60,54 +58,10 @@ async def endpoint(
     try:
         async with serving([Door(address)], _Serves(agent, mesh, threads).routes(), OPTIONS, GRACE) as (port,):
             place = f"{address.rpartition(':')[0]}:{port}"
-            async with _registered(_Place(mesh, agent, place, lease)):
+            async with registered(agent.descriptor, mesh, place, lease):
                 yield place
     finally:
         threads.shutdown()
-
-
-class _Place:
-    """The agent's place in the registry, kept by a lease."""
-
-    def __init__(self, mesh: MeshClient, agent: Agent, address: str, lease: float) -> None:
-        self._mesh, self._agent, self._address, self._lease = mesh, agent, address, lease
-        self._instance = ""
-
-    async def take(self) -> None:
-        """Register."""
-        _, instance = await self._mesh.agents.register(self._agent.descriptor, self._address, self._lease)
-        self._instance = instance.id
-
-    async def keep(self) -> None:
-        """Renew three times a lease, for ever; a place that was lost is taken anew."""
-        while True:
-            await asyncio.sleep(self._lease / 3)
-            try:
-                await self._renew()
-            except MeshError as error:
-                log.warning("lease not renewed", agent=self._agent.name, reason=error.reason, message=error.message)
-
-    async def leave(self) -> None:
-        """Give the place up; with no node to tell, the lease ends by itself."""
-        with suppress(MeshError):
-            await self._mesh.agents.deregister(instance_id=self._instance)
-
-    async def _renew(self) -> None:
-        try:
-            await self._mesh.agents.renew(self._instance)
-        except (LeaseEnded, InstanceNotFound):
-            await self.take()
-
-
-@asynccontextmanager
-async def _registered(place: _Place) -> AsyncIterator[None]:
-    await place.take()
-    keeping = asyncio.create_task(place.keep())
-    try:
-        yield
-    finally:
-        keeping.cancel()
-        await place.leave()
 
 
 class _Work:

@@ -8,6 +8,7 @@ from a2a_node.client.grants import Check
 from a2a_node.client.keys import CreatedKey, Token
 from a2a_node.client.mesh import CallOptions, MeshClient
 from a2a_node.client.nodes import NodeEntry
+from a2a_node.client.place import registered
 from a2a_node.client.tls import Tls
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "Verification",
     "WatchStarted",
     "Witnessed",
+    "registered",
 ]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
+from a2a_node.client import registered
 from a2a_node.model.agents import AgentCapability, AgentDescriptor
 from a2a_node.model.errors import MeshError
 from a2a_node.wire.errors import DETAILS_KEY, from_status
@@ -28,12 +29,8 @@ def naming(key: str, agent: str = "orders") -> tuple[tuple[str, str], ...]:
 @asynccontextmanager
 async def orders_at(place: Meeting) -> AsyncIterator[OrdersAgent]:
     """The agent, registered with a node."""
-    async with serving() as agent:
-        _, instance = await place.dev.agents.register(ORDERS, f"127.0.0.1:{agent.port}", 60)
-        try:
-            yield agent
-        finally:
-            await place.dev.agents.deregister(instance_id=instance.id)
+    async with serving() as agent, registered(ORDERS, place.dev, f"127.0.0.1:{agent.port}"):
+        yield agent
 
 
 @asynccontextmanager
