@@ -35,7 +35,7 @@ from a2a_node.wire.doubt import Doubt
 from a2a_node.wire.errors import to_details
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.passing import from_link, to_link
-from a2a_node.wire.payloads import check_size, from_payload, to_payload
+from a2a_node.wire.payloads import Carried, check_size, from_payload
 from a2amesh.v1 import payload_pb2
 from a2amesh.v1 import peer_service_pb2 as pb
 
@@ -243,7 +243,7 @@ class Work:
             self.heir.settle()
         elif kind in ("input", "input_end"):
             limit = self._link.rules.payload_limit
-            self._take(to_payload(frame.input, "input", limit) if kind == "input" else None)
+            self._take(Carried(frame.input, "input", limit) if kind == "input" else None)
 
     async def run(self) -> None:
         """Run the call through the layers; whatever comes of it is said, unless nobody waits."""
@@ -288,7 +288,7 @@ class Work:
             capability=start.capability,
             idempotency_key=start.idempotency_key,
             payload_bytes=start.input.ByteSize() if start.HasField("input") else 0,
-            requests=Once(to_payload(start.input)) if start.HasField("input") else self._heard(),
+            requests=Once(Carried(start.input)) if start.HasField("input") else self._heard(),
             reply=self._reply,
             wanted=start.instance_id,
             proxied=Proxied(from_link(start.metadata), self._begin) if start.HasField("metadata") else None,

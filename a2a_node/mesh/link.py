@@ -28,7 +28,7 @@ from a2a_node.tracing.context import carried_by
 from a2a_node.wire.awake import Awake
 from a2a_node.wire.outbox import Outbox, first
 from a2a_node.wire.passing import from_fail, from_link, to_link
-from a2a_node.wire.payloads import from_payload, to_payload
+from a2a_node.wire.payloads import Carried, passed_on
 from a2amesh.v1 import peer_service_pb2 as pb
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -135,7 +135,7 @@ class Link:
     async def _fly(self, call: Call, number: int, flight: Flight, start: pb.LinkStart) -> None:
         streams_input = call.offered is not None and call.offered.streams_input
         if not streams_input:
-            start.input.CopyFrom(from_payload(await anext(call.requests, EMPTY)))
+            start.input.CopyFrom(passed_on(await anext(call.requests, EMPTY)))
             if call.keeping is not None:
                 self._leave_to(call.keeping, number, flight, start)
         await self._begin(number, start)
@@ -177,14 +177,14 @@ class Link:
         async for payload in call.requests:
             flight.fed = True
             await flight.allowed()
-            await self._send(pb.LinkRequest(call=number, input=from_payload(payload)))
+            await self._send(pb.LinkRequest(call=number, input=passed_on(payload)))
         await self._out.put(pb.LinkRequest(call=number, input_end=pb.LinkInputEnd()))
 
     async def _receive(self, call: Call, number: int, flight: Flight) -> None:
         if call.proxied is not None and (first := await flight.headed()) is not None:
             await call.proxied.begin(from_link(first))
         while (output := await flight.next()) is not None:
-            await call.reply(to_payload(output, "output", self._rules.payload_limit))
+            await call.reply(Carried(output, "output", self._rules.payload_limit))
             if not flight.keeps and (more := flight.taken()):
                 await self._out.put(pb.LinkRequest(call=number, credit=more))
         if call.proxied is not None and flight.last is not None:

@@ -16,7 +16,7 @@ from a2a_node.model.payload import Payload
 from a2a_node.model.state import Gap
 from a2a_node.model.streams import StreamEvent
 from a2a_node.wire.calls import from_record
-from a2a_node.wire.payloads import check_size, from_payload, to_payload
+from a2a_node.wire.payloads import Carried, check_size, passed_on
 from a2amesh.v1 import agent_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
@@ -48,7 +48,7 @@ class AgentService:
     async def invoke(self, request: pb.InvokeRequest, call: Call) -> pb.InvokeResponse:
         """One input, one output."""
         answer = _Answer(call, self._limit)
-        call.requests, call.reply = Once(to_payload(request.input, "input", self._limit)), answer.take
+        call.requests, call.reply = Once(Carried(request.input, "input", self._limit)), answer.take
         await self._outgoing(call)
         return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed, used=call.used)
 
@@ -67,7 +67,7 @@ class AgentService:
             output = self._checked(payload)
             await write(pb.InvokeStreamResponse(call_id=call.id, sequence=sequence, output=output, resumable=call.kept))
 
-        call.requests, call.reply = Once(to_payload(request.input, "input", self._limit)), reply
+        call.requests, call.reply = Once(Carried(request.input, "input", self._limit)), reply
         await self._outgoing(call)
 
     async def converse(
@@ -130,7 +130,7 @@ class AgentService:
         return pb.InvokeStreamResponse(call_id=call_id, sequence=event.sequence, output=output, resumable=True)
 
     def _checked(self, payload: Payload) -> payload_pb2.Payload:
-        message = from_payload(payload)
+        message = passed_on(payload)
         check_size(message, self._limit)
         return message
 
@@ -138,7 +138,7 @@ class AgentService:
         async for request in requests:
             if request.WhichOneof("frame") != "input":
                 raise InvalidInput("open", "is the first frame and never a later one")
-            yield to_payload(request.input, "input", self._limit)
+            yield Carried(request.input, "input", self._limit)
 
 
 class _Answer:
@@ -153,7 +153,7 @@ class _Answer:
         """Keep the output; a second one breaks the protocol."""
         if self._message is not None:
             raise AgentProtocol(self._call.agent, "it answered a unary call twice")
-        message = from_payload(payload)
+        message = passed_on(payload)
         check_size(message, self._limit)
         self._message = message
 

@@ -14,6 +14,52 @@ from a2a_node.model.payload import EMPTY, JSON, TEXT, Payload
 from a2amesh.v1 import payload_pb2 as pb
 
 
+class Carried(Payload):
+    """A payload as its message came; only whoever asks for its body has it read, not who hands it on.
+
+    PayloadTooLarge over `limit` bytes, InvalidInput for a media type that is too long; what else is wrong with it is
+    InvalidInput for whoever asks.
+    """
+
+    __slots__ = ("_read", "message")
+    message: pb.Payload
+    _read: Payload | None
+
+    def __init__(self, message: pb.Payload, field: str = "input", limit: int | None = None) -> None:
+        checked_text(f"{field}.media_type", message.media_type, 255)
+        if limit is not None:
+            check_size(message, limit)
+        object.__setattr__(self, "message", message)
+        object.__setattr__(self, "_read", None)
+
+    @property
+    def body(self) -> Mapping[str, object] | str | bytes:
+        """As of any payload."""
+        return self._payload().body
+
+    @property
+    def media_type(self) -> str:
+        """As of any payload."""
+        return self._payload().media_type
+
+    def __eq__(self, other: object) -> bool:
+        return self._payload() == (other._payload() if isinstance(other, Carried) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._payload())
+
+    def _payload(self) -> Payload:
+        if (read := self._read) is None:
+            read = to_payload(self.message)
+            object.__setattr__(self, "_read", read)
+        return read
+
+
+def passed_on(payload: Payload) -> pb.Payload:
+    """The message of a payload, unread where it is as it came."""
+    return payload.message if isinstance(payload, Carried) else from_payload(payload)
+
+
 def to_payload(message: pb.Payload, field: str = "input", limit: int | None = None) -> Payload:
     """The payload of a message; PayloadTooLarge over `limit` bytes, InvalidInput for a media type that is too long."""
     kind = message.WhichOneof("body")

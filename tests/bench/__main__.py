@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -42,16 +42,24 @@ class Bench:
 
 
 def main() -> None:
-    """Measure every row and write `build/bench.json`."""
+    """Measure every row, or those of the parts that the command line names, and write `build/bench.json`."""
+    parts = sys.argv[1:] or [OWN, *ON_STORES]
+    if unknown := {*parts} - {OWN, *ON_STORES}:
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join([OWN, *ON_STORES])}")
     build()
+    rows = [*(own_rows() if OWN in parts else ()), *on_given_stores(parts)]
+    written(rows, ROOT / "build" / "bench.json")
+    sys.exit(1 if any(one.errors for one in rows) else 0)
+
+
+def own_rows() -> list[Row]:
+    """What is measured of one node on stores of its own."""
     with bench() as running:
         fast = rounds(running.targets, ("bare", *KINDS), rate=0)
         memory = row("node_rss_mb", resident_mb(running.node_pid), "MB", resident_mb(running.bare_pid))
         steady = rounds(running.targets, ("bare", *KINDS), rate=STEADY_RATE)
         streams = stream_rows(running.targets["hosted"])
-    rows = [*(rate_row(fast, kind) for kind in KINDS), *latency_rows(steady), *added_rows(steady), memory, *streams]
-    written([*rows, *on_given_stores()], ROOT / "build" / "bench.json")
-    sys.exit(1 if any(one.errors for one in rows) else 0)
+    return [*(rate_row(fast, kind) for kind in KINDS), *latency_rows(steady), *added_rows(steady), memory, *streams]
 
 
 @contextmanager
@@ -121,17 +129,16 @@ def errors(seen: Mapping[str, Sequence[Figures]], kind: str) -> int:
     return sum(one.errors for name in (kind, "bare") for one in seen[name])
 
 
-def on_given_stores() -> list[Row]:
+def on_given_stores(parts: Sequence[str]) -> list[Row]:
     """What is measured on stores that are there before the node."""
+    picked = [rows for name, rows in ON_STORES.items() if name in parts]
+    if not picked:
+        return []
     with open_folder() as home, stores(home) as environ:
-        rows = [start_row(home, environ), *layer_rows(home, environ), *wrong_key_rows(home, environ)]
-        with two_nodes(Places(home, environ), question("echo")) as targets:
-            rows += hop_rows(targets, rounds, STEADY_RATE)
-        rows += [*member_rows(home, environ), idle_row(Places(home, environ), IDLE)]
-        return [*rows, *limit_rows(home, environ)]  # last: it makes limits for all nodes on these stores
+        return [one for rows in picked for one in rows(home, environ)]
 
 
-def start_row(home: Path, environ: Mapping[str, str]) -> Row:
+def start_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
     """Milliseconds until `serve` is ready, beside a bare server's."""
     nodes, bares = [], []
     for _ in range(STARTS + 1):
@@ -139,7 +146,7 @@ def start_row(home: Path, environ: Mapping[str, str]) -> Row:
             nodes.append(seconds)
         with started(*python("tests.bench.bare", str(free_port())), ready="ready") as (_, seconds):
             bares.append(seconds)
-    return row("ready_ms", median(nodes[1:]) * 1000, "ms", median(bares[1:]) * 1000)
+    return [row("ready_ms", median(nodes[1:]) * 1000, "ms", median(bares[1:]) * 1000)]
 
 
 def layer_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
@@ -181,6 +188,17 @@ def wrong_key_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
     return [row(f"refusal_of_{what}_us", seen[f"{what}_us"], "us", 100.0) for what in ("key", "token")]
 
 
+def two_node_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """What a hop between two nodes costs."""
+    with two_nodes(Places(home, environ), question("echo")) as targets:
+        return hop_rows(targets, rounds, STEADY_RATE)
+
+
+def idle_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """What agents cost a node that are attached and do nothing."""
+    return [idle_row(Places(home, environ), IDLE)]
+
+
 def told(module: str, directory: str, environ: Mapping[str, str]) -> dict[str, float]:
     """What a program of this folder prints last, as JSON."""
     done = subprocess.run(
@@ -218,6 +236,18 @@ def open_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+OWN = "own"  # the part of one node on stores of its own
+ON_STORES: Mapping[str, Callable[[Path, Mapping[str, str]], list[Row]]] = {
+    "start": start_rows,
+    "layers": layer_rows,
+    "refusals": wrong_key_rows,
+    "hop": two_node_rows,
+    "members": member_rows,
+    "idle": idle_rows,
+    "limits": limit_rows,  # last: it makes limits for all nodes on these stores
+}
 
 
 if __name__ == "__main__":
