@@ -92,11 +92,10 @@ async def test_a_frozen_tree_ends_with_all_its_calls_and_others_go_on(mesh: Mesh
         root = fresh_uuid()
         numbers = mesh.here.mesh.stream("relay", "pass_on", call_id=root)
         await anext(numbers)
-        frozen = await mesh.there.mesh.freezes.freeze(f"call:{root}", "wrong tree", wait=1)
+        frozen = await mesh.there.mesh.freezes.freeze(f"call:{root}", "wrong tree", wait=20)
         assert isinstance(await failure_of(numbers), Frozen)
         progress = {node.node: node for node in frozen.nodes}[mesh.here.node.id]
-        assert progress.stopped + progress.stopping == 2
-        assert progress.stopped >= 1
+        assert (progress.stopped, progress.stopping) == (2, 0)
     await kept.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 

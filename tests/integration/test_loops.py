@@ -11,6 +11,7 @@ from a2a_node.agent import Agent, Context
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import CallLoop, PermissionDenied, TooManyHops
+from tests.integration.peer_agents import known
 from tests.integration.people import Meet, meet
 from tests.integration.test_budgets import spender
 from tests.integration.test_node import relay
@@ -71,6 +72,7 @@ async def test_a_budget_holds_over_two_nodes(meet: Meet) -> None:
         attached(spender("far"), two.node.grpc_address, key=two.dev_key),
     ):
         for asked in (one, two):
+            await known(asked, "near", "far")
             call_id, said = str(uuid4()), {"agent": "far", "times": 3, "tokens": 7, "reserve": 10}
             budget = {"calls": 2, "tokens": 500}
             answer = await asked.dev.call("near", "ask", said, budget=budget, call_id=call_id)
