@@ -6,7 +6,7 @@ import asyncio
 import re
 import urllib.request
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 
 import psutil
 
@@ -27,11 +27,14 @@ async def read(http: str) -> Counter[str]:
     return Counter({name: round(float(value)) for name, value in LINE.findall(text) if float(value)})
 
 
-def open_files(pid: int, pools: Collection[int]) -> int:
-    """File descriptors of a process, those to the ports of stores aside: their pools have gauges."""
+def open_files(pid: int, aside: AbstractSet[int]) -> int:
+    """File descriptors of a process, connections to or at these ports aside.
+
+    Those are the stores', whose pools have gauges, and the one that asks for the gauges.
+    """
     process = psutil.Process(pid)
-    pooled = sum(bool(one.raddr) and one.raddr.port in pools for one in process.net_connections("tcp"))
-    return process.num_fds() - pooled
+    ends = [(one.laddr.port, getattr(one.raddr, "port", 0)) for one in process.net_connections("tcp")]
+    return process.num_fds() - sum(not aside.isdisjoint(ports) for ports in ends)
 
 
 def left(before: Counter[str], after: Counter[str]) -> Counter[str]:

@@ -75,9 +75,11 @@ class Mesh:
         """`net` tells meshes on one machine apart: their nodes meet at 127.0.net.1, 2 and 3."""
         self.home, self.key = home, key
         self._net = net
-        self._pools = {urlsplit(url).port or 0 for url in stores.values()}
         self._common = {**stores, "A2A_LEASE": str(LEASE), "A2A_KEY": key, "A2A_ACCESS_LOG": "false"}
         self._ports = {name: [free_port() for _ in range(3)] for name in NODES}
+        self._aside = {urlsplit(url).port or 0 for url in stores.values()} | {
+            http for _, _, http in self._ports.values()
+        }
         self.parts: dict[str, Part] = {}
         self.doors: dict[str, Door] = {}  # to the nodes, from other nodes; "clients" is that of front for clients
 
@@ -114,7 +116,7 @@ class Mesh:
             for figure, count in (await gauges.read(f"{HOST}:{self._ports[name][2]}")).items():
                 seen[f"{name} {figure}"] = count
         for name, part in self.parts.items():
-            seen[f"{name} open files"] = gauges.open_files(part.pid, self._pools)
+            seen[f"{name} open files"] = gauges.open_files(part.pid, self._aside)
         return seen
 
     async def left(self, before: Counter[str]) -> Counter[str]:
