@@ -52,6 +52,8 @@ async def endpoint(
 ) -> AsyncIterator[str]:
     """Serve and stay registered until the block ends; yields the address, whose port 0 means a free one.
 
+    Where `mesh` knows several nodes, the agent is reached through the next one when its own is lost or about to stop.
+
     Any MeshError of the first registration; later ones are logged and tried again, a lost lease is taken anew.
     """
     threads = Threads(f"agent-{agent.name}")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import cycle
 
 import grpc
 import structlog
 
 from a2a_node.agent import Agent, Threads
 from a2a_node.attach.host import Host, Options, Place
-from a2a_node.attach.stream import Stream
+from a2a_node.attach.stream import Hears, Stream
+from a2a_node.client.anywhere import Anywhere
 from a2a_node.client.caller import MeshCaller
 from a2a_node.client.connection import ENVELOPE_BYTES, Connection, Rpc
 from a2a_node.model.call import Terms
@@ -42,19 +45,21 @@ async def attach(
 
         asyncio.run(attach(agent, "localhost:50051"))
 
-    Address and key are found as `MeshClient` finds them. A node that is away or lost is dialled again and again;
-    `ready` hears of every place that is taken. Raises what dialling again cannot mend: AgentOwned, InvalidInput,
-    Unauthenticated.
+    Address and key are found as `MeshClient` finds them; several addresses, with commas between them, are nodes of one
+    mesh. A node that is away or lost is dialled again and again, or the next one; when a node is about to stop, the
+    agent attaches to the next one first and then leaves it. `ready` hears of every place that is taken. Raises what
+    dialling again cannot mend: AgentOwned, InvalidInput, Unauthenticated.
     """
-    connection = Connection(address or node_address(), key, options.payload_limit + ENVELOPE_BYTES, options.tls)
+    places = [each.strip() for each in (address or node_address()).split(",")]
+    connections = [Connection(each, key, options.payload_limit + ENVELOPE_BYTES, options.tls) for each in places]
     threads = Threads(f"agent-{agent.name}", options.threads)
     try:
-        capabilities = {offered.name: offered for offered in agent.descriptor.capabilities}
-        host = Host(agent, connection.address, MeshCaller(connection), threads, options, capabilities)
-        await _kept(_Attachment(host, connection, ready or _unheard), options.grace)
+        stations = [Station(_host(agent, each, threads, options, moves=len(places) > 1), each) for each in connections]
+        await _kept(_Attachment(stations, ready or _unheard), options.grace)
     finally:
         threads.shutdown()
-        await connection.close()
+        for connection in connections:
+            await connection.close()
 
 
 @asynccontextmanager
@@ -81,50 +86,77 @@ async def attached(
         task.result()
 
 
+def _host(agent: Agent, connection: Connection, threads: Threads, options: Options, *, moves: bool) -> Host:
+    """The agent as a node is told of it."""
+    capabilities = {offered.name: offered for offered in agent.descriptor.capabilities}
+    return Host(agent, connection.address, MeshCaller(Anywhere([connection])), threads, options, capabilities, moves)
+
+
 def pause(attempt: int, luck: float) -> float:
     """Seconds to wait before dialling again: doubled by each attempt up to 5, and spread by `luck` from 0 to 1."""
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 16)) * (0.5 + luck / 2)
 
 
-class _Attachment:
-    """Dials, serves, and dials again."""
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A node that the agent may be attached to."""
 
-    def __init__(self, host: Host, connection: Connection, ready: Ready) -> None:
-        self._host, self._connection, self._ready = host, connection, ready
+    host: Host
+    connection: Connection
+
+
+class _Attachment:
+    """Dials, serves, and dials again, at one node after the other where there are several."""
+
+    def __init__(self, stations: Sequence[Station], ready: Ready) -> None:
+        self._stations, self._ready = cycle(stations), ready
+        self._agent = stations[0].host.agent.name
+        self._moves = len(stations) > 1
         self._leaving = asyncio.Event()
-        self._stream: Stream | None = None
+        self._streams: dict[Stream, asyncio.Task[MeshError | None]] = {}
+        self._staying: Stream | None = None  # the newest, where the agent is about to be or is
         self._attempt = 0
         self._complained = False
 
     async def run(self) -> None:
         """Serve until told to leave; MeshErrors that dialling again cannot mend."""
-        while not self._leaving.is_set():
-            failure = await self._serve()
-            if not self._leaving.is_set():
-                self._complain(failure)
-                await self._rest()
+        try:
+            while not self._leaving.is_set():
+                task, moved = self._begun(next(self._stations))
+                await _first(task, moved)
+                if task.done():
+                    await self._ended(task)
+            await asyncio.gather(*self._streams.values())
+        finally:
+            await self._abandoned()
 
     def leave(self) -> None:
         """Take no more calls, and end once those under way have."""
         self._leaving.set()
-        if self._stream is not None:
-            self._stream.leave()
+        for stream in self._streams:
+            stream.leave()
 
-    async def _serve(self) -> MeshError | None:
-        """Serve over one stream to its end; why it ended, when dialling again may mend that."""
-        self._stream = Stream(self._host, self._connection.dial(ATTACH, Terms()), self._welcomed)
-        try:
-            await self._stream.run()
-        except grpc.aio.AioRpcError as failure:
-            refusal = self._connection.named(failure, Terms())
-            if refusal.code in FATAL and not isinstance(refusal, Frozen):  # a freeze may be lifted
-                raise refusal from None
-            return refusal
-        except MeshError as failure:
-            return failure
-        finally:
-            self._stream = None
-        return None
+    def _begun(self, station: Station) -> tuple[asyncio.Task[MeshError | None], asyncio.Event]:
+        """Serve over one more stream; the event says that its node is about to stop and the agent moves."""
+        moved = asyncio.Event()
+        hears = Hears(self._welcomed, moved.set if self._moves else _unheard)
+        stream = self._staying = Stream(station.host, station.connection.dial(ATTACH, Terms()), hears)
+        task = self._streams[stream] = asyncio.create_task(_served(stream, station))
+        task.add_done_callback(lambda _: self._streams.pop(stream))
+        return task, moved
+
+    async def _ended(self, task: asyncio.Task[MeshError | None]) -> None:
+        failure = task.result()
+        if not self._leaving.is_set():
+            self._complain(failure)
+            await self._rest()
+
+    async def _abandoned(self) -> None:
+        tasks = [*self._streams.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _rest(self) -> None:
         """Wait before dialling again; not while leaving."""
@@ -138,14 +170,31 @@ class _Attachment:
 
     def _welcomed(self, place: Place) -> None:
         self._attempt, self._complained = 0, False
-        log.info("attached", agent=self._host.agent.name, node=place.node_id, instance=place.instance_id)
+        log.info("attached", agent=self._agent, node=place.node_id, instance=place.instance_id)
+        for stream in self._streams:
+            if stream is not self._staying:  # the agent is callable here now: there it only ends what it has
+                stream.leave()
         self._ready(place)
 
     def _complain(self, failure: MeshError | None) -> None:
         if not self._complained:
             reason = failure.message if failure is not None else "the node closed the stream"
-            log.warning("not attached; dialling again", agent=self._host.agent.name, reason=reason)
+            log.warning("not attached; dialling again", agent=self._agent, reason=reason)
         self._complained = True
+
+
+async def _served(stream: Stream, station: Station) -> MeshError | None:
+    """Serve over one stream to its end; why it ended, when dialling again may mend that."""
+    try:
+        await stream.run()
+    except grpc.aio.AioRpcError as failure:
+        refusal = station.connection.named(failure, Terms())
+        if refusal.code in FATAL and not isinstance(refusal, Frozen):  # a freeze may be lifted
+            raise refusal from None
+        return refusal
+    except MeshError as failure:
+        return failure
+    return None
 
 
 async def _kept(attachment: _Attachment, grace: float) -> None:
@@ -165,5 +214,14 @@ async def _kept(attachment: _Attachment, grace: float) -> None:
         raise failure
 
 
-def _unheard(_: Place) -> None:
+async def _first(task: asyncio.Task[MeshError | None], moved: asyncio.Event) -> None:
+    """Wait until the stream has ended or the agent has to move, whichever comes first."""
+    moving = asyncio.create_task(moved.wait())
+    try:
+        await asyncio.wait((task, moving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        moving.cancel()
+
+
+def _unheard(*_: Place) -> None:
     """Nobody asked to know."""

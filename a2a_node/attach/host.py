@@ -46,6 +46,7 @@ class Host:
     threads: Threads
     options: Options
     capabilities: Mapping[str, AgentCapability]
+    moves: bool = False  # to another node when this one is about to stop
 
     def hello(self) -> pb.AttachRequest:
         """The first frame of every stream."""
@@ -56,6 +57,7 @@ class Host:
                 max_calls=self.options.max_calls,
                 reads_batches=True,
                 payload_limit=self.options.payload_limit,
+                moves=self.moves,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TypeAlias
@@ -29,11 +30,19 @@ OUTPUT_CREDIT = 16  # where the welcome says nothing
 Wire: TypeAlias = "grpc.aio.StreamStreamCall[pb.AttachRequest, pb.AttachResponse]"
 
 
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """Who hears what becomes of a stream."""
+
+    welcomed: Callable[[Place], None]
+    draining: Callable[[], None] = lambda: None  # the node is about to stop
+
+
 class Stream:
     """Serves calls over one stream until the node closes it; its calls end with it."""
 
-    def __init__(self, host: Host, wire: Wire, welcomed: Callable[[Place], None], awake: Awake | None = None) -> None:
-        self._host, self._wire, self._welcomed = host, wire, welcomed
+    def __init__(self, host: Host, wire: Wire, hears: Hears, awake: Awake | None = None) -> None:
+        self._host, self._wire, self._hears = host, wire, hears
         self._awake = awake or Awake()
         self._works: dict[str, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,6 +100,7 @@ class Stream:
             self._welcome(frame.welcome)
         elif kind == "draining":  # calls under way may still call this agent, so it stays to the end
             log.info("the node is about to stop", agent=self._host.agent.name, address=self._host.address)
+            self._hears.draining()
         elif (work := self._works.get(frame.call_id)) is not None:
             _tell(work, kind, frame)
 
@@ -99,7 +109,7 @@ class Stream:
         self._config = to_mapping(welcome.agent_config)
         self._output_credit = welcome.output_credit or OUTPUT_CREDIT
         self._payload_limit = min(welcome.payload_limit or self._payload_limit, self._payload_limit)
-        self._welcomed(Place(welcome.node_id, welcome.instance_id))
+        self._hears.welcomed(Place(welcome.node_id, welcome.instance_id))
 
     def _start(self, call_id: str, start: pb.AttachStart) -> None:
         try:

@@ -9,6 +9,7 @@ from a2a_node.cli.cache import cache
 from a2a_node.cli.calls import call, stream
 from a2a_node.cli.database import database
 from a2a_node.cli.doctor import doctor
+from a2a_node.cli.drain import drain
 from a2a_node.cli.freezes import freeze, freezes, unfreeze
 from a2a_node.cli.grants import grants
 from a2a_node.cli.keys import keys, token
@@ -19,7 +20,7 @@ from a2a_node.cli.tap import tap
 from a2a_node.cli.workflows import workflow
 
 app = program()
-for command in (call, stream, token, freeze, unfreeze, freezes, tap, doctor):
+for command in (call, stream, token, drain, freeze, unfreeze, freezes, tap, doctor):
     app.command()(command)
 for name, group in (
     ("agents", agents),

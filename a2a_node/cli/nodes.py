@@ -13,7 +13,7 @@ from a2a_node.model.nodes import NodeStatus
 if TYPE_CHECKING:
     from a2a_node.client import NodeEntry
 
-nodes = group("nodes", "Nodes of the mesh: list, show, drain.")
+nodes = group("nodes", "Nodes of the mesh: list, show.")
 NodeId = Annotated[str, typer.Argument(help="The node's id.", show_default="the node that is asked")]
 
 
@@ -34,18 +34,6 @@ async def list_nodes(
 async def show_node(desk: Desk, node_id: NodeId = "") -> None:
     """Show all that is known of a node."""
     desk.screen.document(described(await desk.mesh.nodes.get(node_id)))
-
-
-@nodes.command("drain")
-@asks_mesh()
-async def drain_node(
-    desk: Desk,
-    node_id: NodeId = "",
-    timeout: Annotated[float | None, typer.Option(help="Seconds that running calls get.")] = None,  # noqa: ASYNC109 - the node's time
-) -> None:
-    """Tell a node to take no new calls, finish those that run, and end."""
-    entry = await desk.mesh.nodes.drain(node_id, timeout)
-    desk.screen.document(described(entry), f"{entry.node.id} is {entry.node.status}")
 
 
 def described(entry: NodeEntry) -> dict[str, object]:

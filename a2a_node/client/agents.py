@@ -9,7 +9,8 @@ from typing import Literal, TypedDict, Unpack
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.client.records import to_instance, to_registered
 from a2a_node.client.watching import Watch, watched
 from a2a_node.model.agents import AgentDescriptor, Instance, RegisteredAgent
@@ -73,8 +74,8 @@ class AgentChanges(TypedDict, total=False):
 class Agents:
     """The agents of the mesh."""
 
-    def __init__(self, nodes: Sequence[Connection]) -> None:
-        self._nodes, self._connection = nodes, nodes[0]
+    def __init__(self, connection: Anywhere) -> None:
+        self._nodes, self._connection = connection.nodes, connection
 
     async def get(self, name: str) -> AgentEntry:
         """All that is known of an agent; AgentNotFound."""

@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.client.watching import Watch, watched
 from a2a_node.model.audit import AuditEvent, AuditFilter, Break
 from a2a_node.model.tap import EndedCall, TapFilter
@@ -77,8 +78,8 @@ class CallsMissed:
 class Audit:
     """The events of all nodes, and the calls of the node that is asked."""
 
-    def __init__(self, nodes: Sequence[Connection]) -> None:
-        self._nodes, self._connection = nodes, nodes[0]
+    def __init__(self, connection: Anywhere) -> None:
+        self._nodes, self._connection = connection.nodes, connection
 
     async def list(
         self, wanted: AuditFilter = ALL, *, start: datetime | None = None, end: datetime | None = None

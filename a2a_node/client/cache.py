@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.client.records import moment
 from a2a_node.client.values import decoded, encoded
 from a2a_node.client.watching import Watch, watched
@@ -58,13 +59,13 @@ class Missed:
 class Cache:
     """The values and topics of one namespace; `within` gives another."""
 
-    def __init__(self, nodes: Sequence[Connection], namespace: str = "") -> None:
-        self._nodes, self._connection = nodes, nodes[0]
+    def __init__(self, connection: Anywhere, namespace: str = "") -> None:
+        self._nodes, self._connection = connection.nodes, connection
         self._namespace = namespace
 
     def within(self, namespace: str) -> Cache:
         """The cache of another namespace."""
-        return Cache(self._nodes, namespace)
+        return Cache(self._connection, namespace)
 
     async def get(self, key: str) -> Value | None:
         """A value; None when there is none, or none any more."""

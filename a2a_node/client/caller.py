@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from a2a_node.client.connection import Connection, Rpc
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc
 from a2a_node.model.call import Terms
 from a2a_node.model.payload import Payload
 from a2a_node.wire.payloads import from_payload, to_payload
@@ -17,7 +18,7 @@ INVOKE_STREAM = Rpc("AgentService/InvokeStream", pb.InvokeStreamRequest, pb.Invo
 class MeshCaller:
     """Calls agents through a node on behalf of an agent at work; see `model.ports.Caller`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def call(self, agent: str, capability: str, payload: Payload, terms: Terms) -> Payload:

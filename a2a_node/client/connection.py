@@ -28,11 +28,16 @@ R = TypeVar("R", bound=Message)
 
 ENVELOPE_BYTES = 64 * 1024  # of a message around its payload
 PING_MS = 5000  # a node that is silent for so long is asked whether it lives, and has as long to answer
+UNCONNECTED = "failed to connect to all addresses"  # as gRPC says it, in its message alone
 MAX_MESSAGE = 16 * 1024 * 1024 + ENVELOPE_BYTES
 
 
 class Unanswered(NodeUnreachable):
     """The same, found here and said by no node: the RPC may go on elsewhere."""
+
+
+class Unsent(Unanswered):
+    """The same, and nothing was sent, for there was no connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,8 @@ class Connection:
         error = from_status(failure.code().name, failure.details() or "", details)
         if details is None and error.code == "UNAVAILABLE":
             self._leave_old()
-            return Unanswered(self.address)
+            unsent = (failure.details() or "").startswith(UNCONNECTED)
+            return Unsent(self.address) if unsent else Unanswered(self.address)
         if details is None and error.code == "DEADLINE_EXCEEDED":
             return DeadlineExceeded(within.time_left or 0.0)
         return error

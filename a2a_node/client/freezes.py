@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.model.freezes import Freeze, FreezeKind, FreezeTarget, Unconfirmed
 from a2a_node.wire.agents import duration
 from a2a_node.wire.freezes import from_target, to_freeze, to_unconfirmed
@@ -55,7 +56,7 @@ def target(text: str) -> FreezeTarget:
 class Freezes:
     """Freezes. What they stop is written as `agent:echo`, `person:ada`, `node:n1`, or `call:` and a root call's id."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def freeze(self, what: str, reason: str, **how: Unpack[FreezeTerms]) -> FreezeState:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.model.grants import Grant, PermissionRequest, RequestStatus
 from a2a_node.wire.agents import duration
 from a2a_node.wire.grants import from_request_status, to_grant, to_request
@@ -58,7 +59,7 @@ class GrantsWanted(TypedDict, total=False):
 class Grants:
     """Grants and requests for them. Principals are written as `person:ada`, permissions as `agent:echo:invoke`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def give(self, granted_to: str, permission: str, **with_terms: Unpack[Terms]) -> Grant:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.client.records import moment
 from a2a_node.model.keys import ApiKey
 from a2a_node.wire.agents import duration
@@ -48,7 +49,7 @@ class Reach(TypedDict, total=False):
 class Keys:
     """Keys and tokens. Principals are written as `person:ada`, permissions as `agent:echo:invoke`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def create(self, name: str = "", **reach: Unpack[Reach]) -> CreatedKey:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.model.limits import Limit, LimitKey
 from a2a_node.wire.agents import seconds
 from a2a_node.wire.limits import from_key, to_limit
@@ -39,7 +40,7 @@ class Standing:
 class Limits:
     """Limits by key; an empty part of a key stands for all, `LimitKey(agent="echo")` for every caller by itself."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def set(self, rate: float, burst: int, key: LimitKey = ALL) -> Limit:

@@ -9,6 +9,7 @@ from typing import Self, TypedDict, Unpack
 import grpc
 
 from a2a_node.client.agents import Agents
+from a2a_node.client.anywhere import Anywhere
 from a2a_node.client.audit import Audit
 from a2a_node.client.cache import Cache
 from a2a_node.client.caller import INVOKE, MeshCaller
@@ -73,20 +74,21 @@ class MeshClient:
     ) -> None:
         """An absent address is A2A_ADDRESS or 127.0.0.1:50051; an absent key A2A_KEY or this machine's own.
 
-        An address may be several nodes' of one mesh, with commas between them: the first one is asked, and streams and
-        watches go on at the others when it is lost. TLS is used with an address that begins with `https://`, with
-        `tls`, or where A2A_TLS_CA or A2A_TLS_CLIENT_CERT and A2A_TLS_CLIENT_KEY name files.
+        An address may be several nodes' of one mesh, with commas between them: the first one is asked, and the next one
+        when it cannot be reached or is about to stop; streams and watches go on at the others when it is lost. TLS is
+        used with an address that begins with `https://`, with `tls`, or where A2A_TLS_CA or A2A_TLS_CLIENT_CERT and
+        A2A_TLS_CLIENT_KEY name files.
         """
         addresses = (address or node_address()).split(",")
         self._nodes = [Connection(each.strip(), key, max_message, tls) for each in addresses]
-        self._connection = self._nodes[0]
-        self._streaming = Streaming(self._nodes)
-        self.agents = Agents(self._nodes)
+        self._connection = Anywhere(self._nodes)
+        self._streaming = Streaming(self._connection)
+        self.agents = Agents(self._connection)
         self.nodes = Nodes(self._connection)
         self.sessions = Sessions(self._connection)
-        self.cache = Cache(self._nodes)
+        self.cache = Cache(self._connection)
         self.grants = Grants(self._connection)
-        self.audit = Audit(self._nodes)
+        self.audit = Audit(self._connection)
         self.keys = Keys(self._connection)
         self.freezes = Freezes(self._connection)
         self.limits = Limits(self._connection)

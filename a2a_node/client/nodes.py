@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.client.records import to_node
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.wire.agents import duration
@@ -24,10 +25,19 @@ class NodeEntry:
     instance_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A node that drains, and how far it is."""
+
+    node: Node
+    running_calls: int
+    drained: bool  # it closes now, and calls that still run are cut off
+
+
 class Nodes:
     """The nodes of the mesh."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def list(self, *, status: NodeStatus | None = None, region: str = "") -> AsyncIterator[NodeEntry]:
@@ -46,10 +56,20 @@ class Nodes:
         """All that is known of a node, of the one that is asked when no id is given; NodeNotFound."""
         return _entry((await self._connection.ask(_GET, pb.GetNodeRequest(node_id=node_id), terms())).node)
 
-    async def drain(self, node_id: str = "", timeout: float | None = None) -> NodeEntry:  # noqa: ASYNC109 - the node's time
-        """Tell a node to take no new work; running calls get `timeout` seconds. NodeNotFound."""
-        request = pb.DrainNodeRequest(node_id=node_id, timeout=None if timeout is None else duration(timeout))
-        return _entry((await self._connection.ask(_DRAIN, request, terms())).node)
+    async def drain(
+        self,
+        node_id: str = "",
+        timeout: float | None = None,  # noqa: ASYNC109 - the node's time
+        wait: float = 0.0,
+    ) -> Drain:
+        """Tell a node to take no new work; running calls get `timeout` seconds. NodeNotFound.
+
+        Answers at its end or after `wait` seconds, one at most; to ask again is how to see it to its end.
+        """
+        span = None if timeout is None else duration(timeout)
+        request = pb.DrainNodeRequest(node_id=node_id, timeout=span, wait=duration(wait))
+        answer = await self._connection.ask(_DRAIN, request, terms())
+        return Drain(_entry(answer.node).node, answer.running_calls, answer.drained)
 
 
 def _entry(message: pb.Node) -> NodeEntry:

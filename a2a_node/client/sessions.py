@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.client.records import moment
 from a2a_node.model.state import Session
 from a2a_node.wire.agents import duration, seconds
@@ -22,7 +23,7 @@ _LIST = Rpc("SessionService/ListSessions", pb.ListSessionsRequest, pb.ListSessio
 class Sessions:
     """The sessions of the mesh."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def create(

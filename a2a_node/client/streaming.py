@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from itertools import cycle
 from time import monotonic
 from typing import cast
 
+from a2a_node.client.anywhere import NOT_BEGUN, Anywhere
 from a2a_node.client.caller import INVOKE_STREAM
 from a2a_node.client.connection import Connection, Rpc, lost
 from a2a_node.model.call import Terms
@@ -37,7 +38,7 @@ class _Place:
 class Streaming:
     """Streams through these nodes: begun at the first, read on at any."""
 
-    def __init__(self, nodes: Sequence[Connection]) -> None:
+    def __init__(self, nodes: Anywhere) -> None:
         self._nodes = nodes
 
     async def events(self, request: pb.InvokeStreamRequest, within: Terms) -> AsyncGenerator[Event, None]:
@@ -59,7 +60,7 @@ class Streaming:
     async def _all(self, request: pb.InvokeStreamRequest, within: Terms, place: _Place) -> AsyncGenerator[Event, None]:
         end = None if within.time_left is None else monotonic() + within.time_left
         try:
-            async with aclosing(self._part_of(self._nodes[0], request, within, place)) as events:
+            async with aclosing(self._begun(request, within, place)) as events:
                 async for event in events:
                     yield event
         except MeshError as failure:
@@ -72,11 +73,32 @@ class Streaming:
             async for event in events:
                 yield event
 
+    async def _begun(
+        self, request: pb.InvokeStreamRequest, within: Terms, place: _Place
+    ) -> AsyncGenerator[Event, None]:
+        """The events of the first node that begins the call; at work only one can."""
+        *others, last = self._nodes.ring()[: 1 if within.token else None]
+        for node in others:
+            try:
+                async with aclosing(self._part_of(node, request, within, place)) as events:
+                    async for event in events:
+                        yield event
+            except NOT_BEGUN as failure:
+                if place.after:
+                    raise
+                self._nodes.leave(node, failure)
+            else:
+                return
+        async with aclosing(self._part_of(last, request, within, place)) as events:
+            async for event in events:
+                yield event
+
     async def _rest(self, call_id: str, until: Terms, place: _Place, first: MeshError) -> AsyncGenerator[Event, None]:
         """Go round the nodes until one tells how the call ended; `until.time_left` is a time of the clock here."""
         patience, wait = monotonic() + PATIENCE, FIRST_WAIT
-        for number, node in enumerate(cycle((*self._nodes[1:], self._nodes[0]))):  # the one that was lost comes last
-            if number and not number % len(self._nodes):
+        left_last, *others = self._nodes.ring()
+        for number, node in enumerate(cycle((*others, left_last))):  # the one that was lost comes last
+            if number and not number % (1 + len(others)):
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
             before = place.after
@@ -121,7 +143,7 @@ class Streaming:
     async def _part(self, call_id: str) -> None:
         """Nobody wants the call any more; a node that is not told ends it after its own patience."""
         request = pb.CancelCallRequest(call_id=call_id, reason="its client wants no more of it")
-        for node in self._nodes:
+        for node in self._nodes.ring():
             with suppress(MeshError):
                 await node.ask(CANCEL, request, Terms(time_left=PARTING))
                 return

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from google.protobuf.struct_pb2 import Struct
 
-from a2a_node.client.connection import Connection, Rpc, terms
+from a2a_node.client.anywhere import Anywhere
+from a2a_node.client.connection import Rpc, terms
 from a2a_node.model.workflows import PlannedStep, Problem, Template, TemplateVersion
 from a2a_node.wire.payloads import from_mapping
 from a2a_node.wire.workflows import to_planned, to_problem, to_template, to_version
@@ -40,7 +41,7 @@ class Check:
 class Workflows:
     """Templates of workflows. Runs of them are not served yet."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Anywhere) -> None:
         self._connection = connection
 
     async def templates(self, *, tag: str = "", name: str = "") -> AsyncIterator[TemplateVersion]:

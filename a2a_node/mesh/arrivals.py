@@ -74,6 +74,7 @@ class Arrivals:
         self._node_id = node_id
         self.rules, self._stop = rules, stop
         self._links: set[Arriving] = set()
+        self._draining = False
         self._run: Proceed | None = None
         self._rest: Proceed | None = None
         self._heirs: Heirs | None = None
@@ -92,6 +93,12 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._links)
 
+    def drain(self) -> None:
+        """Tell all other nodes to bring no more calls."""
+        self._draining = True
+        for link in self._links:
+            link.drain()
+
     async def serve(self, requests: AsyncIterator[pb.LinkRequest], write: Write, peer: Peer) -> None:
         """Serve a link until the other node closes it; its calls end with it. InvalidInput for what makes no sense.
 
@@ -102,9 +109,12 @@ class Arrivals:
         if self._run is None or self._rest is None:
             raise NodeDraining(self._node_id)
         link = Arriving(self.rules, (self._run, self._rest), peer, (self._heirs, self._stop))
+        link.welcome(self._node_id)
+        if self._draining:
+            link.drain()
         self._links.add(link)
         try:
-            await link.run(self._node_id, requests, write)
+            await link.run(requests, write)
         finally:
             self._links.discard(link)
 
@@ -128,10 +138,17 @@ class Arriving:
         """How many of its calls are under way."""
         return len(self._works)
 
-    async def run(self, node_id: str, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
-        """Read and write until the other node closes the stream, or NodeUnreachable."""
+    def welcome(self, node_id: str) -> None:
+        """Say who takes the calls."""
         welcome = pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit, reads_parts=True)
         self.out.push(pb.LinkResponse(welcome=welcome))
+
+    def drain(self) -> None:
+        """Ask for no more calls."""
+        self.out.push(pb.LinkResponse(draining=pb.LinkDraining()))
+
+    async def run(self, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
+        """Read and write until the other node closes the stream, or NodeUnreachable."""
         try:
             await first(self._read(requests), self.out.run(write, packed), self._watch())
         finally:

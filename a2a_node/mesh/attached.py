@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
@@ -49,6 +50,7 @@ class Attached:
         self._departures = Departures(registry)
         self._streams: dict[str, AttachStream] = {}  # those that may be called, and those that will be
         self._dialled = 0
+        self._left = asyncio.Event()  # since somebody asked for it last
         self._draining = False
 
     @classmethod
@@ -118,6 +120,12 @@ class Attached:
             if stream.open:
                 stream.drain()
 
+    async def moved(self) -> None:
+        """Wait until all that attach elsewhere when this node drains have done so."""
+        while any(stream.open and stream.guest.moves for stream in self._streams.values()):
+            self._left.clear()
+            await self._left.wait()
+
     async def reannounce(self) -> None:
         """Register again all that is attached, after the registry has forgotten it; StoreUnavailable."""
         for stream in [known for known in self._streams.values() if known.open]:
@@ -137,6 +145,7 @@ class Attached:
 
     def _gone(self, instance_id: str) -> None:
         del self._streams[instance_id]
+        self._left.set()
         self._departures.add(instance_id)
 
     def _welcome(self, guest: Guest) -> pb.AttachResponse:

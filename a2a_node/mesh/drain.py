@@ -1,12 +1,15 @@
-"""A node that is told to stop: no new calls from then on, and time for those under way."""
+"""A node that is told to stop: no new calls of its clients, then none of other nodes, and time for those under way."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from time import monotonic
 
 from a2a_node.mesh.calls import Calls
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import NodeDraining
+from a2a_node.model.nodes import Progress
 
 
 class Draining:
@@ -16,7 +19,9 @@ class Draining:
         self._node_id = node_id
         self._calls = calls
         self._patience = patience
-        self._begun = asyncio.Event()
+        self._until = 0.0
+        self._closed = False
+        self._begun, self._over = asyncio.Event(), asyncio.Event()
 
     @property
     def begun(self) -> bool:
@@ -24,10 +29,18 @@ class Draining:
         return self._begun.is_set()
 
     def begin(self, patience: float | None = None) -> None:
-        """Take no new calls from now on; those under way get `patience` seconds, or the node's setting."""
-        if patience is not None:
-            self._patience = patience
+        """Take no new calls of clients; those under way get `patience` seconds from now, or the node's setting."""
+        if patience is not None or not self.begun:
+            self._until = monotonic() + (self._patience if patience is None else patience)
         self._begun.set()
+
+    def close(self) -> None:
+        """Take no more calls that other nodes bring, either: what they wanted here has moved, or will not."""
+        self._closed = True
+
+    def left(self) -> float:
+        """Seconds that running calls still get."""
+        return max(0.0, self._until - monotonic())
 
     async def asked(self) -> None:
         """Wait until draining begins."""
@@ -35,15 +48,26 @@ class Draining:
 
     async def refuse(self, call: Call, proceed: Proceed) -> None:
         """The layer: new trees of calls are refused, children of running calls still pass."""
-        if self.begun and call.agent and (call.envelope is None or not call.envelope.parent):
+        if self.begun and call.agent and not self._goes_on(call):
             raise NodeDraining(self._node_id)
         await proceed(call)
 
     async def finished(self) -> int:
         """Wait until no call runs, as long as there is patience; how many still do."""
-        try:
-            async with asyncio.timeout(self._patience):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.left()):
                 await self._calls.idle()
-        except TimeoutError:
-            return self._calls.running()
-        return 0
+        self._over.set()
+        return self._calls.running()
+
+    async def progress(self, wait: float = 0.0) -> Progress:
+        """How far it is, at its end or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._over.wait()
+        return Progress(self._calls.running(), drained=self._over.is_set())
+
+    def _goes_on(self, call: Call) -> bool:
+        """A child of a running call; or another node's call, which has nowhere else to go until agents have moved."""
+        child = call.envelope is not None and call.envelope.parent != ""
+        return child or (call.carrier != "" and not self._closed)

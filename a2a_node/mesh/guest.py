@@ -26,6 +26,7 @@ class Guest:
     max_calls: int
     payload_limit: int  # bytes of an input that it takes
     reads_batches: bool
+    moves: bool  # to another node when this one is about to stop
 
 
 def guest_of(hello: pb.AttachHello, owner: str, node_id: str, payload_limit: int) -> Guest:
@@ -42,6 +43,7 @@ def guest_of(hello: pb.AttachHello, owner: str, node_id: str, payload_limit: int
         max_calls=_within("max_calls", hello.max_calls, MAX_CALLS, MOST_CALLS),
         payload_limit=min(hello.payload_limit or UNTOLD_LIMIT, payload_limit),
         reads_batches=hello.reads_batches,
+        moves=hello.moves,
     )
 
 

@@ -81,6 +81,7 @@ class Link:
         self._settled = asyncio.Event()  # welcomed, or over
         self._asked = 0  # the number of a ping that is not answered yet
         self.open = self.over = self.was_open = False
+        self.leaving = False  # the node is about to stop, and asked for no more calls
         self.used_at = self._wrote_at = monotonic()
 
     @property
@@ -208,6 +209,8 @@ class Link:
     def _hear(self, kind: str | None, frame: pb.LinkResponse) -> None:
         if kind == "welcome":
             self._welcome(frame.welcome)
+        elif kind == "draining":
+            self.leaving = True
         elif kind == "ping":
             self._asked = frame.ping
         elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way

@@ -29,7 +29,7 @@ class Duties:
     reannounce: Callable[[], Awaitable[None]]
     """Register again what is hosted and attached, after the lease was lost; StoreUnavailable is tried again."""
     drain: Callable[[float | None], None]
-    """Take no new work; running calls get that many seconds, or the node's own setting. Called once."""
+    """Take no new work; running calls get that many seconds, or the node's own setting."""
     answers: Callable[[str], Awaitable[bool]]
     """Whether another node answers when it is asked directly."""
 
@@ -83,14 +83,27 @@ class Membership:
         self._rhythm = rhythm
         self.renewals = Renewals()
         self._announced = True
-        self._patience: float | None = None
+        self._drains = False
         self._away = False
 
+    @property
+    def node_id(self) -> str:
+        """The node's id."""
+        return self._node.id
+
     async def drain(self, seconds: float | None) -> None:
-        """Tell the mesh that this node takes no new work; running calls get that many seconds or the node's setting."""
-        self._patience = seconds
-        revision = await self._registry.set_status(self._node.id, NodeStatus.DRAINING)
-        await self._directory.reached(revision)
+        """Take no new work, and tell the mesh if it hears; running calls get that many seconds, or the setting."""
+        if self._drains and seconds is None:
+            return
+        self._begin_to_drain(seconds)
+        with suppress(StoreUnavailable):  # it is told with the next renewal
+            await self.tell_draining()
+
+    async def tell_draining(self) -> None:
+        """Tell the mesh that this node takes no new work; StoreUnavailable."""
+        self._begin_to_drain(None)
+        with suppress(NodeNotFound):  # the lease was lost: it joins again, draining
+            await self._directory.reached(await self._registry.set_status(self._node.id, NodeStatus.DRAINING))
 
     async def join(self) -> None:
         """Enter or re-enter the mesh, and see that it is so."""
@@ -109,8 +122,7 @@ class Membership:
         """Drain once the mesh says that this node drains, whoever said so."""
         while not self._told_to_drain():
             await self._directory.changed()
-        self._node = replace(self._node, status=NodeStatus.DRAINING)
-        self._duties.drain(self._patience)
+        self._begin_to_drain(None)
 
     async def look(self) -> None:
         """Ask the nodes that missed their lease whether they live, and give up those that do not answer, for ever."""
@@ -139,7 +151,14 @@ class Membership:
         if not self._announced:
             await self._duties.reannounce()
             self._announced = True
+        if self._drains and not self._told_to_drain():
+            await self.tell_draining()
         self.renewals.kept += 1
+
+    def _begin_to_drain(self, seconds: float | None) -> None:
+        if not self._drains or seconds is not None:
+            self._duties.drain(seconds)
+        self._drains, self._node = True, replace(self._node, status=NodeStatus.DRAINING)
 
     async def _give_up(self, node_id: str) -> None:
         """Tell the mesh that a node is gone; somebody else may, or the store may be away, which is told elsewhere."""

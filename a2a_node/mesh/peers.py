@@ -19,7 +19,7 @@ from a2a_node.mesh.breaker import Breaker
 from a2a_node.mesh.link import DEFAULT, Link, Rules
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
-from a2a_node.model.errors import MeshError, NodeNotFound, NodeUnreachable
+from a2a_node.model.errors import MeshError, NodeDraining, NodeNotFound, NodeUnreachable
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2amesh.v1 import peer_service_pb2 as pb
@@ -74,7 +74,9 @@ class Peers:
     def reaches(self, instance: Instance) -> bool:
         """Whether a call could begin now; not for a short while after its node did not answer."""
         link = self._links.get(instance.node)
-        return (link is not None and link.open) or self._breaker(instance.node).allows(monotonic())
+        if link is not None and link.open:
+            return not link.leaving
+        return self._breaker(instance.node).allows(monotonic())
 
     def load(self) -> int:
         """How many calls other nodes have from here."""
@@ -84,9 +86,14 @@ class Peers:
         return len(self._links)
 
     async def carry(self, call: Call, instance: Instance) -> None:
-        """Take the call there; NodeUnreachable when the node does not answer, AgentLost when it is lost on the way."""
+        """Take the call there; AgentLost when it is lost on the way.
+
+        NodeUnreachable when the node does not answer, NodeDraining when it has asked for no more calls.
+        """
         link = self._link(instance.node)
         await link.ready()
+        if link.leaving:
+            raise NodeDraining(instance.node)
         await link.carry(call, instance, self._proof.sealed(call, instance.node))
 
     async def answers(self, node_id: str) -> bool:

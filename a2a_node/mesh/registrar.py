@@ -10,20 +10,20 @@ from a2a_node.mesh.admission import check_not_held, check_owner, checked_address
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.entries import Entry
 from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind, checked_config
-from a2a_node.model.errors import AgentHeld, AgentNotFound, InstanceNotFound, InvalidInput, NodeDraining
+from a2a_node.model.errors import AgentHeld, AgentNotFound, InstanceNotFound, NodeDraining, NodeNotFound
 from a2a_node.model.names import fresh_uuid
-from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.nodes import Node, NodeStatus, Progress
 from a2a_node.model.ports import Registry
 from a2a_node.model.principal import Principal
 
 DEFAULT_LEASE = 15.0  # seconds
-Drain = Callable[[float | None], Awaitable[None]]
+Drain = Callable[[str, float | None, float], Awaitable[Progress]]
 
 
 class Registrar:
     """Changes the registry on behalf of principals; StoreUnavailable while the store is away.
 
-    `drain` starts draining this node; it gets the seconds for running calls, or None for the node's own setting.
+    `drain` drains a node: its id, seconds for running calls or None for the node's own setting, seconds to wait.
     """
 
     def __init__(self, registry: Registry, directory: Directory, node_id: str, drain: Drain) -> None:
@@ -37,7 +37,7 @@ class Registrar:
     ) -> tuple[Entry, Instance]:
         """Register an endpoint at this node; AgentOwned, InvalidInput, NodeDraining."""
         span = checked_lease(DEFAULT_LEASE if lease is None else lease)
-        if self._directory.node(self._node_id).status is NodeStatus.DRAINING:
+        if self._drains():
             raise NodeDraining(self._node_id)
         copy = Instance(
             id=fresh_uuid(),
@@ -52,11 +52,20 @@ class Registrar:
         return self._directory.find(agent.name), instance
 
     async def renew(self, instance_id: str, principal: Principal) -> Instance:
-        """Keep an endpoint's lease; AgentOwned, LeaseEnded, InstanceNotFound."""
+        """Keep an endpoint's lease; AgentOwned, LeaseEnded, InstanceNotFound.
+
+        An endpoint whose own node is not alive is reached through this one from then on. A node that drains keeps the
+        lease, too, and raises NodeDraining, so that the next renewal is asked for elsewhere.
+        """
         with suppress(InstanceNotFound, AgentNotFound):  # the registry itself knows best whether it is there
             self._check(instance_id, principal)
         instance = await self._registry.renew(instance_id)
+        if self._alive(self._node_id) and not self._alive(instance.node):
+            instance, revision = await self._registry.move(instance_id, self._node_id)
+            await self._directory.reached(revision)
         self._directory.renewed(instance)
+        if self._drains():
+            raise NodeDraining(self._node_id)
         return instance
 
     async def remove_instance(self, instance_id: str, principal: Principal) -> int:
@@ -96,15 +105,21 @@ class Registrar:
         await self._directory.reached(await self._registry.update(name, changes))
         return self._directory.find(name)
 
-    async def drain(self, node_id: str, seconds: float | None) -> Node:
-        """Tell a node to take no new work; this node alone takes seconds for it. NodeNotFound, InvalidInput."""
-        if node_id == self._node_id:
-            await self._drain(seconds)
-        elif seconds is not None:
-            raise InvalidInput("timeout", f"is for the node that is asked alone; ask node {node_id!r} itself")
-        else:
-            await self._directory.reached(await self._registry.set_status(node_id, NodeStatus.DRAINING))
-        return self._directory.node(node_id)
+    async def drain(self, node_id: str, seconds: float | None, wait: float) -> tuple[Node, Progress]:
+        """Tell a node to take no new work, and how far it is, at its end or after a wait; NodeNotFound."""
+        progress, node = await self._drain(node_id, seconds, wait), self._directory.node(node_id)
+        if node.status is NodeStatus.ALIVE:  # the registry may be away, or not have been heard of yet
+            node = replace(node, status=NodeStatus.DRAINING)
+        return node, progress
+
+    def _alive(self, node_id: str) -> bool:
+        try:
+            return self._directory.node(node_id).status is NodeStatus.ALIVE
+        except NodeNotFound:
+            return False
+
+    def _drains(self) -> bool:
+        return self._directory.node(self._node_id).status is NodeStatus.DRAINING
 
     def _check(self, instance_id: str, principal: Principal) -> Instance:
         instance = self._directory.instance(instance_id)

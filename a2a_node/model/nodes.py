@@ -18,6 +18,14 @@ class NodeStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a node is that drains."""
+
+    running: int  # calls under way
+    drained: bool = False  # it has waited long enough, and closes now
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One process of this software."""
 

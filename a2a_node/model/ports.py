@@ -85,6 +85,9 @@ class Registry(Protocol):
     async def renew(self, instance_id: str) -> Instance:
         """Keep an endpoint's lease for its own span again; LeaseEnded, InstanceNotFound. Makes no revision."""
 
+    async def move(self, instance_id: str, node_id: str) -> tuple[Instance, int]:
+        """Reach an endpoint through another node from now on; InstanceNotFound, NodeNotFound."""
+
     async def remove_instances(self, instance_ids: Sequence[str]) -> tuple[int, int]:
         """Remove instances; how many there were, and the revision."""
 

@@ -20,9 +20,11 @@ from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.drains import Drains
 from a2a_node.mesh.elsewhere import Elsewhere
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.inside import Inside
+from a2a_node.mesh.leaving import Leaving
 from a2a_node.mesh.loading import loaded
 from a2a_node.mesh.membership import Duties, Rhythm, membership
 from a2a_node.mesh.once import Lookups
@@ -163,14 +165,24 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         row = _row(settings, name, ports)
         member = await house.enter_async_context(membership(kept.registry, directory, row, duties, rhythm))
         await announce()
+        leaving = Leaving(member, directory, draining, (carriers.attached, arrivals))
 
         services: list[Service] = [
             AgentService(
                 outgoing, Elsewhere(calls, directory, carriers.peers, (name, ids)), returning, settings.payload_limit
             ),
             AgentHostService(carriers.attached),
-            PeerService(arrivals, calls, ids),
-            RegistryService(directory, Registrar(kept.registry, directory, name, member.drain), name),
+            PeerService(arrivals, calls, ids, leaving.here),
+            RegistryService(
+                directory,
+                Registrar(
+                    kept.registry,
+                    directory,
+                    name,
+                    Drains(name, leaving.here, directory, (kept.registry, carriers.peers)).drain,
+                ),
+                name,
+            ),
             SessionService(kept.sessions),
             CacheService(kept.values, kept.topics),
             AccessService(
@@ -209,8 +221,15 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         )
         rooms = (incoming, outgoing, traffic, standing, figures, known.peers, ids)
         await house.enter_async_context(doors.opened(settings, ports, services, rooms))
-        addresses = (doors.place(settings.host, ports.grpc), doors.place(settings.http_host, ports.http))
-        yield Node(name, *addresses, key_file, draining, standing, carriers.attached)
+        yield Node(
+            name,
+            doors.place(settings.host, ports.grpc),
+            doors.place(settings.http_host, ports.http),
+            key_file,
+            draining,
+            standing,
+            leaving,
+        )
 
 
 def _roots(settings: Settings) -> frozenset[Principal]:

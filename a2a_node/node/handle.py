@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2a_node.mesh.attached import Attached
 from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.leaving import Leaving
 from a2a_node.services.standing import Standing
 
 
@@ -20,7 +20,7 @@ class Node:
     key_file: Path
     draining: Draining
     standing: Standing
-    attached: Attached
+    leaving: Leaving
 
     async def asked_to_drain(self) -> None:
         """Wait until somebody tells the node to drain, by DrainNode."""
@@ -29,6 +29,5 @@ class Node:
     async def drained(self) -> int:
         """Take no new calls and let those under way end, in the time that they get; how many did not."""
         self.draining.begin()
-        self.attached.drain()
         await self.standing.report()
-        return await self.draining.finished()
+        return await self.leaving.done()

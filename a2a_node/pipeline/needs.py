@@ -19,7 +19,12 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
         "GetCall": "call:read",
         "CancelCall": "call:cancel",
     },
-    "a2amesh.v1.PeerService": {"Link": "peer:link", "FindCall": "peer:read", "EndCall": "peer:cancel"},
+    "a2amesh.v1.PeerService": {
+        "Link": "peer:link",
+        "FindCall": "peer:read",
+        "EndCall": "peer:cancel",
+        "Drain": "peer:drain",
+    },
     "a2amesh.v1.AgentHostService": {"Attach": "registry:write"},
     "a2amesh.v1.RegistryService": {
         "RegisterAgent": "registry:write",

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from a2a_node.mesh.arrivals import Arrivals, Peer
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.drains import LONGEST_WAIT, Here
 from a2a_node.model.call import Call
 from a2a_node.model.call_ids import CallIds
 from a2a_node.model.errors import CallNotFound
 from a2a_node.model.names import checked_text, checked_uuid
+from a2a_node.wire.agents import seconds
 from a2a_node.wire.calls import from_record
 from a2amesh.v1 import peer_service_pb2 as pb
 
@@ -19,8 +21,9 @@ class PeerService:
 
     descriptor = pb.DESCRIPTOR.services_by_name["PeerService"]
 
-    def __init__(self, arrivals: Arrivals, calls: Calls, ids: CallIds) -> None:
+    def __init__(self, arrivals: Arrivals, calls: Calls, ids: CallIds, drain: Here) -> None:
         self._arrivals, self._calls, self._ids = arrivals, calls, ids
+        self._drain = drain
 
     async def link(
         self,
@@ -48,3 +51,9 @@ class PeerService:
         except CallNotFound:
             return pb.EndCallResponse(lost=self._ids.outlived(call_id))
         return pb.EndCallResponse(call=from_record(record), carried=record.carried)
+
+    async def drain(self, request: pb.DrainRequest, _: Call) -> pb.DrainResponse:
+        """Take no new work."""
+        timeout = seconds(request.timeout) if request.HasField("timeout") else None
+        progress = await self._drain(timeout, min(seconds(request.wait), LONGEST_WAIT))
+        return pb.DrainResponse(running_calls=progress.running, drained=progress.drained)

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from operator import attrgetter
 
+from google.protobuf.duration_pb2 import Duration
+
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.entries import Entry, Wanted
 from a2a_node.mesh.news import Event, Removed, Sign
@@ -108,8 +110,10 @@ class RegistryService:
 
     async def drain_node(self, request: pb.DrainNodeRequest, _: Call) -> pb.DrainNodeResponse:
         """Tell a node to take no new work."""
-        node = await self._registrar.drain(self._asked(request.node_id), _timeout(request))
-        return pb.DrainNodeResponse(node=self._node(node))
+        wait = _span(request.wait, "wait") if request.HasField("wait") else 0.0
+        timeout = _span(request.timeout, "timeout") if request.HasField("timeout") else None
+        node, progress = await self._registrar.drain(self._asked(request.node_id), timeout, wait)
+        return pb.DrainNodeResponse(node=self._node(node), running_calls=progress.running, drained=progress.drained)
 
     def _asked(self, node_id: str) -> str:
         return checked_name("node_id", node_id) if node_id else self._node_id
@@ -169,8 +173,8 @@ def _status(request: pb.ListNodesRequest) -> NodeStatus | None:
     return status
 
 
-def _timeout(request: pb.DrainNodeRequest) -> float | None:
-    timeout = seconds(request.timeout) if request.HasField("timeout") else None
-    if timeout is not None and timeout < 0:
-        raise InvalidInput("timeout", f"{timeout:g} s must not be negative")
-    return timeout
+def _span(asked: Duration, field: str) -> float:
+    span = seconds(asked)
+    if span < 0:
+        raise InvalidInput(field, f"{span:g} s must not be negative")
+    return span

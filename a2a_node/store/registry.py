@@ -104,6 +104,17 @@ class PostgresRegistry:
                 raise LeaseEnded(instance_id)
         raise InstanceNotFound(instance_id)
 
+    async def move(self, instance_id: str, node_id: str) -> tuple[Instance, int]:
+        """Reach an endpoint through another node from now on."""
+        try:
+            async with self._log.change() as change:
+                for known in _uuids([instance_id]):
+                    for row in await change.fetch(statements.move_instance(known, node_id)):
+                        return instance_from(row), await self._log.note(change, agents=[row["agent"]])
+        except IntegrityError as failure:
+            raise NodeNotFound(node_id) from failure
+        raise InstanceNotFound(instance_id)
+
     async def remove_instances(self, instance_ids: Sequence[str]) -> tuple[int, int]:
         """Remove instances; how many there were, and the revision."""
         removal = delete(instances).where(instances.c.id.in_(_uuids(instance_ids))).returning(instances.c.agent)

@@ -76,6 +76,12 @@ def renew_instance(instance_id: UUID) -> Executable:
     return renewal.values(lease_until=again).returning(instances)
 
 
+def move_instance(instance_id: UUID, node_id: str) -> Executable:
+    """Reach an endpoint through another node."""
+    there = and_(instances.c.id == instance_id, instances.c.kind == InstanceKind.ENDPOINT.value)
+    return update(instances).where(there).values(node=node_id).returning(instances)
+
+
 def update_agent(name: str, changes: Mapping[str, object]) -> Executable:
     """Change some columns of an agent."""
     row = {field: [*value] if isinstance(value, tuple) else value for field, value in changes.items()}

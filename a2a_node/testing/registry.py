@@ -164,6 +164,17 @@ class MemoryRegistry:
         self._instances[instance_id] = replace(instance, lease_until=_after(now, self._leases[instance_id]))
         return self._instances[instance_id]
 
+    async def move(self, instance_id: str, node_id: str) -> tuple[Instance, int]:
+        """Reach an endpoint through another node from now on."""
+        self._now()
+        instance = self._instances.get(instance_id)
+        if instance is None or instance.kind is not InstanceKind.ENDPOINT:
+            raise InstanceNotFound(instance_id)
+        if node_id not in self._nodes:
+            raise NodeNotFound(node_id)
+        self._instances[instance_id] = replace(instance, node=node_id)
+        return self._instances[instance_id], self._note(agents=[instance.agent])
+
     async def remove_instances(self, instance_ids: Sequence[str]) -> tuple[int, int]:
         """Remove instances; how many there were, and the revision."""
         self._now()

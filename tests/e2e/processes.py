@@ -68,6 +68,10 @@ class Program:
         with self._news:
             self._lines.clear()
 
+    def wait(self, timeout: float) -> int:
+        """The exit code, once it has ended by itself; TimeoutExpired."""
+        return self._process.wait(timeout)
+
     def end(self, sign: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Ask it to end, kill it when it does not in time, and answer its exit code."""
         if self._process.poll() is None:

@@ -127,9 +127,9 @@ def test_a_node_that_is_stopped_while_it_starts_leaves_nothing_behind(data_dir: 
 
 
 def test_a_node_that_is_drained_over_the_mesh_ends(own_node: RunningNode) -> None:
-    """`nodes drain` is a signal from afar."""
+    """`drain` is a signal from afar, and waits until the node is gone."""
     environ = os.environ | own_node.environ
-    subprocess.run([A2A_NODE, "nodes", "drain"], env=environ, check=True, capture_output=True, timeout=60)
+    subprocess.run([A2A_NODE, "drain"], env=environ, check=True, capture_output=True, timeout=60)
     psutil.Process(own_node.pid).wait(timeout=60)
     assert own_node.program.end() == 0
 

@@ -20,7 +20,7 @@ from a2a_node.mesh.route import carry, reach, resolve
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.call import Call, folded
 from a2a_node.model.names import fresh_uuid
-from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.nodes import Node, NodeStatus, Progress
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
@@ -73,8 +73,9 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()), lambda _: None)
         front = Front(folded([envelopes.check, auth(keys)], _rest), questions(fresh_uuid))
 
-        async def drain(_: float | None) -> None:
+        async def drain(*_: object) -> Progress:
             await directory.reached(await registry.set_status(NODE, NodeStatus.DRAINING))
+            return Progress(0)
 
         services: list[Service] = [
             AgentService(outgoing, alone(calls), Returning(MemoryStreams(), calls, 15), LIMIT),

@@ -11,7 +11,7 @@ from a2a_node.mesh.membership import Duties, Rhythm, membership
 from a2a_node.mesh.registrar import Registrar
 from a2a_node.model.agents import AgentCapability, AgentDescriptor
 from a2a_node.model.errors import NodeNotFound
-from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.nodes import Node, NodeStatus, Progress
 from a2a_node.model.principal import Principal
 from a2a_node.store.migrate import migrated
 from a2a_node.store.postgres import connected
@@ -42,8 +42,9 @@ async def nothing() -> None:
     """Nothing to announce."""
 
 
-async def undrained(_: float | None) -> None:
+async def undrained(*_: object) -> Progress:
     """Nobody drains here."""
+    return Progress(0)
 
 
 async def answering(_: str) -> bool:

@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#a2amesh/v1/agent_host_service.proto\x12\na2amesh.v1\x1a\x16\x61\x32\x61mesh/v1/agent.proto\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xfc\x02\n\rAttachRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12(\n\x05hello\x18\x02 \x01(\x0b\x32\x17.a2amesh.v1.AttachHelloH\x00\x12%\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12$\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x15.a2amesh.v1.AttachEndH\x00\x12%\n\x04\x66\x61il\x18\x05 \x01(\x0b\x32\x15.a2amesh.v1.CallErrorH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x07 \x01(\x04H\x00\x12(\n\x05leave\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.AttachLeaveH\x00\x12/\n\x05\x62\x61tch\x18\t \x01(\x0b\x32\x1e.a2amesh.v1.AttachRequestBatchH\x00\x12&\n\x04used\x18\n \x01(\x0b\x32\x16.a2amesh.v1.AttachUsedH\x00\x12\x0e\n\x04ping\x18\x0b \x01(\x04H\x00\x42\x07\n\x05\x66rame\"\x90\x01\n\x0b\x41ttachHello\x12*\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x1b.a2amesh.v1.AgentDescriptor\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x11\n\tmax_calls\x18\x03 \x01(\r\x12\x15\n\rreads_batches\x18\x04 \x01(\x08\x12\x15\n\rpayload_limit\x18\x05 \x01(\x03\"?\n\x12\x41ttachRequestBatch\x12)\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x19.a2amesh.v1.AttachRequest\"0\n\tAttachEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\"l\n\nAttachUsed\x12\x30\n\x05units\x18\x01 \x03(\x0b\x32!.a2amesh.v1.AttachUsed.UnitsEntry\x1a,\n\nUnitsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\r\n\x0b\x41ttachLeave\"\x99\x03\n\x0e\x41ttachResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12,\n\x07welcome\x18\x02 \x01(\x0b\x32\x19.a2amesh.v1.AttachWelcomeH\x00\x12(\n\x05start\x18\x03 \x01(\x0b\x32\x17.a2amesh.v1.AttachStartH\x00\x12$\n\x05input\x18\x04 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12/\n\tinput_end\x18\x05 \x01(\x0b\x32\x1a.a2amesh.v1.AttachInputEndH\x00\x12*\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x18.a2amesh.v1.AttachCancelH\x00\x12\x10\n\x06\x63redit\x18\x07 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x08 \x01(\x04H\x00\x12.\n\x08\x64raining\x18\t \x01(\x0b\x32\x1a.a2amesh.v1.AttachDrainingH\x00\x12\x30\n\x05\x62\x61tch\x18\n \x01(\x0b\x32\x1f.a2amesh.v1.AttachResponseBatchH\x00\x12\x0e\n\x04pong\x18\x0b \x01(\x04H\x00\x42\x07\n\x05\x66rame\"A\n\x13\x41ttachResponseBatch\x12*\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1a.a2amesh.v1.AttachResponse\"\x92\x01\n\rAttachWelcome\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x15\n\routput_credit\x18\x03 \x01(\r\x12-\n\x0c\x61gent_config\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rpayload_limit\x18\x05 \x01(\x03\"\xc5\x02\n\x0b\x41ttachStart\x12\x12\n\ncapability\x18\x01 \x01(\t\x12\"\n\x05input\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12,\n\ttime_left\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ncall_token\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x03(\t\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\x12\x33\n\x06\x62udget\x18\x07 \x03(\x0b\x32#.a2amesh.v1.AttachStart.BudgetEntry\x12\x12\n\ntracestate\x18\x08 \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\t \x01(\t\x12\x10\n\x08\x63onfirms\x18\n \x01(\x08\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x10\n\x0e\x41ttachInputEnd\"\x1e\n\x0c\x41ttachCancel\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x10\n\x0e\x41ttachDraining2W\n\x10\x41gentHostService\x12\x43\n\x06\x41ttach\x12\x19.a2amesh.v1.AttachRequest\x1a\x1a.a2amesh.v1.AttachResponse(\x01\x30\x01\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#a2amesh/v1/agent_host_service.proto\x12\na2amesh.v1\x1a\x16\x61\x32\x61mesh/v1/agent.proto\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xfc\x02\n\rAttachRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12(\n\x05hello\x18\x02 \x01(\x0b\x32\x17.a2amesh.v1.AttachHelloH\x00\x12%\n\x06output\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12$\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x15.a2amesh.v1.AttachEndH\x00\x12%\n\x04\x66\x61il\x18\x05 \x01(\x0b\x32\x15.a2amesh.v1.CallErrorH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x07 \x01(\x04H\x00\x12(\n\x05leave\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.AttachLeaveH\x00\x12/\n\x05\x62\x61tch\x18\t \x01(\x0b\x32\x1e.a2amesh.v1.AttachRequestBatchH\x00\x12&\n\x04used\x18\n \x01(\x0b\x32\x16.a2amesh.v1.AttachUsedH\x00\x12\x0e\n\x04ping\x18\x0b \x01(\x04H\x00\x42\x07\n\x05\x66rame\"\x9f\x01\n\x0b\x41ttachHello\x12*\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x1b.a2amesh.v1.AgentDescriptor\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x11\n\tmax_calls\x18\x03 \x01(\r\x12\x15\n\rreads_batches\x18\x04 \x01(\x08\x12\x15\n\rpayload_limit\x18\x05 \x01(\x03\x12\r\n\x05moves\x18\x10 \x01(\x08\"?\n\x12\x41ttachRequestBatch\x12)\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x19.a2amesh.v1.AttachRequest\"0\n\tAttachEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\"l\n\nAttachUsed\x12\x30\n\x05units\x18\x01 \x03(\x0b\x32!.a2amesh.v1.AttachUsed.UnitsEntry\x1a,\n\nUnitsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\r\n\x0b\x41ttachLeave\"\x99\x03\n\x0e\x41ttachResponse\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12,\n\x07welcome\x18\x02 \x01(\x0b\x32\x19.a2amesh.v1.AttachWelcomeH\x00\x12(\n\x05start\x18\x03 \x01(\x0b\x32\x17.a2amesh.v1.AttachStartH\x00\x12$\n\x05input\x18\x04 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12/\n\tinput_end\x18\x05 \x01(\x0b\x32\x1a.a2amesh.v1.AttachInputEndH\x00\x12*\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x18.a2amesh.v1.AttachCancelH\x00\x12\x10\n\x06\x63redit\x18\x07 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x08 \x01(\x04H\x00\x12.\n\x08\x64raining\x18\t \x01(\x0b\x32\x1a.a2amesh.v1.AttachDrainingH\x00\x12\x30\n\x05\x62\x61tch\x18\n \x01(\x0b\x32\x1f.a2amesh.v1.AttachResponseBatchH\x00\x12\x0e\n\x04pong\x18\x0b \x01(\x04H\x00\x42\x07\n\x05\x66rame\"A\n\x13\x41ttachResponseBatch\x12*\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1a.a2amesh.v1.AttachResponse\"\x92\x01\n\rAttachWelcome\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x15\n\routput_credit\x18\x03 \x01(\r\x12-\n\x0c\x61gent_config\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rpayload_limit\x18\x05 \x01(\x03\"\xc5\x02\n\x0b\x41ttachStart\x12\x12\n\ncapability\x18\x01 \x01(\t\x12\"\n\x05input\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12,\n\ttime_left\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ncall_token\x18\x04 \x01(\t\x12\x0c\n\x04path\x18\x05 \x03(\t\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\x12\x33\n\x06\x62udget\x18\x07 \x03(\x0b\x32#.a2amesh.v1.AttachStart.BudgetEntry\x12\x12\n\ntracestate\x18\x08 \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\t \x01(\t\x12\x10\n\x08\x63onfirms\x18\n \x01(\x08\x1a-\n\x0b\x42udgetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x10\n\x0e\x41ttachInputEnd\"\x1e\n\x0c\x41ttachCancel\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x10\n\x0e\x41ttachDraining2W\n\x10\x41gentHostService\x12\x43\n\x06\x41ttach\x12\x19.a2amesh.v1.AttachRequest\x1a\x1a.a2amesh.v1.AttachResponse(\x01\x30\x01\x42;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,33 +44,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTACHREQUEST']._serialized_start=196
   _globals['_ATTACHREQUEST']._serialized_end=576
   _globals['_ATTACHHELLO']._serialized_start=579
-  _globals['_ATTACHHELLO']._serialized_end=723
-  _globals['_ATTACHREQUESTBATCH']._serialized_start=725
-  _globals['_ATTACHREQUESTBATCH']._serialized_end=788
-  _globals['_ATTACHEND']._serialized_start=790
-  _globals['_ATTACHEND']._serialized_end=838
-  _globals['_ATTACHUSED']._serialized_start=840
-  _globals['_ATTACHUSED']._serialized_end=948
-  _globals['_ATTACHUSED_UNITSENTRY']._serialized_start=904
-  _globals['_ATTACHUSED_UNITSENTRY']._serialized_end=948
-  _globals['_ATTACHLEAVE']._serialized_start=950
-  _globals['_ATTACHLEAVE']._serialized_end=963
-  _globals['_ATTACHRESPONSE']._serialized_start=966
-  _globals['_ATTACHRESPONSE']._serialized_end=1375
-  _globals['_ATTACHRESPONSEBATCH']._serialized_start=1377
-  _globals['_ATTACHRESPONSEBATCH']._serialized_end=1442
-  _globals['_ATTACHWELCOME']._serialized_start=1445
-  _globals['_ATTACHWELCOME']._serialized_end=1591
-  _globals['_ATTACHSTART']._serialized_start=1594
-  _globals['_ATTACHSTART']._serialized_end=1919
-  _globals['_ATTACHSTART_BUDGETENTRY']._serialized_start=1874
-  _globals['_ATTACHSTART_BUDGETENTRY']._serialized_end=1919
-  _globals['_ATTACHINPUTEND']._serialized_start=1921
-  _globals['_ATTACHINPUTEND']._serialized_end=1937
-  _globals['_ATTACHCANCEL']._serialized_start=1939
-  _globals['_ATTACHCANCEL']._serialized_end=1969
-  _globals['_ATTACHDRAINING']._serialized_start=1971
-  _globals['_ATTACHDRAINING']._serialized_end=1987
-  _globals['_AGENTHOSTSERVICE']._serialized_start=1989
-  _globals['_AGENTHOSTSERVICE']._serialized_end=2076
+  _globals['_ATTACHHELLO']._serialized_end=738
+  _globals['_ATTACHREQUESTBATCH']._serialized_start=740
+  _globals['_ATTACHREQUESTBATCH']._serialized_end=803
+  _globals['_ATTACHEND']._serialized_start=805
+  _globals['_ATTACHEND']._serialized_end=853
+  _globals['_ATTACHUSED']._serialized_start=855
+  _globals['_ATTACHUSED']._serialized_end=963
+  _globals['_ATTACHUSED_UNITSENTRY']._serialized_start=919
+  _globals['_ATTACHUSED_UNITSENTRY']._serialized_end=963
+  _globals['_ATTACHLEAVE']._serialized_start=965
+  _globals['_ATTACHLEAVE']._serialized_end=978
+  _globals['_ATTACHRESPONSE']._serialized_start=981
+  _globals['_ATTACHRESPONSE']._serialized_end=1390
+  _globals['_ATTACHRESPONSEBATCH']._serialized_start=1392
+  _globals['_ATTACHRESPONSEBATCH']._serialized_end=1457
+  _globals['_ATTACHWELCOME']._serialized_start=1460
+  _globals['_ATTACHWELCOME']._serialized_end=1606
+  _globals['_ATTACHSTART']._serialized_start=1609
+  _globals['_ATTACHSTART']._serialized_end=1934
+  _globals['_ATTACHSTART_BUDGETENTRY']._serialized_start=1889
+  _globals['_ATTACHSTART_BUDGETENTRY']._serialized_end=1934
+  _globals['_ATTACHINPUTEND']._serialized_start=1936
+  _globals['_ATTACHINPUTEND']._serialized_end=1952
+  _globals['_ATTACHCANCEL']._serialized_start=1954
+  _globals['_ATTACHCANCEL']._serialized_end=1984
+  _globals['_ATTACHDRAINING']._serialized_start=1986
+  _globals['_ATTACHDRAINING']._serialized_end=2002
+  _globals['_AGENTHOSTSERVICE']._serialized_start=2004
+  _globals['_AGENTHOSTSERVICE']._serialized_end=2091
 # @@protoc_insertion_point(module_scope)

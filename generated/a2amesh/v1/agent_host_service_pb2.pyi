@@ -112,6 +112,7 @@ class AttachHello(_message.Message):
     MAX_CALLS_FIELD_NUMBER: _builtins.int
     READS_BATCHES_FIELD_NUMBER: _builtins.int
     PAYLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
     input_credit: _builtins.int
     """Input credit is how many inputs of a call the node may send ahead. Absent means 16; at most 1,024."""
     max_calls: _builtins.int
@@ -125,6 +126,10 @@ class AttachHello(_message.Message):
     that the agent's gRPC library does not take would end the stream. Absent means 4,128,768, which the libraries take unless
     told otherwise: 4 MiB without 64 KiB for what stands around the input. More than the node's own limit means that.
     """
+    moves: _builtins.bool
+    """Moves says that the agent attaches to another node, and then leaves this one, when this one is about to stop; the node waits
+    for it as long as calls under way get. Absent means that it has nowhere else to go.
+    """
     @_builtins.property
     def agent(self) -> _agent_pb2.AgentDescriptor:
         """Agent is the agent to register. Required."""
@@ -137,10 +142,11 @@ class AttachHello(_message.Message):
         max_calls: _builtins.int = ...,
         reads_batches: _builtins.bool = ...,
         payload_limit: _builtins.int = ...,
+        moves: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "input_credit", b"input_credit", "max_calls", b"max_calls", "payload_limit", b"payload_limit", "reads_batches", b"reads_batches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "input_credit", b"input_credit", "max_calls", b"max_calls", "moves", b"moves", "payload_limit", b"payload_limit", "reads_batches", b"reads_batches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,7 +310,7 @@ class AttachResponse(_message.Message):
 
     @_builtins.property
     def draining(self) -> Global___AttachDraining:
-        """Draining says that the node is about to stop: go on until the stream ends, then dial again."""
+        """Draining says that the node is about to stop: attach to another node and then leave, or go on until the stream ends."""
 
     @_builtins.property
     def batch(self) -> Global___AttachResponseBatch:

@@ -7,6 +7,7 @@ from a2amesh.v1 import agent_service_pb2 as _agent_service_pb2
 from a2amesh.v1 import payload_pb2 as _payload_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -366,8 +367,9 @@ class LinkResponse(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
     call: _builtins.int
-    """Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`."""
+    """Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong`, `batch` and `draining`."""
     credit: _builtins.int
     """Credit allows this many more inputs of the call."""
     pong: _builtins.int
@@ -402,6 +404,10 @@ class LinkResponse(_message.Message):
     def part(self) -> Global___LinkPart:
         """Part is a part of a large frame of the call; only for a call whose start says that parts are read."""
 
+    @_builtins.property
+    def draining(self) -> Global___LinkDraining:
+        """Draining says that the node is about to stop: begin no more calls on the link. Those under way go on."""
+
     def __init__(
         self,
         *,
@@ -416,16 +422,34 @@ class LinkResponse(_message.Message):
         ping: _builtins.int = ...,
         metadata: Global___LinkMetadata | None = ...,
         part: Global___LinkPart | None = ...,
+        draining: Global___LinkDraining | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "part", b"part", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "credit", b"credit", "draining", b"draining", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "part", b"part", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "part", b"part", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "credit", b"credit", "draining", b"draining", "end", b"end", "fail", b"fail", "frame", b"frame", "metadata", b"metadata", "output", b"output", "part", b"part", "ping", b"ping", "pong", b"pong", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping", "metadata", "part"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["output", "end", "fail", "credit", "pong", "batch", "welcome", "ping", "metadata", "part", "draining"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
 Global___LinkResponse: _TypeAlias = LinkResponse  # noqa: Y015
+
+@_typing.final
+class LinkDraining(_message.Message):
+    """LinkDraining says that the node is about to stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkDraining: _TypeAlias = LinkDraining  # noqa: Y015
 
 @_typing.final
 class LinkWelcome(_message.Message):
@@ -662,3 +686,59 @@ class EndCallResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EndCallResponse: _TypeAlias = EndCallResponse  # noqa: Y015
+
+@_typing.final
+class DrainRequest(_message.Message):
+    """DrainRequest says how long running calls get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Timeout is how long running calls may still take. Absent means the node's setting, or what it was told before."""
+
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """Wait is how long to wait for the end before answering; at most 1 s. Absent means not at all."""
+
+    def __init__(
+        self,
+        *,
+        timeout: _duration_pb2.Duration | None = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout", "wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainRequest: _TypeAlias = DrainRequest  # noqa: Y015
+
+@_typing.final
+class DrainResponse(_message.Message):
+    """DrainResponse says how far the node is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNNING_CALLS_FIELD_NUMBER: _builtins.int
+    DRAINED_FIELD_NUMBER: _builtins.int
+    running_calls: _builtins.int
+    """Running calls is how many calls are under way there."""
+    drained: _builtins.bool
+    """Drained says that the node has waited long enough and closes now; the calls that still run then are cut off."""
+    def __init__(
+        self,
+        *,
+        running_calls: _builtins.int = ...,
+        drained: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drained", b"drained", "running_calls", b"running_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainResponse: _TypeAlias = DrainResponse  # noqa: Y015

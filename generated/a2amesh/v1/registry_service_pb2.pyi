@@ -701,21 +701,27 @@ class DrainNodeRequest(_message.Message):
 
     NODE_ID_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Node id is the node's identity. Absent means the node that is asked."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """Timeout is how long running calls may still take. Absent means the node's setting."""
+        """Timeout is how long running calls may still take. Absent means the node's setting, or what it was told before."""
+
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """Wait is how long to wait for the end of draining before answering; more than 1 s means 1 s. Absent means not at all."""
 
     def __init__(
         self,
         *,
         node_id: _builtins.str = ...,
         timeout: _duration_pb2.Duration | None = ...,
+        wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_id", b"node_id", "timeout", b"timeout", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -723,23 +729,33 @@ Global___DrainNodeRequest: _TypeAlias = DrainNodeRequest  # noqa: Y015
 
 @_typing.final
 class DrainNodeResponse(_message.Message):
-    """DrainNodeResponse says that draining has begun."""
+    """DrainNodeResponse says that draining has begun, and how far it is; asking again, with `wait`, tells how it goes on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
+    RUNNING_CALLS_FIELD_NUMBER: _builtins.int
+    DRAINED_FIELD_NUMBER: _builtins.int
+    running_calls: _builtins.int
+    """Running calls is how many calls are under way at the node."""
+    drained: _builtins.bool
+    """Drained says that the node has waited long enough and closes now; the calls that still run then are cut off. A node that does
+    not answer has only been marked in the registry, and is drained once it is gone.
+    """
     @_builtins.property
     def node(self) -> Global___Node:
-        """Node is the node, draining."""
+        """Node is the node, draining, or gone."""
 
     def __init__(
         self,
         *,
         node: Global___Node | None = ...,
+        running_calls: _builtins.int = ...,
+        drained: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drained", b"drained", "node", b"node", "running_calls", b"running_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,8 @@ from typing import cast
 
 from a2a_node.agent import Agent, AgentRefused, Context, Threads
 from a2a_node.attach.host import Host, Options, Place
-from a2a_node.attach.stream import Stream, Wire
+from a2a_node.attach.stream import Hears, Stream, Wire
+from a2a_node.client.anywhere import Anywhere
 from a2a_node.client.caller import MeshCaller
 from a2a_node.client.connection import Connection
 from a2a_node.mesh.background import background
@@ -190,9 +191,9 @@ async def attached(
     noted.renew()
     noted.loop = asyncio.get_running_loop()
     node, capabilities = Node(), {offered.name: offered for offered in agent.descriptor.capabilities}
-    threads, mesh = Threads("test"), MeshCaller(Connection("127.0.0.1:1", ""))
+    threads, mesh = Threads("test"), MeshCaller(Anywhere([Connection("127.0.0.1:1", "")]))
     host = Host(agent, "127.0.0.1:1", mesh, threads, options, capabilities)
-    stream = Stream(host, cast("Wire", node), node.places.append, awake)
+    stream = Stream(host, cast("Wire", node), Hears(node.places.append), awake)
 
     async def run() -> None:
         try:

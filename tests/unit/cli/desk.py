@@ -25,6 +25,7 @@ from a2a_node.client import (
 )
 from a2a_node.client.limits import Bucket
 from a2a_node.client.limits import Standing as LimitStanding
+from a2a_node.client.nodes import Drain
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.audit import AuditEvent, AuditFilter, AuditOutcome, Break, Fact
 from a2a_node.model.errors import MeshError
@@ -107,6 +108,8 @@ class Nodes:
     """The nodes of the mesh."""
 
     asked: dict[str, object] = field(default_factory=dict)
+    left: int = 3  # calls under way
+    cut: int = 0  # calls that do not end
 
     async def list(self, *, status: NodeStatus | None, region: str) -> AsyncIterator[NodeEntry]:
         """The node."""
@@ -114,13 +117,21 @@ class Nodes:
         yield NodeEntry(NODE, 2)
 
     async def get(self, node_id: str = "") -> NodeEntry:
-        """The node."""
-        return NodeEntry(replace(NODE, id=node_id or "node-1"), 2)
+        """The node, gone once it has drained."""
+        status = NodeStatus.GONE if self.left <= 0 else NODE.status
+        return NodeEntry(replace(NODE, id=node_id or "node-1", status=status), 2)
 
-    async def drain(self, node_id: str, timeout: float | None) -> NodeEntry:  # noqa: ASYNC109 - as the client has it
-        """The node, draining."""
-        self.asked = {"node_id": node_id, "timeout": timeout}
-        return NodeEntry(replace(NODE, status=NodeStatus.DRAINING), 2)
+    async def drain(
+        self,
+        node_id: str = "",
+        timeout: float | None = None,  # noqa: ASYNC109 - as the client has it
+        wait: float = 0.0,
+    ) -> Drain:
+        """The node, draining, with a call less each time that it is asked."""
+        self.asked = self.asked if wait else {"node_id": node_id, "timeout": timeout}
+        self.left -= 1
+        node = replace(NODE, id=node_id or "node-1", status=NodeStatus.DRAINING)
+        return Drain(node, max(self.left, self.cut), drained=self.left <= 0)
 
 
 @dataclass

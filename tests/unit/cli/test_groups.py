@@ -62,13 +62,30 @@ def test_a_watch_prints_a_line_for_each_change(mesh: Mesh, run: Run) -> None:
     assert mesh.agents.enabled
 
 
-def test_nodes_are_listed_shown_and_drained(mesh: Mesh, run: Run, run_json: RunJson) -> None:
+def test_nodes_are_listed_and_shown(mesh: Mesh, run: Run, run_json: RunJson) -> None:
     """By status and region; the one that is asked needs no id."""
     assert "node-1" in run("nodes", "list", "--status", "alive", "--region", "north").stdout
     assert mesh.nodes.asked == {"status": NodeStatus.ALIVE, "region": "north"}
     assert json.loads(json.dumps(run_json("nodes", "show")))["instance_count"] == 2
-    assert run("nodes", "drain", "node-1", "--timeout", "3").stdout == "node-1 is draining\n"
+
+
+def test_a_node_is_drained_and_seen_to_its_end(mesh: Mesh, run: Run) -> None:
+    """How many calls are left, each time that it changes."""
+    ran = run("drain", "node-1", "--timeout", "3")
     assert mesh.nodes.asked == {"node_id": "node-1", "timeout": 3.0}
+    lines = [f"node-1 is draining, calls left: {left}" for left in (2, 1, 0)]
+    assert ran.stdout.splitlines() == [*lines, "node-1 is gone"]
+
+
+def test_calls_that_a_drained_node_cut_off_are_told_and_are_a_failure(mesh: Mesh, run: Run) -> None:
+    """With their number."""
+    mesh.nodes.cut = 2
+    ran = run("drain")
+    assert ran.stdout.splitlines() == [
+        "node-1 is draining, calls left: 2",
+        "node-1 is gone; calls that were cut off: 2",
+    ]
+    assert ran.exit_code == 1
 
 
 def test_a_session_is_created_with_what_was_given(mesh: Mesh, run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from a2a_node.client.anywhere import Anywhere
 from a2a_node.client.connection import Connection, Unanswered
 from a2a_node.client.streaming import CANCEL, GET, Streaming
 from a2a_node.model.call import Terms
@@ -73,7 +74,7 @@ async def heard(*nodes: Node) -> list[int]:
 
 def streaming(*nodes: Node) -> Streaming:
     """Streams through these nodes."""
-    return Streaming(cast("Sequence[Connection]", nodes))
+    return Streaming(Anywhere(cast("Sequence[Connection]", nodes)))
 
 
 async def test_a_whole_stream_is_asked_for_once() -> None:

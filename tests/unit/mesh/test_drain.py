@@ -12,6 +12,7 @@ from a2a_node.mesh.drain import Draining
 from a2a_node.model.call import Call
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import NodeDraining
+from a2a_node.model.nodes import Progress
 
 
 async def done(_: Call) -> None:
@@ -34,6 +35,35 @@ async def test_a_draining_node_refuses_roots_and_lets_children_and_reads_pass() 
         await draining.refuse(call(), done)
     await draining.refuse(call(parent="p"), done)
     await draining.refuse(Call(method="/list", rest=done), done)
+
+
+async def test_calls_that_other_nodes_bring_are_taken_until_agents_have_moved() -> None:
+    """Their agents may be nowhere else yet; then they are refused like all others."""
+    draining, brought = Draining("n1", Calls(), 1.0), call()
+    brought.carrier = "n2"
+    draining.begin()
+    await draining.refuse(brought, done)
+    draining.close()
+    with pytest.raises(NodeDraining):
+        await draining.refuse(brought, done)
+
+
+async def test_how_far_it_is_can_be_watched() -> None:
+    """Each time that somebody waits a while, and at its end at once."""
+    calls, release = Calls(), asyncio.Event()
+
+    async def held(_: Call) -> None:
+        await release.wait()
+
+    draining = Draining("n1", calls, 10.0)
+    running = asyncio.create_task(calls.track(call(), held))
+    await asyncio.sleep(0)
+    draining.begin()
+    assert await draining.progress() == Progress(1)
+    watching, finished = asyncio.create_task(draining.progress(10)), asyncio.create_task(draining.finished())
+    release.set()
+    await running
+    assert (await watching, await finished) == (Progress(0, drained=True), 0)
 
 
 async def test_the_end_of_running_calls_is_waited_for_and_no_longer_than_patience() -> None:

@@ -24,7 +24,7 @@ from a2a_node.model.errors import (
     StoreUnavailable,
 )
 from a2a_node.model.names import fresh_uuid
-from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.nodes import Node, NodeStatus, Progress
 from a2a_node.model.principal import Principal
 from a2a_node.testing import Clock, MemoryRegistry
 from tests.unit.mesh.samples import HERE, QUICK, THERE, agent, attached
@@ -40,17 +40,18 @@ class House:
     registry: MemoryRegistry
     directory: Directory
     clock: Clock
-    drained: list[float | None] = field(default_factory=list)
+    drained: list[tuple[float | None, float]] = field(default_factory=list)
 
     @property
     def registrar(self) -> Registrar:
         """The registrar of this node."""
         return Registrar(self.registry, self.directory, HERE, self.drain)
 
-    async def drain(self, seconds: float | None) -> None:
+    async def drain(self, node_id: str, seconds: float | None, wait: float) -> Progress:
         """Note it, and tell the mesh."""
-        self.drained.append(seconds)
-        await self.directory.reached(await self.registry.set_status(HERE, NodeStatus.DRAINING))
+        self.drained.append((seconds, wait))
+        await self.directory.reached(await self.registry.set_status(node_id, NodeStatus.DRAINING))
+        return Progress(3, drained=wait > 0)
 
     async def register(self, name: str = "a") -> Instance:
         """Register an endpoint of my own."""
@@ -98,7 +99,7 @@ async def test_a_registration_that_is_wrong_reaches_no_store() -> None:
 async def test_a_draining_node_takes_no_registrations() -> None:
     """Another one does."""
     async with housed() as house:
-        await house.registrar.drain(HERE, None)
+        await house.registrar.drain(HERE, None, 0)
         with pytest.raises(NodeDraining):
             await house.register()
 
@@ -187,17 +188,40 @@ async def test_a_change_is_checked_before_it_is_written() -> None:
         assert not (await house.registrar.update("a", {"enabled": False}, DEV)).agent.enabled
 
 
-async def test_this_node_drains_with_a_timeout_and_others_without() -> None:
-    """A timeout cannot travel to another node."""
+async def test_a_node_that_drains_is_told_as_it_stands() -> None:
+    """With how far it is."""
     async with housed() as house:
-        assert (await house.registrar.drain(HERE, 3.0)).status is NodeStatus.DRAINING
-        assert house.drained == [3.0]
-        with pytest.raises(InvalidInput, match="timeout"):
-            await house.registrar.drain(THERE, 3.0)
-        assert (await house.registrar.drain(THERE, None)).status is NodeStatus.DRAINING
-        assert house.drained == [3.0]
+        for node_id in (HERE, THERE):
+            node, progress = await house.registrar.drain(node_id, 3.0, 0.5)
+            assert (node.id, node.status, progress) == (node_id, NodeStatus.DRAINING, Progress(3, drained=True))
         with pytest.raises(NodeNotFound):
-            await house.registrar.drain("nowhere", None)
+            await house.registrar.drain("nowhere", None, 0)
+
+
+@pytest.mark.parametrize("status", [NodeStatus.SUSPECT, NodeStatus.GONE, NodeStatus.DRAINING])
+async def test_an_endpoint_of_a_node_that_is_not_alive_moves_where_its_lease_is_renewed(status: NodeStatus) -> None:
+    """There it is one instance still, of the same id, and callers are sent here."""
+    async with housed() as house:
+        far = Registrar(house.registry, house.directory, THERE, house.drain)
+        _, instance = await far.register(agent("a"), ADDRESS, None, ME)
+        assert (await house.registrar.renew(instance.id, ME)).node == THERE
+        await house.registry.set_status(THERE, status)
+        await house.directory.refreshed()
+        moved = await house.registrar.renew(instance.id, ME)
+        assert (moved.id, moved.node) == (instance.id, HERE)
+        assert [one.node for one in house.directory.find("a").instances] == [HERE]
+
+
+async def test_a_draining_node_renews_and_sends_the_endpoint_elsewhere() -> None:
+    """Its calls under way may still need it; the next renewal is for another node."""
+    async with housed() as house:
+        instance = await house.register()
+        await house.registrar.drain(HERE, None, 0)
+        house.clock.advance(10)
+        with pytest.raises(NodeDraining):
+            await house.registrar.renew(instance.id, ME)
+        house.clock.advance(10)
+        assert await house.registry.sweep() == 0
 
 
 async def test_nothing_is_changed_while_the_store_is_away() -> None:
@@ -211,7 +235,7 @@ async def test_nothing_is_changed_while_the_store_is_away() -> None:
             registrar.remove_instance(instance.id, ME),
             registrar.remove_agent("a", ME),
             registrar.update("a", {"enabled": False}, ME),
-            registrar.drain(THERE, None),
+            registrar.drain(THERE, None, 0),
         ):
             with pytest.raises(StoreUnavailable):
                 await attempt

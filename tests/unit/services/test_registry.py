@@ -16,7 +16,7 @@ from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.registrar import Registrar
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentNotFound, InvalidInput, MeshError, NodeNotFound, PageTokenInvalid
-from a2a_node.model.nodes import Node, NodeStatus
+from a2a_node.model.nodes import Node, NodeStatus, Progress
 from a2a_node.model.ports import UPDATABLE
 from a2a_node.model.principal import Principal
 from a2a_node.services.registry import CHANGEABLE, RegistryService
@@ -39,17 +39,18 @@ class House:
 
     registry: MemoryRegistry
     directory: Directory
-    drained: list[float | None] = field(default_factory=list)
+    drained: list[tuple[float | None, float]] = field(default_factory=list)
 
     @property
     def service(self) -> RegistryService:
         """The service of this node."""
         return RegistryService(self.directory, Registrar(self.registry, self.directory, HERE, self.drain), HERE)
 
-    async def drain(self, seconds: float | None) -> None:
+    async def drain(self, node_id: str, seconds: float | None, wait: float) -> Progress:
         """Note it, and tell the mesh."""
-        self.drained.append(seconds)
-        await self.directory.reached(await self.registry.set_status(HERE, NodeStatus.DRAINING))
+        self.drained.append((seconds, wait))
+        await self.directory.reached(await self.registry.set_status(node_id, NodeStatus.DRAINING))
+        return Progress(3, drained=wait > 0)
 
     async def register(self, name: str, **fields: object) -> pb.RegisterAgentResponse:
         """Register an endpoint."""
@@ -272,8 +273,10 @@ async def test_draining_is_told_with_its_timeout() -> None:
         request = pb.DrainNodeRequest(timeout=Duration(seconds=-1))
         assert await refused(house.service.drain_node(request, CALL)) == "timeout"
         request = pb.DrainNodeRequest(timeout=Duration(seconds=1, nanos=500_000_000))
-        assert (await house.service.drain_node(request, CALL)).node.status == pb.NODE_STATUS_DRAINING
-        assert house.drained == [1.5]
+        answer = await house.service.drain_node(request, CALL)
+        assert (answer.node.status, answer.running_calls, answer.drained) == (pb.NODE_STATUS_DRAINING, 3, False)
+        assert (await house.service.drain_node(pb.DrainNodeRequest(wait=Duration(seconds=1)), CALL)).drained
+        assert house.drained == [(1.5, 0.0), (None, 1.0)]
 
 
 async def watched(house: House, after: int, until: Callable[[pb.WatchAgentsResponse], bool]) -> list[str]:

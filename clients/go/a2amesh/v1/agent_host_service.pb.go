@@ -270,7 +270,10 @@ type AttachHello struct {
 	// Payload limit is how many bytes one input may have; the node refuses larger ones with PAYLOAD_TOO_LARGE, because a message
 	// that the agent's gRPC library does not take would end the stream. Absent means 4,128,768, which the libraries take unless
 	// told otherwise: 4 MiB without 64 KiB for what stands around the input. More than the node's own limit means that.
-	PayloadLimit  int64 `protobuf:"varint,5,opt,name=payload_limit,json=payloadLimit,proto3" json:"payload_limit,omitempty"`
+	PayloadLimit int64 `protobuf:"varint,5,opt,name=payload_limit,json=payloadLimit,proto3" json:"payload_limit,omitempty"`
+	// Moves says that the agent attaches to another node, and then leaves this one, when this one is about to stop; the node waits
+	// for it as long as calls under way get. Absent means that it has nowhere else to go.
+	Moves         bool `protobuf:"varint,16,opt,name=moves,proto3" json:"moves,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -338,6 +341,13 @@ func (x *AttachHello) GetPayloadLimit() int64 {
 		return x.PayloadLimit
 	}
 	return 0
+}
+
+func (x *AttachHello) GetMoves() bool {
+	if x != nil {
+		return x.Moves
+	}
+	return false
 }
 
 // AttachRequestBatch holds frames that would otherwise be sent one after the other.
@@ -714,7 +724,7 @@ type AttachResponse_Ping struct {
 }
 
 type AttachResponse_Draining struct {
-	// Draining says that the node is about to stop: go on until the stream ends, then dial again.
+	// Draining says that the node is about to stop: attach to another node and then leave, or go on until the stream ends.
 	Draining *AttachDraining `protobuf:"bytes,9,opt,name=draining,proto3,oneof"`
 }
 
@@ -1145,13 +1155,14 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x04used\x18\n" +
 	" \x01(\v2\x16.a2amesh.v1.AttachUsedH\x00R\x04used\x12\x14\n" +
 	"\x04ping\x18\v \x01(\x04H\x00R\x04pingB\a\n" +
-	"\x05frame\"\xca\x01\n" +
+	"\x05frame\"\xe0\x01\n" +
 	"\vAttachHello\x121\n" +
 	"\x05agent\x18\x01 \x01(\v2\x1b.a2amesh.v1.AgentDescriptorR\x05agent\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1b\n" +
 	"\tmax_calls\x18\x03 \x01(\rR\bmaxCalls\x12#\n" +
 	"\rreads_batches\x18\x04 \x01(\bR\freadsBatches\x12#\n" +
-	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\"G\n" +
+	"\rpayload_limit\x18\x05 \x01(\x03R\fpayloadLimit\x12\x14\n" +
+	"\x05moves\x18\x10 \x01(\bR\x05moves\"G\n" +
 	"\x12AttachRequestBatch\x121\n" +
 	"\x06frames\x18\x01 \x03(\v2\x19.a2amesh.v1.AttachRequestR\x06frames\"8\n" +
 	"\tAttachEnd\x12+\n" +

@@ -9,6 +9,7 @@ package a2amesh
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -765,7 +766,7 @@ func (*LinkSettled) Descriptor() ([]byte, []int) {
 // LinkResponse is one frame from the node that is called.
 type LinkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`.
+	// Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong`, `batch` and `draining`.
 	Call uint64 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Frame is what the called node says.
 	//
@@ -781,6 +782,7 @@ type LinkResponse struct {
 	//	*LinkResponse_Ping
 	//	*LinkResponse_Metadata
 	//	*LinkResponse_Part
+	//	*LinkResponse_Draining
 	Frame         isLinkResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -920,6 +922,15 @@ func (x *LinkResponse) GetPart() *LinkPart {
 	return nil
 }
 
+func (x *LinkResponse) GetDraining() *LinkDraining {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkResponse_Draining); ok {
+			return x.Draining
+		}
+	}
+	return nil
+}
+
 type isLinkResponse_Frame interface {
 	isLinkResponse_Frame()
 }
@@ -974,6 +985,11 @@ type LinkResponse_Part struct {
 	Part *LinkPart `protobuf:"bytes,30,opt,name=part,proto3,oneof"`
 }
 
+type LinkResponse_Draining struct {
+	// Draining says that the node is about to stop: begin no more calls on the link. Those under way go on.
+	Draining *LinkDraining `protobuf:"bytes,16,opt,name=draining,proto3,oneof"`
+}
+
 func (*LinkResponse_Output) isLinkResponse_Frame() {}
 
 func (*LinkResponse_End) isLinkResponse_Frame() {}
@@ -994,6 +1010,45 @@ func (*LinkResponse_Metadata) isLinkResponse_Frame() {}
 
 func (*LinkResponse_Part) isLinkResponse_Frame() {}
 
+func (*LinkResponse_Draining) isLinkResponse_Frame() {}
+
+// LinkDraining says that the node is about to stop.
+type LinkDraining struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkDraining) Reset() {
+	*x = LinkDraining{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkDraining) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkDraining) ProtoMessage() {}
+
+func (x *LinkDraining) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkDraining.ProtoReflect.Descriptor instead.
+func (*LinkDraining) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
+}
+
 // LinkWelcome says who takes the calls.
 type LinkWelcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1009,7 +1064,7 @@ type LinkWelcome struct {
 
 func (x *LinkWelcome) Reset() {
 	*x = LinkWelcome{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1076,7 @@ func (x *LinkWelcome) String() string {
 func (*LinkWelcome) ProtoMessage() {}
 
 func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1089,7 @@ func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkWelcome.ProtoReflect.Descriptor instead.
 func (*LinkWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LinkWelcome) GetNodeId() string {
@@ -1069,7 +1124,7 @@ type LinkResponseBatch struct {
 
 func (x *LinkResponseBatch) Reset() {
 	*x = LinkResponseBatch{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1136,7 @@ func (x *LinkResponseBatch) String() string {
 func (*LinkResponseBatch) ProtoMessage() {}
 
 func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1149,7 @@ func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponseBatch.ProtoReflect.Descriptor instead.
 func (*LinkResponseBatch) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LinkResponseBatch) GetFrames() []*LinkResponse {
@@ -1117,7 +1172,7 @@ type LinkEnd struct {
 
 func (x *LinkEnd) Reset() {
 	*x = LinkEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1184,7 @@ func (x *LinkEnd) String() string {
 func (*LinkEnd) ProtoMessage() {}
 
 func (x *LinkEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1197,7 @@ func (x *LinkEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkEnd.ProtoReflect.Descriptor instead.
 func (*LinkEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LinkEnd) GetOutput() *Payload {
@@ -1178,7 +1233,7 @@ type LinkFail struct {
 
 func (x *LinkFail) Reset() {
 	*x = LinkFail{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1245,7 @@ func (x *LinkFail) String() string {
 func (*LinkFail) ProtoMessage() {}
 
 func (x *LinkFail) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1258,7 @@ func (x *LinkFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkFail.ProtoReflect.Descriptor instead.
 func (*LinkFail) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LinkFail) GetCode() string {
@@ -1252,7 +1307,7 @@ type FindCallRequest struct {
 
 func (x *FindCallRequest) Reset() {
 	*x = FindCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1264,7 +1319,7 @@ func (x *FindCallRequest) String() string {
 func (*FindCallRequest) ProtoMessage() {}
 
 func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1277,7 +1332,7 @@ func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallRequest.ProtoReflect.Descriptor instead.
 func (*FindCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FindCallRequest) GetCallId() string {
@@ -1302,7 +1357,7 @@ type FindCallResponse struct {
 
 func (x *FindCallResponse) Reset() {
 	*x = FindCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1369,7 @@ func (x *FindCallResponse) String() string {
 func (*FindCallResponse) ProtoMessage() {}
 
 func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1382,7 @@ func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallResponse.ProtoReflect.Descriptor instead.
 func (*FindCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FindCallResponse) GetCall() *Call {
@@ -1364,7 +1419,7 @@ type EndCallRequest struct {
 
 func (x *EndCallRequest) Reset() {
 	*x = EndCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1431,7 @@ func (x *EndCallRequest) String() string {
 func (*EndCallRequest) ProtoMessage() {}
 
 func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1444,7 @@ func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallRequest.ProtoReflect.Descriptor instead.
 func (*EndCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EndCallRequest) GetCallId() string {
@@ -1421,7 +1476,7 @@ type EndCallResponse struct {
 
 func (x *EndCallResponse) Reset() {
 	*x = EndCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1488,7 @@ func (x *EndCallResponse) String() string {
 func (*EndCallResponse) ProtoMessage() {}
 
 func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1501,7 @@ func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallResponse.ProtoReflect.Descriptor instead.
 func (*EndCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{17}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EndCallResponse) GetCall() *Call {
@@ -1470,12 +1525,122 @@ func (x *EndCallResponse) GetLost() bool {
 	return false
 }
 
+// DrainRequest says how long running calls get.
+type DrainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Timeout is how long running calls may still take. Absent means the node's setting, or what it was told before.
+	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Wait is how long to wait for the end before answering; at most 1 s. Absent means not at all.
+	Wait          *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainRequest) Reset() {
+	*x = DrainRequest{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainRequest) ProtoMessage() {}
+
+func (x *DrainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
+func (*DrainRequest) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DrainRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *DrainRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// DrainResponse says how far the node is.
+type DrainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Running calls is how many calls are under way there.
+	RunningCalls uint32 `protobuf:"varint,1,opt,name=running_calls,json=runningCalls,proto3" json:"running_calls,omitempty"`
+	// Drained says that the node has waited long enough and closes now; the calls that still run then are cut off.
+	Drained       bool `protobuf:"varint,2,opt,name=drained,proto3" json:"drained,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainResponse) Reset() {
+	*x = DrainResponse{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainResponse) ProtoMessage() {}
+
+func (x *DrainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
+func (*DrainResponse) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DrainResponse) GetRunningCalls() uint32 {
+	if x != nil {
+		return x.RunningCalls
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
+}
+
 var File_a2amesh_v1_peer_service_proto protoreflect.FileDescriptor
 
 const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1da2amesh/v1/peer_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\"\xce\x03\n" +
+	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\"\xce\x03\n" +
 	"\vLinkRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x05start\x18\x02 \x01(\v2\x15.a2amesh.v1.LinkStartH\x00R\x05start\x12+\n" +
@@ -1527,7 +1692,7 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\fLinkInputEnd\"\f\n" +
 	"\n" +
 	"LinkCancel\"\r\n" +
-	"\vLinkSettled\"\xc5\x03\n" +
+	"\vLinkSettled\"\xfd\x03\n" +
 	"\fLinkResponse\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12'\n" +
@@ -1539,8 +1704,10 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\awelcome\x18\b \x01(\v2\x17.a2amesh.v1.LinkWelcomeH\x00R\awelcome\x12\x14\n" +
 	"\x04ping\x18\t \x01(\x04H\x00R\x04ping\x126\n" +
 	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataH\x00R\bmetadata\x12*\n" +
-	"\x04part\x18\x1e \x01(\v2\x14.a2amesh.v1.LinkPartH\x00R\x04partB\a\n" +
-	"\x05frame\"j\n" +
+	"\x04part\x18\x1e \x01(\v2\x14.a2amesh.v1.LinkPartH\x00R\x04part\x126\n" +
+	"\bdraining\x18\x10 \x01(\v2\x18.a2amesh.v1.LinkDrainingH\x00R\bdrainingB\a\n" +
+	"\x05frame\"\x0e\n" +
+	"\fLinkDraining\"j\n" +
 	"\vLinkWelcome\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1f\n" +
@@ -1569,11 +1736,18 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x0fEndCallResponse\x12$\n" +
 	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\x12\x18\n" +
 	"\acarried\x18\x02 \x01(\bR\acarried\x12\x12\n" +
-	"\x04lost\x18\x03 \x01(\bR\x04lost2\xd7\x01\n" +
+	"\x04lost\x18\x03 \x01(\bR\x04lost\"r\n" +
+	"\fDrainRequest\x123\n" +
+	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12-\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"N\n" +
+	"\rDrainResponse\x12#\n" +
+	"\rrunning_calls\x18\x01 \x01(\rR\frunningCalls\x12\x18\n" +
+	"\adrained\x18\x02 \x01(\bR\adrained2\x95\x02\n" +
 	"\vPeerService\x12=\n" +
 	"\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x010\x01\x12E\n" +
 	"\bFindCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12B\n" +
-	"\aEndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
+	"\aEndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponse\x12<\n" +
+	"\x05Drain\x12\x18.a2amesh.v1.DrainRequest\x1a\x19.a2amesh.v1.DrainResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
 var (
 	file_a2amesh_v1_peer_service_proto_rawDescOnce sync.Once
@@ -1587,65 +1761,74 @@ func file_a2amesh_v1_peer_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_peer_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_a2amesh_v1_peer_service_proto_goTypes = []any{
-	(*LinkRequest)(nil),       // 0: a2amesh.v1.LinkRequest
-	(*LinkRequestBatch)(nil),  // 1: a2amesh.v1.LinkRequestBatch
-	(*LinkStart)(nil),         // 2: a2amesh.v1.LinkStart
-	(*LinkPart)(nil),          // 3: a2amesh.v1.LinkPart
-	(*LinkMetadata)(nil),      // 4: a2amesh.v1.LinkMetadata
-	(*LinkMetadataEntry)(nil), // 5: a2amesh.v1.LinkMetadataEntry
-	(*LinkInputEnd)(nil),      // 6: a2amesh.v1.LinkInputEnd
-	(*LinkCancel)(nil),        // 7: a2amesh.v1.LinkCancel
-	(*LinkSettled)(nil),       // 8: a2amesh.v1.LinkSettled
-	(*LinkResponse)(nil),      // 9: a2amesh.v1.LinkResponse
-	(*LinkWelcome)(nil),       // 10: a2amesh.v1.LinkWelcome
-	(*LinkResponseBatch)(nil), // 11: a2amesh.v1.LinkResponseBatch
-	(*LinkEnd)(nil),           // 12: a2amesh.v1.LinkEnd
-	(*LinkFail)(nil),          // 13: a2amesh.v1.LinkFail
-	(*FindCallRequest)(nil),   // 14: a2amesh.v1.FindCallRequest
-	(*FindCallResponse)(nil),  // 15: a2amesh.v1.FindCallResponse
-	(*EndCallRequest)(nil),    // 16: a2amesh.v1.EndCallRequest
-	(*EndCallResponse)(nil),   // 17: a2amesh.v1.EndCallResponse
-	(*Payload)(nil),           // 18: a2amesh.v1.Payload
-	(*Call)(nil),              // 19: a2amesh.v1.Call
+	(*LinkRequest)(nil),         // 0: a2amesh.v1.LinkRequest
+	(*LinkRequestBatch)(nil),    // 1: a2amesh.v1.LinkRequestBatch
+	(*LinkStart)(nil),           // 2: a2amesh.v1.LinkStart
+	(*LinkPart)(nil),            // 3: a2amesh.v1.LinkPart
+	(*LinkMetadata)(nil),        // 4: a2amesh.v1.LinkMetadata
+	(*LinkMetadataEntry)(nil),   // 5: a2amesh.v1.LinkMetadataEntry
+	(*LinkInputEnd)(nil),        // 6: a2amesh.v1.LinkInputEnd
+	(*LinkCancel)(nil),          // 7: a2amesh.v1.LinkCancel
+	(*LinkSettled)(nil),         // 8: a2amesh.v1.LinkSettled
+	(*LinkResponse)(nil),        // 9: a2amesh.v1.LinkResponse
+	(*LinkDraining)(nil),        // 10: a2amesh.v1.LinkDraining
+	(*LinkWelcome)(nil),         // 11: a2amesh.v1.LinkWelcome
+	(*LinkResponseBatch)(nil),   // 12: a2amesh.v1.LinkResponseBatch
+	(*LinkEnd)(nil),             // 13: a2amesh.v1.LinkEnd
+	(*LinkFail)(nil),            // 14: a2amesh.v1.LinkFail
+	(*FindCallRequest)(nil),     // 15: a2amesh.v1.FindCallRequest
+	(*FindCallResponse)(nil),    // 16: a2amesh.v1.FindCallResponse
+	(*EndCallRequest)(nil),      // 17: a2amesh.v1.EndCallRequest
+	(*EndCallResponse)(nil),     // 18: a2amesh.v1.EndCallResponse
+	(*DrainRequest)(nil),        // 19: a2amesh.v1.DrainRequest
+	(*DrainResponse)(nil),       // 20: a2amesh.v1.DrainResponse
+	(*Payload)(nil),             // 21: a2amesh.v1.Payload
+	(*Call)(nil),                // 22: a2amesh.v1.Call
+	(*durationpb.Duration)(nil), // 23: google.protobuf.Duration
 }
 var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	2,  // 0: a2amesh.v1.LinkRequest.start:type_name -> a2amesh.v1.LinkStart
-	18, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
+	21, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
 	6,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
 	7,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
 	1,  // 4: a2amesh.v1.LinkRequest.batch:type_name -> a2amesh.v1.LinkRequestBatch
 	8,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
 	3,  // 6: a2amesh.v1.LinkRequest.part:type_name -> a2amesh.v1.LinkPart
 	0,  // 7: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
-	18, // 8: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
+	21, // 8: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
 	4,  // 9: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
 	5,  // 10: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
-	18, // 11: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
-	12, // 12: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
-	13, // 13: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
-	11, // 14: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
-	10, // 15: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
+	21, // 11: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
+	13, // 12: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
+	14, // 13: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
+	12, // 14: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
+	11, // 15: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
 	4,  // 16: a2amesh.v1.LinkResponse.metadata:type_name -> a2amesh.v1.LinkMetadata
 	3,  // 17: a2amesh.v1.LinkResponse.part:type_name -> a2amesh.v1.LinkPart
-	9,  // 18: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
-	18, // 19: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
-	4,  // 20: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
-	4,  // 21: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
-	19, // 22: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
-	19, // 23: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
-	0,  // 24: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
-	14, // 25: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
-	16, // 26: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
-	9,  // 27: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
-	15, // 28: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
-	17, // 29: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	10, // 18: a2amesh.v1.LinkResponse.draining:type_name -> a2amesh.v1.LinkDraining
+	9,  // 19: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
+	21, // 20: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
+	4,  // 21: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
+	4,  // 22: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
+	22, // 23: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
+	22, // 24: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
+	23, // 25: a2amesh.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	23, // 26: a2amesh.v1.DrainRequest.wait:type_name -> google.protobuf.Duration
+	0,  // 27: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
+	15, // 28: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
+	17, // 29: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
+	19, // 30: a2amesh.v1.PeerService.Drain:input_type -> a2amesh.v1.DrainRequest
+	9,  // 31: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
+	16, // 32: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
+	18, // 33: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
+	20, // 34: a2amesh.v1.PeerService.Drain:output_type -> a2amesh.v1.DrainResponse
+	31, // [31:35] is the sub-list for method output_type
+	27, // [27:31] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_peer_service_proto_init() }
@@ -1678,6 +1861,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkResponse_Ping)(nil),
 		(*LinkResponse_Metadata)(nil),
 		(*LinkResponse_Part)(nil),
+		(*LinkResponse_Draining)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1685,7 +1869,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_peer_service_proto_rawDesc), len(file_a2amesh_v1_peer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

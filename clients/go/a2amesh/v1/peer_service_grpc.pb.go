@@ -22,6 +22,7 @@ const (
 	PeerService_Link_FullMethodName     = "/a2amesh.v1.PeerService/Link"
 	PeerService_FindCall_FullMethodName = "/a2amesh.v1.PeerService/FindCall"
 	PeerService_EndCall_FullMethodName  = "/a2amesh.v1.PeerService/EndCall"
+	PeerService_Drain_FullMethodName    = "/a2amesh.v1.PeerService/Drain"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -39,6 +40,8 @@ type PeerServiceClient interface {
 	FindCall(ctx context.Context, in *FindCallRequest, opts ...grpc.CallOption) (*FindCallResponse, error)
 	// EndCall cancels a call that this node knows, and says how it stands then.
 	EndCall(ctx context.Context, in *EndCallRequest, opts ...grpc.CallOption) (*EndCallResponse, error)
+	// Drain tells this node to take no new work, and says how far it is with what it has.
+	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 }
 
 type peerServiceClient struct {
@@ -82,6 +85,16 @@ func (c *peerServiceClient) EndCall(ctx context.Context, in *EndCallRequest, opt
 	return out, nil
 }
 
+func (c *peerServiceClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainResponse)
+	err := c.cc.Invoke(ctx, PeerService_Drain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -97,6 +110,8 @@ type PeerServiceServer interface {
 	FindCall(context.Context, *FindCallRequest) (*FindCallResponse, error)
 	// EndCall cancels a call that this node knows, and says how it stands then.
 	EndCall(context.Context, *EndCallRequest) (*EndCallResponse, error)
+	// Drain tells this node to take no new work, and says how far it is with what it has.
+	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -115,6 +130,9 @@ func (UnimplementedPeerServiceServer) FindCall(context.Context, *FindCallRequest
 }
 func (UnimplementedPeerServiceServer) EndCall(context.Context, *EndCallRequest) (*EndCallResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EndCall not implemented")
+}
+func (UnimplementedPeerServiceServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -180,6 +198,24 @@ func _PeerService_EndCall_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Drain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).Drain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_Drain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).Drain(ctx, req.(*DrainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -194,6 +230,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EndCall",
 			Handler:    _PeerService_EndCall_Handler,
+		},
+		{
+			MethodName: "Drain",
+			Handler:    _PeerService_Drain_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

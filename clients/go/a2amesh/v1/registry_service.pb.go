@@ -1390,8 +1390,10 @@ type DrainNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Node id is the node's identity. Absent means the node that is asked.
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
-	// Timeout is how long running calls may still take. Absent means the node's setting.
-	Timeout       *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Timeout is how long running calls may still take. Absent means the node's setting, or what it was told before.
+	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Wait is how long to wait for the end of draining before answering; more than 1 s means 1 s. Absent means not at all.
+	Wait          *durationpb.Duration `protobuf:"bytes,3,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1440,11 +1442,23 @@ func (x *DrainNodeRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
-// DrainNodeResponse says that draining has begun.
+func (x *DrainNodeRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// DrainNodeResponse says that draining has begun, and how far it is; asking again, with `wait`, tells how it goes on.
 type DrainNodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Node is the node, draining.
-	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Node is the node, draining, or gone.
+	Node *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Running calls is how many calls are under way at the node.
+	RunningCalls uint32 `protobuf:"varint,2,opt,name=running_calls,json=runningCalls,proto3" json:"running_calls,omitempty"`
+	// Drained says that the node has waited long enough and closes now; the calls that still run then are cut off. A node that does
+	// not answer has only been marked in the registry, and is drained once it is gone.
+	Drained       bool `protobuf:"varint,3,opt,name=drained,proto3" json:"drained,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1484,6 +1498,20 @@ func (x *DrainNodeResponse) GetNode() *Node {
 		return x.Node
 	}
 	return nil
+}
+
+func (x *DrainNodeResponse) GetRunningCalls() uint32 {
+	if x != nil {
+		return x.RunningCalls
+	}
+	return 0
+}
+
+func (x *DrainNodeResponse) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
 }
 
 var File_a2amesh_v1_registry_service_proto protoreflect.FileDescriptor
@@ -1578,12 +1606,15 @@ const file_a2amesh_v1_registry_service_proto_rawDesc = "" +
 	"\x0eGetNodeRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"7\n" +
 	"\x0fGetNodeResponse\x12$\n" +
-	"\x04node\x18\x01 \x01(\v2\x10.a2amesh.v1.NodeR\x04node\"`\n" +
+	"\x04node\x18\x01 \x01(\v2\x10.a2amesh.v1.NodeR\x04node\"\x8f\x01\n" +
 	"\x10DrainNodeRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x123\n" +
-	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"9\n" +
+	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12-\n" +
+	"\x04wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"x\n" +
 	"\x11DrainNodeResponse\x12$\n" +
-	"\x04node\x18\x01 \x01(\v2\x10.a2amesh.v1.NodeR\x04node*\x89\x01\n" +
+	"\x04node\x18\x01 \x01(\v2\x10.a2amesh.v1.NodeR\x04node\x12#\n" +
+	"\rrunning_calls\x18\x02 \x01(\rR\frunningCalls\x12\x18\n" +
+	"\adrained\x18\x03 \x01(\bR\adrained*\x89\x01\n" +
 	"\n" +
 	"NodeStatus\x12\x1b\n" +
 	"\x17NODE_STATUS_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -1673,32 +1704,33 @@ var file_a2amesh_v1_registry_service_proto_depIdxs = []int32{
 	17, // 18: a2amesh.v1.ListNodesResponse.nodes:type_name -> a2amesh.v1.Node
 	17, // 19: a2amesh.v1.GetNodeResponse.node:type_name -> a2amesh.v1.Node
 	26, // 20: a2amesh.v1.DrainNodeRequest.timeout:type_name -> google.protobuf.Duration
-	17, // 21: a2amesh.v1.DrainNodeResponse.node:type_name -> a2amesh.v1.Node
-	1,  // 22: a2amesh.v1.RegistryService.RegisterAgent:input_type -> a2amesh.v1.RegisterAgentRequest
-	3,  // 23: a2amesh.v1.RegistryService.RenewLease:input_type -> a2amesh.v1.RenewLeaseRequest
-	5,  // 24: a2amesh.v1.RegistryService.DeregisterAgent:input_type -> a2amesh.v1.DeregisterAgentRequest
-	7,  // 25: a2amesh.v1.RegistryService.UpdateAgent:input_type -> a2amesh.v1.UpdateAgentRequest
-	9,  // 26: a2amesh.v1.RegistryService.GetAgent:input_type -> a2amesh.v1.GetAgentRequest
-	11, // 27: a2amesh.v1.RegistryService.ListAgents:input_type -> a2amesh.v1.ListAgentsRequest
-	13, // 28: a2amesh.v1.RegistryService.WatchAgents:input_type -> a2amesh.v1.WatchAgentsRequest
-	18, // 29: a2amesh.v1.RegistryService.ListNodes:input_type -> a2amesh.v1.ListNodesRequest
-	20, // 30: a2amesh.v1.RegistryService.GetNode:input_type -> a2amesh.v1.GetNodeRequest
-	22, // 31: a2amesh.v1.RegistryService.DrainNode:input_type -> a2amesh.v1.DrainNodeRequest
-	2,  // 32: a2amesh.v1.RegistryService.RegisterAgent:output_type -> a2amesh.v1.RegisterAgentResponse
-	4,  // 33: a2amesh.v1.RegistryService.RenewLease:output_type -> a2amesh.v1.RenewLeaseResponse
-	6,  // 34: a2amesh.v1.RegistryService.DeregisterAgent:output_type -> a2amesh.v1.DeregisterAgentResponse
-	8,  // 35: a2amesh.v1.RegistryService.UpdateAgent:output_type -> a2amesh.v1.UpdateAgentResponse
-	10, // 36: a2amesh.v1.RegistryService.GetAgent:output_type -> a2amesh.v1.GetAgentResponse
-	12, // 37: a2amesh.v1.RegistryService.ListAgents:output_type -> a2amesh.v1.ListAgentsResponse
-	14, // 38: a2amesh.v1.RegistryService.WatchAgents:output_type -> a2amesh.v1.WatchAgentsResponse
-	19, // 39: a2amesh.v1.RegistryService.ListNodes:output_type -> a2amesh.v1.ListNodesResponse
-	21, // 40: a2amesh.v1.RegistryService.GetNode:output_type -> a2amesh.v1.GetNodeResponse
-	23, // 41: a2amesh.v1.RegistryService.DrainNode:output_type -> a2amesh.v1.DrainNodeResponse
-	32, // [32:42] is the sub-list for method output_type
-	22, // [22:32] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	26, // 21: a2amesh.v1.DrainNodeRequest.wait:type_name -> google.protobuf.Duration
+	17, // 22: a2amesh.v1.DrainNodeResponse.node:type_name -> a2amesh.v1.Node
+	1,  // 23: a2amesh.v1.RegistryService.RegisterAgent:input_type -> a2amesh.v1.RegisterAgentRequest
+	3,  // 24: a2amesh.v1.RegistryService.RenewLease:input_type -> a2amesh.v1.RenewLeaseRequest
+	5,  // 25: a2amesh.v1.RegistryService.DeregisterAgent:input_type -> a2amesh.v1.DeregisterAgentRequest
+	7,  // 26: a2amesh.v1.RegistryService.UpdateAgent:input_type -> a2amesh.v1.UpdateAgentRequest
+	9,  // 27: a2amesh.v1.RegistryService.GetAgent:input_type -> a2amesh.v1.GetAgentRequest
+	11, // 28: a2amesh.v1.RegistryService.ListAgents:input_type -> a2amesh.v1.ListAgentsRequest
+	13, // 29: a2amesh.v1.RegistryService.WatchAgents:input_type -> a2amesh.v1.WatchAgentsRequest
+	18, // 30: a2amesh.v1.RegistryService.ListNodes:input_type -> a2amesh.v1.ListNodesRequest
+	20, // 31: a2amesh.v1.RegistryService.GetNode:input_type -> a2amesh.v1.GetNodeRequest
+	22, // 32: a2amesh.v1.RegistryService.DrainNode:input_type -> a2amesh.v1.DrainNodeRequest
+	2,  // 33: a2amesh.v1.RegistryService.RegisterAgent:output_type -> a2amesh.v1.RegisterAgentResponse
+	4,  // 34: a2amesh.v1.RegistryService.RenewLease:output_type -> a2amesh.v1.RenewLeaseResponse
+	6,  // 35: a2amesh.v1.RegistryService.DeregisterAgent:output_type -> a2amesh.v1.DeregisterAgentResponse
+	8,  // 36: a2amesh.v1.RegistryService.UpdateAgent:output_type -> a2amesh.v1.UpdateAgentResponse
+	10, // 37: a2amesh.v1.RegistryService.GetAgent:output_type -> a2amesh.v1.GetAgentResponse
+	12, // 38: a2amesh.v1.RegistryService.ListAgents:output_type -> a2amesh.v1.ListAgentsResponse
+	14, // 39: a2amesh.v1.RegistryService.WatchAgents:output_type -> a2amesh.v1.WatchAgentsResponse
+	19, // 40: a2amesh.v1.RegistryService.ListNodes:output_type -> a2amesh.v1.ListNodesResponse
+	21, // 41: a2amesh.v1.RegistryService.GetNode:output_type -> a2amesh.v1.GetNodeResponse
+	23, // 42: a2amesh.v1.RegistryService.DrainNode:output_type -> a2amesh.v1.DrainNodeResponse
+	33, // [33:43] is the sub-list for method output_type
+	23, // [23:33] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_registry_service_proto_init() }

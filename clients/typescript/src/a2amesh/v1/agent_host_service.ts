@@ -83,6 +83,11 @@ export interface AttachHello {
    * told otherwise: 4 MiB without 64 KiB for what stands around the input. More than the node's own limit means that.
    */
   payloadLimit: bigint;
+  /**
+   * Moves says that the agent attaches to another node, and then leaves this one, when this one is about to stop; the node waits
+   * for it as long as calls under way get. Absent means that it has nowhere else to go.
+   */
+  moves: boolean;
 }
 
 /** AttachRequestBatch holds frames that would otherwise be sent one after the other. */
@@ -143,7 +148,7 @@ export interface AttachResponse {
     /** Ping asks for a pong with the same number. */
     { $case: "ping"; value: bigint }
     | //
-    /** Draining says that the node is about to stop: go on until the stream ends, then dial again. */
+    /** Draining says that the node is about to stop: attach to another node and then leave, or go on until the stream ends. */
     { $case: "draining"; value: AttachDraining }
     | //
     /** Batch holds several frames in one message; only for an agent whose hello says that it reads them. */
@@ -528,7 +533,7 @@ export const AttachRequest: MessageFns<AttachRequest> = {
 };
 
 function createBaseAttachHello(): AttachHello {
-  return { agent: undefined, inputCredit: 0, maxCalls: 0, readsBatches: false, payloadLimit: 0n };
+  return { agent: undefined, inputCredit: 0, maxCalls: 0, readsBatches: false, payloadLimit: 0n, moves: false };
 }
 
 export const AttachHello: MessageFns<AttachHello> = {
@@ -550,6 +555,9 @@ export const AttachHello: MessageFns<AttachHello> = {
         throw new globalThis.Error("value provided for field message.payloadLimit of type int64 too large");
       }
       writer.uint32(40).int64(message.payloadLimit);
+    }
+    if (message.moves !== false) {
+      writer.uint32(128).bool(message.moves);
     }
     return writer;
   },
@@ -607,6 +615,14 @@ export const AttachHello: MessageFns<AttachHello> = {
             message.payloadLimit = reader.int64() as bigint;
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.moves = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -642,6 +658,7 @@ export const AttachHello: MessageFns<AttachHello> = {
         : isSet(object.payload_limit)
         ? BigInt(object.payload_limit)
         : 0n,
+      moves: isSet(object.moves) ? globalThis.Boolean(object.moves) : false,
     };
   },
 
@@ -662,6 +679,9 @@ export const AttachHello: MessageFns<AttachHello> = {
     if (message.payloadLimit !== 0n) {
       obj.payloadLimit = message.payloadLimit.toString();
     }
+    if (message.moves !== false) {
+      obj.moves = message.moves;
+    }
     return obj;
   },
 
@@ -679,6 +699,7 @@ export const AttachHello: MessageFns<AttachHello> = {
     message.payloadLimit = (object.payloadLimit !== undefined && object.payloadLimit !== null)
       ? BigInt(object.payloadLimit)
       : 0n;
+    message.moves = object.moves ?? false;
     return message;
   },
 };

@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Call } from "./agent_service.js";
 import { Payload } from "./payload.js";
 
@@ -160,7 +161,7 @@ export interface LinkSettled {
 
 /** LinkResponse is one frame from the node that is called. */
 export interface LinkResponse {
-  /** Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong` and `batch`. */
+  /** Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong`, `batch` and `draining`. */
   call: bigint;
   /** Frame is what the called node says. */
   frame:
@@ -194,7 +195,14 @@ export interface LinkResponse {
     | //
     /** Part is a part of a large frame of the call; only for a call whose start says that parts are read. */
     { $case: "part"; value: LinkPart }
+    | //
+    /** Draining says that the node is about to stop: begin no more calls on the link. Those under way go on. */
+    { $case: "draining"; value: LinkDraining }
     | undefined;
+}
+
+/** LinkDraining says that the node is about to stop. */
+export interface LinkDraining {
 }
 
 /** LinkWelcome says who takes the calls. */
@@ -273,6 +281,24 @@ export interface EndCallResponse {
   carried: boolean;
   /** Lost says that an earlier process of this node has made the id, so that what was known of the call is gone. */
   lost: boolean;
+}
+
+/** DrainRequest says how long running calls get. */
+export interface DrainRequest {
+  /** Timeout is how long running calls may still take. Absent means the node's setting, or what it was told before. */
+  timeout:
+    | Duration
+    | undefined;
+  /** Wait is how long to wait for the end before answering; at most 1 s. Absent means not at all. */
+  wait: Duration | undefined;
+}
+
+/** DrainResponse says how far the node is. */
+export interface DrainResponse {
+  /** Running calls is how many calls are under way there. */
+  runningCalls: number;
+  /** Drained says that the node has waited long enough and closes now; the calls that still run then are cut off. */
+  drained: boolean;
 }
 
 function createBaseLinkRequest(): LinkRequest {
@@ -1453,6 +1479,9 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       case "part":
         LinkPart.encode(message.frame.value, writer.uint32(242).fork()).join();
         break;
+      case "draining":
+        LinkDraining.encode(message.frame.value, writer.uint32(130).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1558,6 +1587,14 @@ export const LinkResponse: MessageFns<LinkResponse> = {
             message.frame = { $case: "part", value: LinkPart.decode(reader, reader.uint32()) };
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.frame = { $case: "draining", value: LinkDraining.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1593,6 +1630,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         ? { $case: "metadata", value: LinkMetadata.fromJSON(object.metadata) }
         : isSet(object.part)
         ? { $case: "part", value: LinkPart.fromJSON(object.part) }
+        : isSet(object.draining)
+        ? { $case: "draining", value: LinkDraining.fromJSON(object.draining) }
         : undefined,
     };
   },
@@ -1622,6 +1661,8 @@ export const LinkResponse: MessageFns<LinkResponse> = {
       obj.metadata = LinkMetadata.toJSON(message.frame.value);
     } else if (message.frame?.$case === "part") {
       obj.part = LinkPart.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "draining") {
+      obj.draining = LinkDraining.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -1693,7 +1734,65 @@ export const LinkResponse: MessageFns<LinkResponse> = {
         }
         break;
       }
+      case "draining": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "draining", value: LinkDraining.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseLinkDraining(): LinkDraining {
+  return {};
+}
+
+export const LinkDraining: MessageFns<LinkDraining> = {
+  encode(_: LinkDraining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkDraining {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkDraining();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): LinkDraining {
+    return {};
+  },
+
+  toJSON(_: LinkDraining): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LinkDraining>, I>>(base?: I): LinkDraining {
+    return LinkDraining.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinkDraining>, I>>(_: I): LinkDraining {
+    const message = createBaseLinkDraining();
     return message;
   },
 };
@@ -2468,6 +2567,182 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
   },
 };
 
+function createBaseDrainRequest(): DrainRequest {
+  return { timeout: undefined, wait: undefined };
+}
+
+export const DrainRequest: MessageFns<DrainRequest> = {
+  encode(message: DrainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.timeout !== undefined) {
+      Duration.encode(message.timeout, writer.uint32(10).fork()).join();
+    }
+    if (message.wait !== undefined) {
+      Duration.encode(message.wait, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.timeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.wait = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DrainRequest {
+    return {
+      timeout: isSet(object.timeout) ? Duration.fromJSON(object.timeout) : undefined,
+      wait: isSet(object.wait) ? Duration.fromJSON(object.wait) : undefined,
+    };
+  },
+
+  toJSON(message: DrainRequest): unknown {
+    const obj: any = {};
+    if (message.timeout !== undefined) {
+      obj.timeout = Duration.toJSON(message.timeout);
+    }
+    if (message.wait !== undefined) {
+      obj.wait = Duration.toJSON(message.wait);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DrainRequest>, I>>(base?: I): DrainRequest {
+    return DrainRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DrainRequest>, I>>(object: I): DrainRequest {
+    const message = createBaseDrainRequest();
+    message.timeout = (object.timeout !== undefined && object.timeout !== null)
+      ? Duration.fromPartial(object.timeout)
+      : undefined;
+    message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
+    return message;
+  },
+};
+
+function createBaseDrainResponse(): DrainResponse {
+  return { runningCalls: 0, drained: false };
+}
+
+export const DrainResponse: MessageFns<DrainResponse> = {
+  encode(message: DrainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runningCalls !== 0) {
+      writer.uint32(8).uint32(message.runningCalls);
+    }
+    if (message.drained !== false) {
+      writer.uint32(16).bool(message.drained);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.runningCalls = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.drained = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DrainResponse {
+    return {
+      runningCalls: isSet(object.runningCalls)
+        ? globalThis.Number(object.runningCalls)
+        : isSet(object.running_calls)
+        ? globalThis.Number(object.running_calls)
+        : 0,
+      drained: isSet(object.drained) ? globalThis.Boolean(object.drained) : false,
+    };
+  },
+
+  toJSON(message: DrainResponse): unknown {
+    const obj: any = {};
+    if (message.runningCalls !== 0) {
+      obj.runningCalls = Math.round(message.runningCalls);
+    }
+    if (message.drained !== false) {
+      obj.drained = message.drained;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DrainResponse>, I>>(base?: I): DrainResponse {
+    return DrainResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DrainResponse>, I>>(object: I): DrainResponse {
+    const message = createBaseDrainResponse();
+    message.runningCalls = object.runningCalls ?? 0;
+    message.drained = object.drained ?? false;
+    return message;
+  },
+};
+
 /** PeerService is what the nodes of one mesh offer each other; no agent and no client needs it. Only a node may call it. */
 export type PeerServiceService = typeof PeerServiceService;
 export const PeerServiceService = {
@@ -2506,6 +2781,16 @@ export const PeerServiceService = {
     responseSerialize: (value: EndCallResponse): Buffer => Buffer.from(EndCallResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EndCallResponse => EndCallResponse.decode(value),
   },
+  /** Drain tells this node to take no new work, and says how far it is with what it has. */
+  drain: {
+    path: "/a2amesh.v1.PeerService/Drain" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DrainRequest): Buffer => Buffer.from(DrainRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DrainRequest => DrainRequest.decode(value),
+    responseSerialize: (value: DrainResponse): Buffer => Buffer.from(DrainResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DrainResponse => DrainResponse.decode(value),
+  },
 } as const;
 
 export interface PeerServiceServer extends UntypedServiceImplementation {
@@ -2520,6 +2805,8 @@ export interface PeerServiceServer extends UntypedServiceImplementation {
   findCall: handleUnaryCall<FindCallRequest, FindCallResponse>;
   /** EndCall cancels a call that this node knows, and says how it stands then. */
   endCall: handleUnaryCall<EndCallRequest, EndCallResponse>;
+  /** Drain tells this node to take no new work, and says how far it is with what it has. */
+  drain: handleUnaryCall<DrainRequest, DrainResponse>;
 }
 
 export interface PeerServiceClient extends Client {
@@ -2563,6 +2850,22 @@ export interface PeerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EndCallResponse) => void,
+  ): ClientUnaryCall;
+  /** Drain tells this node to take no new work, and says how far it is with what it has. */
+  drain(
+    request: DrainRequest,
+    callback: (error: ServiceError | null, response: DrainResponse) => void,
+  ): ClientUnaryCall;
+  drain(
+    request: DrainRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DrainResponse) => void,
+  ): ClientUnaryCall;
+  drain(
+    request: DrainRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DrainResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -303,14 +303,27 @@ export interface GetNodeResponse {
 export interface DrainNodeRequest {
   /** Node id is the node's identity. Absent means the node that is asked. */
   nodeId: string;
-  /** Timeout is how long running calls may still take. Absent means the node's setting. */
-  timeout: Duration | undefined;
+  /** Timeout is how long running calls may still take. Absent means the node's setting, or what it was told before. */
+  timeout:
+    | Duration
+    | undefined;
+  /** Wait is how long to wait for the end of draining before answering; more than 1 s means 1 s. Absent means not at all. */
+  wait: Duration | undefined;
 }
 
-/** DrainNodeResponse says that draining has begun. */
+/** DrainNodeResponse says that draining has begun, and how far it is; asking again, with `wait`, tells how it goes on. */
 export interface DrainNodeResponse {
-  /** Node is the node, draining. */
-  node: Node | undefined;
+  /** Node is the node, draining, or gone. */
+  node:
+    | Node
+    | undefined;
+  /** Running calls is how many calls are under way at the node. */
+  runningCalls: number;
+  /**
+   * Drained says that the node has waited long enough and closes now; the calls that still run then are cut off. A node that does
+   * not answer has only been marked in the registry, and is drained once it is gone.
+   */
+  drained: boolean;
 }
 
 function createBaseRegisterAgentRequest(): RegisterAgentRequest {
@@ -2464,7 +2477,7 @@ export const GetNodeResponse: MessageFns<GetNodeResponse> = {
 };
 
 function createBaseDrainNodeRequest(): DrainNodeRequest {
-  return { nodeId: "", timeout: undefined };
+  return { nodeId: "", timeout: undefined, wait: undefined };
 }
 
 export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
@@ -2474,6 +2487,9 @@ export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
     }
     if (message.timeout !== undefined) {
       Duration.encode(message.timeout, writer.uint32(18).fork()).join();
+    }
+    if (message.wait !== undefined) {
+      Duration.encode(message.wait, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2507,6 +2523,14 @@ export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
             message.timeout = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.wait = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2527,6 +2551,7 @@ export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
         ? globalThis.String(object.node_id)
         : "",
       timeout: isSet(object.timeout) ? Duration.fromJSON(object.timeout) : undefined,
+      wait: isSet(object.wait) ? Duration.fromJSON(object.wait) : undefined,
     };
   },
 
@@ -2537,6 +2562,9 @@ export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
     }
     if (message.timeout !== undefined) {
       obj.timeout = Duration.toJSON(message.timeout);
+    }
+    if (message.wait !== undefined) {
+      obj.wait = Duration.toJSON(message.wait);
     }
     return obj;
   },
@@ -2550,18 +2578,25 @@ export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
     message.timeout = (object.timeout !== undefined && object.timeout !== null)
       ? Duration.fromPartial(object.timeout)
       : undefined;
+    message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
     return message;
   },
 };
 
 function createBaseDrainNodeResponse(): DrainNodeResponse {
-  return { node: undefined };
+  return { node: undefined, runningCalls: 0, drained: false };
 }
 
 export const DrainNodeResponse: MessageFns<DrainNodeResponse> = {
   encode(message: DrainNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.node !== undefined) {
       Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    if (message.runningCalls !== 0) {
+      writer.uint32(16).uint32(message.runningCalls);
+    }
+    if (message.drained !== false) {
+      writer.uint32(24).bool(message.drained);
     }
     return writer;
   },
@@ -2587,6 +2622,22 @@ export const DrainNodeResponse: MessageFns<DrainNodeResponse> = {
             message.node = Node.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.runningCalls = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.drained = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2600,13 +2651,27 @@ export const DrainNodeResponse: MessageFns<DrainNodeResponse> = {
   },
 
   fromJSON(object: any): DrainNodeResponse {
-    return { node: isSet(object.node) ? Node.fromJSON(object.node) : undefined };
+    return {
+      node: isSet(object.node) ? Node.fromJSON(object.node) : undefined,
+      runningCalls: isSet(object.runningCalls)
+        ? globalThis.Number(object.runningCalls)
+        : isSet(object.running_calls)
+        ? globalThis.Number(object.running_calls)
+        : 0,
+      drained: isSet(object.drained) ? globalThis.Boolean(object.drained) : false,
+    };
   },
 
   toJSON(message: DrainNodeResponse): unknown {
     const obj: any = {};
     if (message.node !== undefined) {
       obj.node = Node.toJSON(message.node);
+    }
+    if (message.runningCalls !== 0) {
+      obj.runningCalls = Math.round(message.runningCalls);
+    }
+    if (message.drained !== false) {
+      obj.drained = message.drained;
     }
     return obj;
   },
@@ -2617,6 +2682,8 @@ export const DrainNodeResponse: MessageFns<DrainNodeResponse> = {
   fromPartial<I extends Exact<DeepPartial<DrainNodeResponse>, I>>(object: I): DrainNodeResponse {
     const message = createBaseDrainNodeResponse();
     message.node = (object.node !== undefined && object.node !== null) ? Node.fromPartial(object.node) : undefined;
+    message.runningCalls = object.runningCalls ?? 0;
+    message.drained = object.drained ?? false;
     return message;
   },
 };
