@@ -120,6 +120,10 @@ class Attached:
             if stream.open:
                 stream.drain()
 
+    async def departed(self) -> None:
+        """Wait until the registry knows of all that are not attached any more."""
+        await self._departures.told()
+
     async def moved(self) -> None:
         """Wait until all that attach elsewhere when this node drains have done so."""
         while any(stream.open and stream.guest.moves for stream in self._streams.values()):

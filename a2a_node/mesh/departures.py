@@ -25,7 +25,7 @@ class Departures:
         self._kept = kept
         self._retry = retry
         self._gone: dict[str, None] = {}
-        self._news = asyncio.Event()
+        self._news, self._told = asyncio.Event(), asyncio.Event()
 
     def add(self, instance_id: str) -> None:
         """Note that an instance is gone; returns at once."""
@@ -44,6 +44,12 @@ class Departures:
             while self._gone:
                 await self._tell([*self._gone])
 
+    async def told(self) -> None:
+        """Wait until the registry knows of all that are gone."""
+        while self._gone:
+            self._told.clear()
+            await self._told.wait()
+
     async def _tell(self, gone: list[str]) -> None:
         try:
             await self._registry.remove_instances(gone)
@@ -52,3 +58,4 @@ class Departures:
         else:
             for instance_id in gone:
                 self._gone.pop(instance_id, None)
+            self._told.set()

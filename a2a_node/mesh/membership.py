@@ -32,6 +32,8 @@ class Duties:
     """Take no new work; running calls get that many seconds, or the node's own setting."""
     answers: Callable[[str], Awaitable[bool]]
     """Whether another node answers when it is asked directly."""
+    departed: Callable[[], Awaitable[None]]
+    """Wait until the registry knows of all attached instances that have gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Membership:
         self.renewals = Renewals()
         self._announced = True
         self._drains = False
+        self._replaced = False  # by another process of the same id, which is the node now
         self._away = False
 
     @property
@@ -102,16 +105,25 @@ class Membership:
     async def tell_draining(self) -> None:
         """Tell the mesh that this node takes no new work; StoreUnavailable."""
         self._begin_to_drain(None)
+        if self._replaced:
+            return
         with suppress(NodeNotFound):  # the lease was lost: it joins again, draining
             await self._directory.reached(await self._registry.set_status(self._node.id, NodeStatus.DRAINING))
 
     async def join(self) -> None:
-        """Enter or re-enter the mesh, and see that it is so."""
-        await self._directory.reached(await self._registry.join(self._node, self._rhythm.lease))
+        """Enter or re-enter the mesh, and see that it is so; drain where another process has taken the place."""
+        entered = await self._registry.join(self._node, self._rhythm.lease)
+        if entered is None:
+            self._replaced = True
+            log.error("another process has joined as this node, which stops", node=self._node.id)
+            self._begin_to_drain(None)
+            return
+        self._node = replace(self._node, started_at=entered.started_at)
+        await self._directory.reached(entered.revision)
 
     async def keep(self) -> None:
-        """Keep the lease, and tidy up after those of others that are over, for ever."""
-        while True:
+        """Keep the lease, and tidy up after those of others that are over, as long as this is the node."""
+        while not self._replaced:
             await asyncio.sleep(self._rhythm.renewal)
             with self._patient():
                 await self._renew()
@@ -138,15 +150,20 @@ class Membership:
         """Leave the mesh; when the store is away, the lease ends by itself."""
         try:
             async with asyncio.timeout(self._rhythm.farewell):
-                await self._registry.leave(self._node.id)
+                await (self._duties.departed() if self._replaced else self._left())
         except (StoreUnavailable, TimeoutError):
             log.warning("left without a word: the registry is away", node=self._node.id)
 
+    async def _left(self) -> None:
+        await self._registry.leave(self._node.id, self._node.started_at)
+
     async def _renew(self) -> None:
-        if not await self._registry.renew_node(self._node.id, self._rhythm.lease):
+        if not await self._registry.renew_node(self._node.id, self._rhythm.lease, self._node.started_at):
             self._announced = False
             self.renewals.lost += 1
             await self.join()
+            if self._replaced:
+                return
             log.warning("joined again: the lease was lost", node=self._node.id)
         if not self._announced:
             await self._duties.reannounce()

@@ -53,11 +53,15 @@ NODE_MEMORY = 86_400.0  # seconds after the end of its lease until a node is for
 class Registry(Protocol):
     """The truth about agents, instances and nodes. Every change gets a revision; revisions grow in commit order."""
 
-    async def join(self, node: Node, lease: float) -> int:
-        """Enter or re-enter a node, its lease in seconds; its hosted and attached instances of before are removed."""
+    async def join(self, node: Node, lease: float) -> Node | None:
+        """Enter a node, its lease in seconds; the node as it was entered.
 
-    async def renew_node(self, node_id: str, lease: float) -> bool:
-        """Keep a node's lease; False when it is unknown or gone (join again).
+        Its hosted and attached instances of before are removed. The newest process of an id is the node: one that was
+        there before names its `started_at` when it enters again, and gets None where another has taken its place.
+        """
+
+    async def renew_node(self, node_id: str, lease: float, started_at: datetime | None = None) -> bool:
+        """Keep a node's lease; False when it is unknown, gone, or not of that start any more (join again).
 
         Makes no revision, unless the node was suspect: then it is alive again.
         """
@@ -65,8 +69,11 @@ class Registry(Protocol):
     async def set_status(self, node_id: str, status: NodeStatus) -> int:
         """Change how a node stands; NodeNotFound."""
 
-    async def leave(self, node_id: str) -> int:
-        """Remove a node's hosted and attached instances and mark it gone; an unknown one changes nothing."""
+    async def leave(self, node_id: str, started_at: datetime | None = None) -> int:
+        """Remove a node's hosted and attached instances and mark it gone.
+
+        An unknown one changes nothing, and a process of that start that was replaced neither.
+        """
 
     async def give_up(self, node_id: str) -> bool:
         """Let a suspect or draining node go as if it had left, where its lease is over; False when it is not."""

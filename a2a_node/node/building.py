@@ -159,7 +159,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
             await carriers.attached.reannounce()
 
         duties, rhythm = (
-            Duties(announce, draining.begin, carriers.peers.answers),
+            Duties(announce, draining.begin, carriers.peers.answers, carriers.attached.departed),
             Rhythm(settings.lease, settings.lease / 3),
         )
         row = _row(settings, name, ports)

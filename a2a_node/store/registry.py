@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import RowMapping, delete, func, select, update
@@ -26,7 +27,7 @@ from a2a_node.store.changelog import KEPT, ChangeLog
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.registering import REGISTRATION, parameters
 from a2a_node.store.revisions import listening
-from a2a_node.store.rows import instance_from
+from a2a_node.store.rows import instance_from, node_from
 from a2a_node.store.tables import agents, instances, nodes
 
 
@@ -37,19 +38,22 @@ class PostgresRegistry:
         self._postgres = postgres
         self._log = ChangeLog(postgres, kept)
 
-    async def join(self, node: Node, lease: float) -> int:
+    async def join(self, node: Node, lease: float) -> Node | None:
         """Enter or re-enter a node; its hosted and attached instances of before are removed."""
         async with self._log.change() as change:
-            await change.fetch(statements.enter_node(node, lease))
+            entered = await change.fetch(statements.enter_node(node, lease))
+            if not entered:
+                return None
             held = await change.fetch(statements.remove_held(node.id))
-            return await self._log.note(change, agents=_agents(held), nodes=[node.id])
+            revision = await self._log.note(change, agents=_agents(held), nodes=[node.id])
+            return replace(node_from(entered[0]), revision=revision)
 
-    async def renew_node(self, node_id: str, lease: float) -> bool:
+    async def renew_node(self, node_id: str, lease: float, started_at: datetime | None = None) -> bool:
         """Keep a node's lease; a revision is made only when this wakes a suspect."""
-        if await self._postgres.fetch(statements.renew_node(node_id, lease)):
+        if await self._postgres.fetch(statements.renew_node(node_id, lease, started_at)):
             return True
         async with self._log.change() as change:
-            woken = bool(await change.fetch(statements.wake_node(node_id, lease)))
+            woken = bool(await change.fetch(statements.wake_node(node_id, lease, started_at)))
             if woken:
                 await self._log.note(change, nodes=[node_id])
             return woken
@@ -62,11 +66,12 @@ class PostgresRegistry:
                 raise NodeNotFound(node_id)
             return await self._log.note(change, nodes=[node_id])
 
-    async def leave(self, node_id: str) -> int:
+    async def leave(self, node_id: str, started_at: datetime | None = None) -> int:
         """Remove a node's hosted and attached instances and mark it gone; nothing to do when it is unknown."""
         gone = {"status": NodeStatus.GONE.value, "lease_until": func.clock_timestamp()}
+        there = update(nodes).where(statements.process(node_id, started_at))
         async with self._log.change() as change:
-            if not await change.fetch(update(nodes).where(nodes.c.id == node_id).values(gone).returning(nodes.c.id)):
+            if not await change.fetch(there.values(gone).returning(nodes.c.id)):
                 return await snapshots.revision_now(change)
             held = await change.fetch(statements.remove_held(node_id))
             return await self._log.note(change, agents=_agents(held), nodes=[node_id])

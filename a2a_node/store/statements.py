@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, Interval, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Interval, and_, case, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from a2a_node.model.agents import InstanceKind
@@ -41,12 +41,14 @@ SUSPECT = update(nodes).where(SILENT).values(status=NodeStatus.SUSPECT.value).re
 
 
 def enter_node(node: Node, lease: float) -> Executable:
-    """Insert the node, or put it in place of what was there."""
+    """Insert the node, or put it in place of what was there; no row for a process whose place another has taken."""
     row = node_row(node) | {
         "started_at": node.started_at or func.clock_timestamp(),
         "lease_until": from_now(lease),
     }
-    return insert(nodes).values(row).on_conflict_do_update(index_elements=[nodes.c.id], set_=row)
+    new = insert(nodes).values(row)
+    same = nodes.c.started_at == new.excluded.started_at if node.started_at else None
+    return new.on_conflict_do_update(index_elements=[nodes.c.id], set_=row, where=same).returning(nodes)
 
 
 def remove_held(node_id: str) -> Executable:
@@ -55,15 +57,21 @@ def remove_held(node_id: str) -> Executable:
     return delete(instances).where(held).returning(instances.c.agent)
 
 
-def renew_node(node_id: str, lease: float) -> Executable:
+def process(node_id: str, started_at: datetime | None) -> ColumnElement[bool]:
+    """A node, as long as it is the process of that start, if one is named."""
+    return and_(nodes.c.id == node_id, true() if started_at is None else nodes.c.started_at == started_at)
+
+
+def renew_node(node_id: str, lease: float, started_at: datetime | None) -> Executable:
     """Keep the lease of a node that nobody misses."""
     present = nodes.c.status.in_([NodeStatus.ALIVE.value, NodeStatus.DRAINING.value])
-    return update(nodes).where(nodes.c.id == node_id, present).values(lease_until=from_now(lease)).returning(nodes.c.id)
+    kept = update(nodes).where(process(node_id, started_at), present)
+    return kept.values(lease_until=from_now(lease)).returning(nodes.c.id)
 
 
-def wake_node(node_id: str, lease: float) -> Executable:
+def wake_node(node_id: str, lease: float, started_at: datetime | None) -> Executable:
     """Keep the lease of a node that was missed: it is alive after all."""
-    missed = and_(nodes.c.id == node_id, nodes.c.status == NodeStatus.SUSPECT.value)
+    missed = and_(process(node_id, started_at), nodes.c.status == NodeStatus.SUSPECT.value)
     back = {"status": NodeStatus.ALIVE.value, "lease_until": from_now(lease)}
     return update(nodes).where(missed).values(back).returning(nodes.c.id)
 

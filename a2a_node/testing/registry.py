@@ -86,15 +86,18 @@ class MemoryRegistry:
         """Postgres comes back, with all that it knew."""
         self._away = False
 
-    async def join(self, node: Node, lease: float) -> int:
+    async def join(self, node: Node, lease: float) -> Node | None:
         """Enter or re-enter a node; its hosted and attached instances of before are removed."""
         now = self._now()
+        if node.started_at and node.id in self._nodes and self._process(node.id, node.started_at) is None:
+            return None
         self._nodes[node.id] = replace(node, started_at=node.started_at or now, lease_until=_after(now, lease))
-        return self._note(agents=self._remove(self._held(node.id)), nodes=[node.id])
+        revision = self._note(agents=self._remove(self._held(node.id)), nodes=[node.id])
+        return replace(self._nodes[node.id], revision=revision)
 
-    async def renew_node(self, node_id: str, lease: float) -> bool:
+    async def renew_node(self, node_id: str, lease: float, started_at: datetime | None = None) -> bool:
         """Keep a node's lease; a revision is made only when this wakes a suspect."""
-        now, node = self._now(), self._nodes.get(node_id)
+        now, node = self._now(), self._process(node_id, started_at)
         if node is None or node.status is NodeStatus.GONE:
             return False
         suspect = node.status is NodeStatus.SUSPECT
@@ -112,10 +115,10 @@ class MemoryRegistry:
         self._nodes[node_id] = replace(self._nodes[node_id], status=status)
         return self._note(nodes=[node_id])
 
-    async def leave(self, node_id: str) -> int:
+    async def leave(self, node_id: str, started_at: datetime | None = None) -> int:
         """Remove a node's hosted and attached instances and mark it gone; nothing to do when it is unknown."""
         now = self._now()
-        if node_id not in self._nodes:
+        if self._process(node_id, started_at) is None:
             return self._revision
         self._nodes[node_id] = replace(self._nodes[node_id], status=NodeStatus.GONE, lease_until=now)
         return self._note(agents=self._remove(self._held(node_id)), nodes=[node_id])
@@ -255,6 +258,10 @@ class MemoryRegistry:
             yield listener
         finally:
             self._listeners.discard(listener)
+
+    def _process(self, node_id: str, started_at: datetime | None) -> Node | None:
+        node = self._nodes.get(node_id)
+        return None if node is None or started_at not in (None, node.started_at) else node
 
     def _now(self) -> datetime:
         """The store's time, if the store is there."""

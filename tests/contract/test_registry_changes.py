@@ -187,9 +187,16 @@ async def test_changes_after_a_gap_are_the_latest(house: House) -> None:
     assert ([*changes.nodes], [*changes.removed_agents], [*changes.removed_nodes]) == ([], [], [])
 
 
+async def joined(house: House) -> int:
+    """The revision at which a node has joined."""
+    entered = await house.registry.join(node("n1"), LEASE)
+    assert entered is not None
+    return entered.revision
+
+
 async def test_nothing_changed_after_the_latest_revision(house: House) -> None:
     """Asking again costs nothing and tells nothing."""
-    revision = await house.registry.join(node("n1"), LEASE)
+    revision = await joined(house)
     changes = await house.registry.changes(revision)
     assert changes is not None
     assert (changes.revision, [*changes.nodes]) == (revision, [])
@@ -212,7 +219,7 @@ async def test_changes_of_long_ago_ask_for_a_snapshot(registry_url: str | None) 
 async def test_commits_are_heard(house: House) -> None:
     """Each change wakes whoever listens; of several that wait, the latest is enough."""
     async with asyncio.timeout(LONG), house.registry.revisions() as revisions:
-        assert await house.registry.join(node("n1"), LEASE) == await anext(revisions)
+        assert await joined(house) == await anext(revisions)
         last = [await register(house.registry, name) for name in "abc"][-1]
         heard = [await anext(revisions)]
         while heard[-1] != last:
@@ -230,7 +237,7 @@ async def test_whoever_listens_learns_that_the_store_is_away(house: House) -> No
                     await anext(revisions)
         await house.recover()
         async with house.registry.revisions() as revisions:
-            assert await house.registry.join(node("n1"), LEASE) == await anext(revisions)
+            assert await joined(house) == await anext(revisions)
 
 
 async def test_a_node_is_given_up_only_when_it_missed_its_lease(house: House) -> None:

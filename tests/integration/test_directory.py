@@ -58,7 +58,7 @@ async def node(url: str, name: str) -> AsyncIterator[tuple[Directory, Registrar]
     async with connected(url, patience=PATIENCE) as postgres:
         registry = PostgresRegistry(postgres)
         async with Directory.following(registry, HABITS) as directory:
-            duties = Duties(nothing, lambda _: None, answering)
+            duties = Duties(nothing, lambda _: None, answering, nothing)
             async with membership(registry, directory, Node(name, f"{name}:1"), duties, Rhythm(renewal=0.05)):
                 yield directory, Registrar(registry, directory, name, undrained)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -30,12 +31,12 @@ class Watched(MemoryRegistry):
         self.tried = asyncio.Condition()
         self.tries = self.sweeps = 0
 
-    async def renew_node(self, node_id: str, lease: float) -> bool:
+    async def renew_node(self, node_id: str, lease: float, started_at: datetime | None = None) -> bool:
         """Renew, and tell."""
         async with self.tried:
             self.tries += 1
             self.tried.notify_all()
-        return await super().renew_node(node_id, lease)
+        return await super().renew_node(node_id, lease, started_at)
 
     async def sweep(self) -> int:
         """Sweep, and count."""
@@ -57,6 +58,7 @@ class House:
     clock: Clock
     directory: Directory
     announced: int = 0
+    departed: int = 0
     away_while_announcing: bool = False
     drained: list[float | None] = field(default_factory=list)
     told: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,9 +83,14 @@ class House:
         self.asked.append(node_id)
         return node_id in self.living
 
+    async def depart(self) -> None:
+        """Wait until nothing of what the node held is left."""
+        self.departed += 1
+
     def member(self) -> AbstractAsyncContextManager[Membership]:
         """Join the mesh."""
-        return membership(self.registry, self.directory, ME, Duties(self.reannounce, self.drain, self.answers), RHYTHM)
+        duties = Duties(self.reannounce, self.drain, self.answers, self.depart)
+        return membership(self.registry, self.directory, ME, duties, RHYTHM)
 
 
 @asynccontextmanager
@@ -146,6 +153,24 @@ async def test_a_node_that_was_given_up_joins_again_and_announces_what_it_holds(
         assert house.directory.node(HERE).status is NodeStatus.ALIVE
         assert [instance.node for instance in house.directory.find("a").instances] == [HERE]
         assert house.announced == 1
+
+
+async def test_a_process_whose_place_another_has_taken_drains_and_touches_nothing() -> None:
+    """The newest one of an id is the node: its row, its lease and its instances are its own."""
+    async with housed() as house:
+        async with house.member():
+            house.clock.advance(1)
+            newer = await house.registry.join(replace(ME, address="127.0.0.1:2"), 15)
+            await house.registry.register(agent("b"), OWNER, attached("b"))
+            async with asyncio.timeout(PATIENCE):
+                await house.told.wait()
+            assert (house.drained, house.announced) == ([None], 0)
+        await house.directory.refreshed()
+        assert newer is not None
+        there = house.directory.node(HERE)
+        assert (there.address, there.status, there.started_at) == ("127.0.0.1:2", NodeStatus.ALIVE, newer.started_at)
+        assert [instance.node for instance in house.directory.find("b").instances] == [HERE]
+        assert house.departed == 1
 
 
 async def test_an_announcement_that_failed_is_made_again() -> None:
