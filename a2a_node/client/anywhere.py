@@ -29,27 +29,27 @@ class Anywhere:
         return self._nodes
 
     @property
-    def address(self) -> str:
-        """Of the node that is asked now."""
-        return self._node.address
+    def node(self) -> Connection:
+        """The one that is asked now."""
+        return self._nodes[self._at]
 
     async def ask(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> R:
         """One request, one response; any MeshError. At work one node alone is asked: it knows the call token."""
         for _ in () if within.token else self._nodes[1:]:
-            node = self._node
+            node = self.node
             try:
                 return await node.ask(rpc, request, within)
             except NOT_BEGUN as failure:
                 self.leave(node, failure)
-        return await self._node.ask(rpc, request, within)
+        return await self.node.ask(rpc, request, within)
 
     def listen(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> AsyncIterator[R]:
         """One request, any number of responses; see Connection."""
-        return self._node.listen(rpc, request, within)
+        return self.node.listen(rpc, request, within)
 
     def converse(self, rpc: Rpc[Q, R], requests: AsyncGenerator[Q, None], within: Terms) -> AsyncIterator[R]:
         """Requests and responses side by side; see Connection."""
-        return self._node.converse(rpc, requests, within)
+        return self.node.converse(rpc, requests, within)
 
     def ring(self) -> Sequence[Connection]:
         """All of them, the one that is asked now first."""
@@ -59,9 +59,5 @@ class Anywhere:
         """Ask the next one from now on, if that is the one asked now; the failure itself where there is no other."""
         if len(self._nodes) == 1:
             raise failure
-        if node is self._node:
+        if node is self.node:
             self._at = (self._at + 1) % len(self._nodes)
-
-    @property
-    def _node(self) -> Connection:
-        return self._nodes[self._at]

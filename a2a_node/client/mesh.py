@@ -186,7 +186,7 @@ class MeshClient:
 
         Its calls fail with gRPC's own errors; a status with an `ErrorInfo` of the domain `a2amesh` is the node's.
         """
-        return Through(self._connection, agent)
+        return Through(self._connection.node, agent)
 
     def caller(self) -> MeshCaller:
         """The same connection as the `Caller` that agents at work are given."""

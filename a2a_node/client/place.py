@@ -14,6 +14,7 @@ from a2a_node.model.errors import InstanceNotFound, LeaseEnded, MeshError
 
 log = structlog.get_logger()
 LEASE = 15.0  # seconds
+AGAIN = 1.0  # seconds, at most, after a renewal that failed
 
 
 @asynccontextmanager
@@ -49,11 +50,14 @@ class _Place:
 
     async def keep(self) -> None:
         """Renew three times a lease, for ever; a place that was lost is taken anew."""
+        pause = self._lease / 3
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(pause)
+            pause = self._lease / 3
             try:
                 await self._renew()
             except MeshError as error:
+                pause = min(pause, AGAIN)
                 log.warning("lease not renewed", agent=self._agent.name, reason=error.reason, message=error.message)
 
     async def leave(self) -> None:

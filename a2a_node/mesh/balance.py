@@ -2,7 +2,8 @@
 
 The nearest ones first: those of this node cost no hop, then those of its zone, of its region, and all others. Among
 equals two are taken at random and the one that answers sooner gets the call; so an instance in trouble loses its share
-and nobody runs after the one that looks best. Instances of a node that lies in doubt or is about to stop come last.
+and nobody runs after the one that looks best. As many of its calls as it refuses or fails go further away, where there
+is somebody. Instances of a node that lies in doubt or is about to stop come last.
 """
 
 from __future__ import annotations
@@ -112,15 +113,23 @@ class Balance:
             and self._takes(known[0], call, now)
         ):
             return known[0]
-        again = None
+        spared = again = None
         for tier in self._tiers(call.agent, entry):
             found = self._of_tier(tier, call, now)
-            if found is not None and found.id not in call.tried:
+            if found is not None and found.id in call.tried:
+                again = again or found
+            elif found is not None and self._spares(found, now):
+                spared = spared or found
+            elif found is not None:
                 return found
-            again = again or found
-        if again is None or call.beside:
+        last = spared or again
+        if last is None or (call.beside and spared is None):
             raise self._nobody(call, known)
-        return again
+        return last
+
+    def _spares(self, instance: Instance, now: float) -> bool:
+        """Whether the call goes further away, if it can: by chance, as often as the instance refuses or fails."""
+        return random.random() < self._copies.of(instance.id).score.illness(now)  # noqa: S311 - it keeps no secret
 
     def _of_tier(self, tier: Sequence[Instance], call: Call, now: float) -> Instance | None:
         """The better of two that take calls; one that was tried before only where there is no other."""

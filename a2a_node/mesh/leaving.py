@@ -51,7 +51,7 @@ class Leaving:
     async def _moved(self) -> None:
         """Wait for agents that have another node to go to; other nodes' calls to them are taken meanwhile."""
         others = [node for node in self._directory.nodes() if node.id != self._member.node_id]
-        if not any(node.status is NodeStatus.ALIVE for node in others):
+        if not any(node.status in (NodeStatus.ALIVE, NodeStatus.SUSPECT) for node in others):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._draining.left()):

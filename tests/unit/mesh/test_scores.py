@@ -33,6 +33,20 @@ def test_a_fast_refusal_is_no_fast_answer() -> None:
     assert score.latency(0) == PENALTY
 
 
+def test_how_ill_an_instance_is_follows_its_calls_and_fades_without_any() -> None:
+    """One that fails a tenth of its calls is a tenth ill, more or less."""
+    refusing, failing = Score(), Score()
+    for number in range(200):
+        refusing.saw(0.001, 1, ill=True)
+        failing.saw(0.001, 1, ill=number % 10 == 0)
+    assert refusing.illness(1) > 0.99
+    assert 0.02 < failing.illness(1) < 0.3
+    assert refusing.illness(1 + 5 * MEMORY) < 0.01
+    for _ in range(40):
+        refusing.saw(0.001, 1)
+    assert refusing.illness(1) < 0.01
+
+
 def test_whoever_has_fewer_calls_is_cheaper() -> None:
     """Also among those that nobody asked yet."""
     idle, busy = Score(), Score()
