@@ -207,6 +207,7 @@ async def test_a_node_that_was_first_to_end_the_stream_keeps_its_word(house: Hou
     await house.stopped.wait()
     with pytest.raises(AgentLost):
         await house.read(call.id)
+    await settled()
     assert len(house.heirs) == 0
 
 
