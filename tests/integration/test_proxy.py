@@ -164,7 +164,7 @@ async def test_a_deadline_reaches_the_agent(meet: Meet) -> None:
 
 async def test_a_call_without_a_deadline_gets_the_nodes(meet: Meet) -> None:
     """And ends with a word of ours when it is over."""
-    async with meet(default_deadline=0.3) as one, orders_at(one), stub_of(one) as stub:
+    async with meet(default_deadline=5.0) as one, orders_at(one), stub_of(one) as stub:
         failure = await failed(stub.place(order("wait"), metadata=naming(one.dev_key)))
     assert isinstance(named(failure), DeadlineExceeded)
 
