@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio.engine import create_async_engine
 
 from a2a_node.store.driver import Dial, translated
 
-HEAD = "0012"
+HEAD = "0010"
 LOCK = text("SELECT pg_advisory_xact_lock(7021842630051)")  # any number that nobody else locks
 PATIENCE = 5.0  # seconds to connect
 LONGEST = 300.0  # seconds that all migrations together may take, waiting for another node's included
