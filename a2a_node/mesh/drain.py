@@ -21,6 +21,8 @@ class Draining:
         self._patience = patience
         self._until = 0.0
         self._closed = False
+        self._admitted = 0  # calls past the layer; those that wait for their limits are not tracked yet
+        self._emptied = asyncio.Event()  # since somebody asked for it last
         self._begun, self._over = asyncio.Event(), asyncio.Event()
 
     @property
@@ -50,13 +52,22 @@ class Draining:
         """The layer: new trees of calls are refused, children of running calls still pass."""
         if self.begun and call.agent and not self._goes_on(call):
             raise NodeDraining(self._node_id)
-        await proceed(call)
+        if not call.agent or call.resumes is not None:  # whoever only reads on does so elsewhere
+            await proceed(call)
+            return
+        self._admitted += 1
+        try:
+            await proceed(call)
+        finally:
+            self._admitted -= 1
+            if not self._admitted:
+                self._emptied.set()
 
     async def finished(self) -> int:
         """Wait until no call runs, as long as there is patience; how many still do."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.left()):
-                await self._calls.idle()
+                await self._idle()
         self._over.set()
         return self._calls.running()
 
@@ -66,6 +77,13 @@ class Draining:
             async with asyncio.timeout(wait):
                 await self._over.wait()
         return Progress(self._calls.running(), drained=self._over.is_set())
+
+    async def _idle(self) -> None:
+        await self._calls.idle()
+        while self._admitted:
+            self._emptied.clear()
+            await self._emptied.wait()
+            await self._calls.idle()
 
     def _goes_on(self, call: Call) -> bool:
         """A child of a running call; or another node's call, which has nowhere else to go until agents have moved."""

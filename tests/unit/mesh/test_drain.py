@@ -48,6 +48,25 @@ async def test_calls_that_other_nodes_bring_are_taken_until_agents_have_moved() 
         await draining.refuse(brought, done)
 
 
+async def test_a_call_that_was_let_in_is_waited_for_before_it_is_tracked() -> None:
+    """It may wait for its limits when the node begins to drain."""
+    draining, release = Draining("n1", Calls(), 10.0), asyncio.Event()
+
+    async def held(_: Call) -> None:
+        await release.wait()
+
+    admitted = asyncio.create_task(draining.refuse(call(), held))
+    await asyncio.sleep(0)
+    draining.begin()
+    draining.close()
+    finished = asyncio.create_task(draining.finished())
+    await asyncio.sleep(0)
+    assert not finished.done()
+    release.set()
+    await admitted
+    assert await finished == 0
+
+
 async def test_how_far_it_is_can_be_watched() -> None:
     """Each time that somebody waits a while, and at its end at once."""
     calls, release = Calls(), asyncio.Event()
