@@ -89,6 +89,12 @@ def told(event: object) -> object:
     return event if isinstance(event, Gap) else event.payload.body  # type: ignore[attr-defined]
 
 
+async def dropped(rpc: asyncio.Task[None]) -> None:
+    """The client goes away."""
+    rpc.cancel()
+    await asyncio.gather(rpc, return_exceptions=True)
+
+
 async def settled() -> None:
     """Let everybody go on as far as they can."""
     for _ in range(100):
@@ -179,7 +185,7 @@ async def test_what_was_on_its_way_when_the_link_broke_is_kept(house: House, las
     with pytest.raises(StopAsyncIteration if last is None else MeshError) as end:
         await anext(events)
     assert last is None or str(end.value) == "not today"
-    rpc.cancel()
+    await dropped(rpc)
 
 
 async def test_a_call_that_its_node_cancels_is_not_gone_on_with(house: House) -> None:
@@ -222,7 +228,7 @@ async def test_a_node_that_gives_no_sign_is_taken_for_lost() -> None:
             await asyncio.sleep(0.001)
         house.say("two", None)
         assert await house.read(call.id) == ["one", "two"]
-        rpc.cancel()
+        await dropped(rpc)
 
 
 async def test_a_node_that_stops_leaves_its_streams_to_the_nodes_of_their_agents(house: House) -> None:
@@ -230,8 +236,7 @@ async def test_a_node_that_stops_leaves_its_streams_to_the_nodes_of_their_agents
     call, rpc = house.begin()
     house.say("one")
     await settled()
-    rpc.cancel()
-    await asyncio.wait([rpc])
+    await dropped(rpc)
     await house.outliving.end()
     await settled()
     assert not house.stopped.is_set()
@@ -259,7 +264,7 @@ async def test_only_so_many_streams_are_gone_on_with() -> None:
         await settled()
         await house.pair.wire.there.put(None)
         await house.stopped.wait()
-        rpc.cancel()
+        await dropped(rpc)
 
 
 async def test_a_node_that_stops_ends_what_it_goes_on_with(house: House) -> None:
@@ -273,7 +278,7 @@ async def test_a_node_that_stops_ends_what_it_goes_on_with(house: House) -> None
     await house.heirs.end()
     with pytest.raises(NodeLost):
         await house.read(call.id)
-    rpc.cancel()
+    await dropped(rpc)
 
 
 async def test_nobody_reads_a_stream_that_is_gone_on_with(house: House) -> None:
@@ -286,4 +291,4 @@ async def test_nobody_reads_a_stream_that_is_gone_on_with(house: House) -> None:
     house.there.writers.look(asyncio.get_running_loop().time() + GRACE)
     await house.stopped.wait()
     assert house.there.calls.get(call.id).status is CallStatus.CANCELLED
-    rpc.cancel()
+    await dropped(rpc)
