@@ -21,7 +21,7 @@ from a2a_node.mesh.parts import Parts, is_large, parts_of
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call, Keeping
-from a2a_node.model.errors import AgentLost, NodeUnreachable
+from a2a_node.model.errors import AgentLost, NodeUnreachable, PayloadTooLarge
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import EMPTY
 from a2a_node.tracing.context import carried_by
@@ -139,7 +139,7 @@ class Link:
             start.input.CopyFrom(passed_on(await anext(call.requests, EMPTY)))
             if call.keeping is not None:
                 self._leave_to(call.keeping, number, flight, start)
-        await self._begin(number, start)
+        await self._send(pb.LinkRequest(call=number, start=start))
         call.begun = True
         if streams_input:
             async with background(partial(self._feed, call, number, flight)):
@@ -159,20 +159,17 @@ class Link:
         settled = pb.LinkRequest(call=number, settled=pb.LinkSettled())
         keeping.begin(start.heir, kept, lambda: self._out.push(settled))
 
-    async def _begin(self, number: int, start: pb.LinkStart) -> None:
-        try:
-            await self._send(pb.LinkRequest(call=number, start=start))
-        except asyncio.CancelledError:
-            self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))  # parts of it may have been sent
-            raise
-
     async def _send(self, frame: pb.LinkRequest) -> None:
         """Send a frame of a call, in parts if it is large; the call says nothing else until it is sent."""
         if not self._reads_parts or not is_large(frame):
             await self._out.put(frame)
             return
-        for part in parts_of(frame):
-            await self._out.spread(pb.LinkRequest(call=frame.call, part=part))
+        try:
+            for part in parts_of(frame):
+                await self._out.spread(pb.LinkRequest(call=frame.call, part=part))
+        except asyncio.CancelledError:
+            self._out.push(pb.LinkRequest(call=frame.call, cancel=pb.LinkCancel()))  # nobody waits for the rest of it
+            raise
 
     async def _feed(self, call: Call, number: int, flight: Flight) -> None:
         async for payload in call.requests:
@@ -214,10 +211,20 @@ class Link:
         elif kind == "ping":
             self._asked = frame.ping
         elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way
-            if kind != "part":
-                _tell(self._flights[frame.call][0], kind, frame)
-            elif (whole := self._parts.add(frame.call, frame.part)) is not None:
-                self._hear(whole.WhichOneof("frame"), whole)
+            flight, _ = self._flights[frame.call]
+            if kind == "part":
+                self._add(flight, frame)
+            else:
+                _tell(flight, kind, frame)
+
+    def _add(self, flight: Flight, frame: pb.LinkResponse) -> None:
+        try:
+            whole = self._parts.add(frame.call, frame.part)
+        except PayloadTooLarge as failure:
+            flight.abort(failure)
+        else:
+            if whole is not None:
+                _tell(flight, whole.WhichOneof("frame"), whole)
 
     def _welcome(self, welcome: pb.LinkWelcome) -> None:
         if welcome.node_id != self.node_id:

@@ -25,7 +25,7 @@ def parts_of(frame: Message) -> Iterator[pb.LinkPart]:
     data = frame.SerializeToString()
     for start in range(0, len(data), PART_BYTES):
         end = start + PART_BYTES
-        yield pb.LinkPart(data=data[start:end], last=end >= len(data))
+        yield pb.LinkPart(data=data[start:end], first=not start, last=end >= len(data))
 
 
 class Parts(Generic[F]):
@@ -44,19 +44,28 @@ class Parts(Generic[F]):
     def add(self, number: int, part: pb.LinkPart) -> F | None:
         """Take in a part of a call's frame; the frame, once it was the last one.
 
-        PayloadTooLarge beyond the limit, InvalidInput for what is no frame of the call, or for too many at a time.
+        PayloadTooLarge once it exceeds the limit; what follows of it is passed over, as are the parts of a call that is
+        over. InvalidInput for what is no frame of the call, or for too many at a time.
         """
-        if number not in self._come and len(self._come) >= self._calls:
-            raise InvalidInput("part", f"more than {self._calls} frames are incomplete")
-        come = self._come.setdefault(number, bytearray())
+        if part.first:
+            self._begin(number)
+        come = self._come.get(number)
+        if come is None:
+            return None
         come += part.data
         if len(come) > self._limit + AROUND:
+            self.drop(number)
             raise PayloadTooLarge(len(come), self._limit)
         return self._whole(number, bytes(self._come.pop(number))) if part.last else None
 
     def drop(self, number: int) -> None:
         """The call is over, and its frame will never be complete."""
         self._come.pop(number, None)
+
+    def _begin(self, number: int) -> None:
+        if number not in self._come and len(self._come) >= self._calls:
+            raise InvalidInput("part", f"more than {self._calls} frames are incomplete")
+        self._come[number] = bytearray()
 
     def _whole(self, number: int, data: bytes) -> F:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.mesh.arrivals import Arrivals
+from a2a_node.mesh.arriving import Peer
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.drains import LONGEST_WAIT, Here
 from a2a_node.model.call import Call

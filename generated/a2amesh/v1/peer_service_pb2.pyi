@@ -231,19 +231,23 @@ class LinkPart(_message.Message):
 
     DATA_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """Data is what follows on the parts before; all of them together are the serialised frame, a LinkRequest or a LinkResponse."""
     last: _builtins.bool
     """Last says that the frame is complete."""
+    first: _builtins.bool
+    """First says that the frame begins. What follows on no such part is of a call that is over, and passed over."""
     def __init__(
         self,
         *,
         data: _builtins.bytes = ...,
         last: _builtins.bool = ...,
+        first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "last", b"last"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "first", b"first", "last", b"last"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

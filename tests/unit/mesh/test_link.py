@@ -9,8 +9,9 @@ from functools import partial
 
 import pytest
 
-from a2a_node.mesh import arrivals as arrivals_module
-from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.mesh import arriving as arriving_module
+from a2a_node.mesh.arrivals import Arrivals
+from a2a_node.mesh.arriving import Peer
 from a2a_node.mesh.background import background
 from a2a_node.mesh.parts import PART_BYTES
 from a2a_node.model.call import Call
@@ -129,6 +130,33 @@ async def test_a_large_call_that_nobody_waits_for_leaves_nothing_there() -> None
         assert said.index("cancel") > said.index("part")
         assert "part" not in said[said.index("cancel") :]
         assert len(pair.script.calls) == 1
+
+
+@pytest.mark.parametrize(("size", "talks"), [(2_000, True), (3 * PART_BYTES, True), (3 * PART_BYTES, False)])
+async def test_an_input_too_large_for_the_other_node_ends_that_call_alone(size: int, *, talks: bool) -> None:
+    """In one frame or in parts, later or at once: all else on the link goes on."""
+    async with linked(LARGE, there=replace(LARGE, payload_limit=1000)) as pair:
+        other = asyncio.create_task(pair.carry(asked("wait", Heard())))
+        await pair.script.begun.wait()
+        call = asked("talk" if talks else "say", Heard(), text="x" * size, talks=talks)
+        with pytest.raises(PayloadTooLarge):
+            await pair.carry(call)
+        assert call.begun == talks
+        heard = Heard()
+        await pair.carry(asked("say", heard))
+        assert heard.texts == ["hello"]
+        assert not other.done()
+        other.cancel()
+
+
+async def test_an_output_too_large_for_this_node_ends_that_call_alone() -> None:
+    """Its agent is stopped."""
+    async with linked(replace(LARGE, payload_limit=1000), there=LARGE) as pair:
+        with pytest.raises(PayloadTooLarge):
+            await pair.carry(asked("talk", Heard(), text="x" * 3 * PART_BYTES, unary=False, talks=True))
+        heard = Heard()
+        await pair.carry(asked("say", heard))
+        assert heard.texts == ["hello"]
 
 
 @pytest.mark.parametrize(("forgets", "parted"), [("calling", [False, False]), ("called", [False, True])])
@@ -264,7 +292,7 @@ class Silence:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(arrivals_module, "Doubt", self._doubt)
+        monkeypatch.setattr(arriving_module, "Doubt", self._doubt)
 
     def pass_by(self) -> None:
         """Have been silent for long."""

@@ -49,16 +49,30 @@ def test_only_what_exceeds_a_part_is_large() -> None:
 def test_what_comes_is_bounded() -> None:
     """In bytes and in frames; a call that is over makes room."""
     here, part = parts(), pb.LinkPart(data=b"x" * PART_BYTES)
+    begin = pb.LinkPart(first=True)
+    here.add(1, begin)
     for _ in range((LIMIT + AROUND) // PART_BYTES):
         assert here.add(1, part) is None
     with pytest.raises(PayloadTooLarge):
         here.add(1, part)
-    here.add(2, part)
+    assert len(here) == 0
+    here.add(1, begin)
+    here.add(2, begin)
     with pytest.raises(InvalidInput, match="incomplete"):
-        here.add(3, part)
+        here.add(3, begin)
     here.drop(1)
-    here.add(3, part)
+    here.add(3, begin)
     assert len(here) == 2
+
+
+def test_what_is_left_of_a_call_that_is_over_is_passed_over() -> None:
+    """It makes no frame, and is not taken for nonsense."""
+    here = parts()
+    first, *rest = parts_of(frame(1, 3 * PART_BYTES))
+    here.add(1, first)
+    here.drop(1)
+    assert [here.add(1, part) for part in rest] == [None] * len(rest)
+    assert len(here) == 0
 
 
 @pytest.mark.parametrize(
@@ -69,4 +83,4 @@ def test_what_comes_is_bounded() -> None:
 def test_what_makes_no_sense_is_refused(data: bytes) -> None:
     """It is no frame of the call."""
     with pytest.raises(InvalidInput, match="part"):
-        parts().add(1, pb.LinkPart(data=data, last=True))
+        parts().add(1, pb.LinkPart(data=data, first=True, last=True))

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from a2a_node.mesh.arrivals import Arrivals, Peer
+from a2a_node.mesh.arrivals import Arrivals
+from a2a_node.mesh.arriving import Peer
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import Link, Rules
 from a2a_node.model.agents import AgentCapability, Instance, InstanceKind
@@ -151,11 +152,13 @@ class Pair:
 
 
 @asynccontextmanager
-async def linked(rules: Rules = RULES, node: str = "two", heirs: Heirs | None = None) -> AsyncIterator[Pair]:
-    """A link to a node, until the block ends."""
+async def linked(
+    rules: Rules = RULES, node: str = "two", heirs: Heirs | None = None, there: Rules | None = None
+) -> AsyncIterator[Pair]:
+    """A link to a node, until the block ends; `there` are the rules of that one where they are others."""
     opened: list[bool] = []
     link, wire, script = Link("two", "two:1", rules, lambda: opened.append(True)), Wire(), Script()
-    arrivals = Arrivals(node, replace(rules))
+    arrivals = Arrivals(node, there or replace(rules))
     arrivals.opens(script.run, script.serve, heirs)
     peer = Peer(Principal("node", "one"), lambda: "one:1", ("spiffe://a2a.local/node/one",))
     ends = [

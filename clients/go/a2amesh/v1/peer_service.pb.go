@@ -502,7 +502,9 @@ type LinkPart struct {
 	// Data is what follows on the parts before; all of them together are the serialised frame, a LinkRequest or a LinkResponse.
 	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	// Last says that the frame is complete.
-	Last          bool `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	Last bool `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	// First says that the frame begins. What follows on no such part is of a call that is over, and passed over.
+	First         bool `protobuf:"varint,3,opt,name=first,proto3" json:"first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -547,6 +549,13 @@ func (x *LinkPart) GetData() []byte {
 func (x *LinkPart) GetLast() bool {
 	if x != nil {
 		return x.Last
+	}
+	return false
+}
+
+func (x *LinkPart) GetFirst() bool {
+	if x != nil {
+		return x.First
 	}
 	return false
 }
@@ -1680,10 +1689,11 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x06writer\x18\x19 \x01(\tR\x06writer\x12\x12\n" +
 	"\x04heir\x18\x1a \x01(\tR\x04heir\x12\x1f\n" +
 	"\vreads_parts\x18\x1e \x01(\bR\n" +
-	"readsParts\"2\n" +
+	"readsParts\"H\n" +
 	"\bLinkPart\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\bR\x04last\"G\n" +
+	"\x04last\x18\x02 \x01(\bR\x04last\x12\x14\n" +
+	"\x05first\x18\x03 \x01(\bR\x05first\"G\n" +
 	"\fLinkMetadata\x127\n" +
 	"\aentries\x18\x01 \x03(\v2\x1d.a2amesh.v1.LinkMetadataEntryR\aentries\"=\n" +
 	"\x11LinkMetadataEntry\x12\x12\n" +

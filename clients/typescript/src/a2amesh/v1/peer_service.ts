@@ -131,6 +131,8 @@ export interface LinkPart {
   data: Buffer;
   /** Last says that the frame is complete. */
   last: boolean;
+  /** First says that the frame begins. What follows on no such part is of a call that is over, and passed over. */
+  first: boolean;
 }
 
 /** LinkMetadata is metadata of a call to a gRPC service of the agent's own, in its order. */
@@ -1034,7 +1036,7 @@ export const LinkStart: MessageFns<LinkStart> = {
 };
 
 function createBaseLinkPart(): LinkPart {
-  return { data: Buffer.alloc(0), last: false };
+  return { data: Buffer.alloc(0), last: false, first: false };
 }
 
 export const LinkPart: MessageFns<LinkPart> = {
@@ -1044,6 +1046,9 @@ export const LinkPart: MessageFns<LinkPart> = {
     }
     if (message.last !== false) {
       writer.uint32(16).bool(message.last);
+    }
+    if (message.first !== false) {
+      writer.uint32(24).bool(message.first);
     }
     return writer;
   },
@@ -1077,6 +1082,14 @@ export const LinkPart: MessageFns<LinkPart> = {
             message.last = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.first = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1093,6 +1106,7 @@ export const LinkPart: MessageFns<LinkPart> = {
     return {
       data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : Buffer.alloc(0),
       last: isSet(object.last) ? globalThis.Boolean(object.last) : false,
+      first: isSet(object.first) ? globalThis.Boolean(object.first) : false,
     };
   },
 
@@ -1104,6 +1118,9 @@ export const LinkPart: MessageFns<LinkPart> = {
     if (message.last !== false) {
       obj.last = message.last;
     }
+    if (message.first !== false) {
+      obj.first = message.first;
+    }
     return obj;
   },
 
@@ -1114,6 +1131,7 @@ export const LinkPart: MessageFns<LinkPart> = {
     const message = createBaseLinkPart();
     message.data = object.data ?? Buffer.alloc(0);
     message.last = object.last ?? false;
+    message.first = object.first ?? false;
     return message;
   },
 };

@@ -1,0 +1,338 @@
+"""One link of another node, and the calls that it brings: each with its inputs, its outputs and exactly one end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from a2a_node.mesh.heirs import Heir, Heirs
+from a2a_node.mesh.link import LINGER, OUTGOING, Rules
+from a2a_node.mesh.parts import Parts, is_large, parts_of
+from a2a_node.mesh.resumable import ended
+from a2a_node.model.call import Call, CallStatus, Once, Proceed
+from a2a_node.model.errors import (
+    AgentEnded,
+    AgentOverloaded,
+    AgentProtocol,
+    InternalError,
+    InvalidInput,
+    MeshError,
+    NodeLost,
+    NodeUnreachable,
+    PayloadTooLarge,
+)
+from a2a_node.model.payload import Payload
+from a2a_node.model.principal import Principal
+from a2a_node.model.proxied import PROXIED, Entries, Proxied
+from a2a_node.model.streams import Ending
+from a2a_node.wire.calls import ENVELOPE
+from a2a_node.wire.doubt import Doubt
+from a2a_node.wire.errors import to_details
+from a2a_node.wire.outbox import Outbox, first
+from a2a_node.wire.passing import from_link, to_link
+from a2a_node.wire.payloads import Carried, check_size, from_payload
+from a2amesh.v1 import payload_pb2
+from a2amesh.v1 import peer_service_pb2 as pb
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+METHOD = "/a2amesh.v1.AgentService/"
+PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's metadata that came with it
+LOOKS = 4  # at a link without a sign before its node is taken for lost: a pause of this process counts as one look
+PEERS = "peers"  # the door that these calls come in at
+Write = Callable[[pb.LinkResponse], Awaitable[None]]
+Stop = Callable[[str, MeshError], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who has opened a link."""
+
+    node: Principal
+    address_of: Callable[[], str]
+    identities: Sequence[str]  # what its certificate proves
+
+    def identities_of(self) -> Sequence[str]:
+        """The same for every call that it brings."""
+        return self.identities
+
+
+class Arriving:
+    """One link of another node, and the calls that it has brought."""
+
+    def __init__(
+        self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer, ends: tuple[Heirs | None, Stop]
+    ) -> None:
+        self.rules, self.layers, self.peer = rules, layers, peer
+        self.heirs, self._stop = ends
+        self._unheard = 0  # looks since the last frame
+        self._works: dict[int, Work] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parts = Parts(pb.LinkRequest, rules.payload_limit, rules.calls)
+        self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
+        self.doubt = Doubt(lambda number: self.out.push(pb.LinkResponse(ping=number)))
+
+    def load(self) -> int:
+        """How many of its calls are under way."""
+        return len(self._works)
+
+    def welcome(self, node_id: str) -> None:
+        """Say who takes the calls."""
+        welcome = pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit, reads_parts=True)
+        self.out.push(pb.LinkResponse(welcome=welcome))
+
+    def drain(self) -> None:
+        """Ask for no more calls."""
+        self.out.push(pb.LinkResponse(draining=pb.LinkDraining()))
+
+    async def run(self, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
+        """Read and write until the other node closes the stream, or NodeUnreachable."""
+        try:
+            await first(self._read(requests), self.out.run(write, packed), self._watch())
+        finally:
+            self.out.drop()
+            await self._end_works()
+
+    async def _end_works(self) -> None:
+        for work in [*self._works.values()]:
+            if (task := work.left()) is not None:
+                self._tasks.discard(task)
+            elif not self._stop(work.call_id, NodeLost(work.call_id)):
+                work.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _watch(self) -> None:
+        """See whether a node still lives whose streams are gone on with here; NodeUnreachable when it gives no sign."""
+        while True:
+            await asyncio.sleep(self.rules.absence / LOOKS)
+            self._unheard += 1
+            if self._unheard > LOOKS and any(work.heir is not None for work in self._works.values()):
+                raise NodeUnreachable(self.peer.address_of())
+
+    async def _read(self, requests: AsyncIterator[pb.LinkRequest]) -> None:
+        async for frame in requests:
+            self.doubt.heard()
+            self._unheard = 0
+            kind = frame.WhichOneof("frame")
+            if kind == "batch":
+                for one in frame.batch.frames:
+                    self._hear(one.WhichOneof("frame"), one)
+            else:
+                self._hear(kind, frame)
+
+    def _hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
+        if kind == "start":
+            self._start(frame.call, frame.start)
+        elif kind == "ping":
+            self.out.push(pb.LinkResponse(pong=frame.ping))
+        elif kind == "pong":
+            self.doubt.pong(frame.pong)
+        elif kind == "part":
+            self._add(frame.call, frame.part)
+        else:
+            if kind == "cancel":
+                self._parts.drop(frame.call)
+            if (work := self._works.get(frame.call)) is not None:
+                work.hear(kind, frame)
+
+    def _add(self, number: int, part: pb.LinkPart) -> None:
+        try:
+            whole = self._parts.add(number, part)
+        except PayloadTooLarge as failure:
+            if (work := self._works.get(number)) is not None:
+                work.refuse(failure)
+            else:
+                self.out.push(failed(number, failure, unstarted=True))
+        else:
+            if whole is not None:
+                self._hear(whole.WhichOneof("frame"), whole)
+
+    def _start(self, number: int, start: pb.LinkStart) -> None:
+        if number in self._works:
+            raise InvalidInput("call", f"{number} is under way already")
+        if len(self._tasks) >= self.rules.calls:
+            self.out.push(failed(number, AgentOverloaded(start.agent, 0), unstarted=True))
+            return
+        work = self._works[number] = Work(number, start, self)
+        work.task = asyncio.create_task(work.run())
+        self._tasks.add(work.task)
+        work.task.add_done_callback(lambda task: self._done(number, task))
+
+    def _done(self, number: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._parts.drop(number)
+        del self._works[number]
+
+
+class Work:
+    """One call at work: its inputs as they come, its outputs as far as credit goes, and exactly one end."""
+
+    def __init__(self, number: int, start: pb.LinkStart, link: Arriving) -> None:
+        self._number, self._start, self._link = number, start, link
+        self.call_id = start.call_id
+        self._credit = asyncio.Semaphore(start.output_credit or link.rules.credit)
+        self._inputs: asyncio.Queue[Payload | MeshError | None] = asyncio.Queue(link.rules.credit + 1)
+        self._output: payload_pb2.Payload | None = None
+        self._stopped = False
+        self._call: Call | None = None
+        self.heir = Heir(start) if start.heir and link.heirs is not None else None
+        self.task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Nobody waits for the call any more: cancel it, without an answer."""
+        self._stopped = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def left(self) -> asyncio.Task[None] | None:
+        """The link is broken: the task of the call where that goes on without it."""
+        heirs, task = self._link.heirs, self.task
+        if heirs is None or self.heir is None or self._stopped or self._call is None or task is None:
+            return None
+        self._credit.release()  # to an output that waits for it, which the heir has
+        if heirs.take(self.heir, self._call, task):
+            return task
+        self.heir.settle()
+        return None
+
+    def hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
+        """Take in a frame; InvalidInput for an input beyond what was allowed."""
+        if kind == "cancel":
+            self.stop()
+        elif kind == "credit":
+            for _ in range(frame.credit):
+                self._credit.release()
+            if self.heir is not None:
+                self.heir.kept(frame.credit)
+        elif kind == "settled" and self.heir is not None:
+            self.heir.settle()
+        elif kind == "input":
+            self._take(self._checked(frame.input))
+        elif kind == "input_end":
+            self._take(None)
+
+    def refuse(self, failure: MeshError) -> None:
+        """Have the call, and nothing else on the link, end with what is wrong with an input of it."""
+        self._take(failure)
+
+    async def run(self) -> None:
+        """Run the call through the layers; whatever comes of it is said, unless nobody waits."""
+        link = self._link
+        call = self._call = self._asked()
+        try:
+            if self._start.confirms:
+                await link.doubt.settled()
+            await link.layers[0](call)
+        except MeshError as failure:
+            await self._end(failed(self._number, failure, unstarted=not call.begun), ended(failure))
+        except asyncio.CancelledError:
+            if not self._stopped:
+                link.out.push(failed(self._number, InternalError()))
+            raise
+        except Exception:
+            log.exception("unexpected failure", agent=call.agent, call_id=call.id)
+            await self._end(failed(self._number, InternalError()), ended(InternalError()))
+        else:
+            trailing = None if call.proxied is None else to_link(call.proxied.trailing)
+            end = pb.LinkEnd(output=self._output, trailing=trailing)
+            await self._end(pb.LinkResponse(call=self._number, end=end), Ending(CallStatus.SUCCEEDED))
+
+    async def _end(self, frame: pb.LinkResponse, ending: Ending) -> None:
+        await self._send(frame)
+        if self.heir is not None:
+            await self.heir.end(ending)
+
+    def _asked(self) -> Call:
+        start = self._start
+        passed = {name: value for name in PASSED_ON if (value := getattr(start, name))}
+        return Call(
+            method=_method(start),
+            rest=self._link.layers[1],
+            metadata=cast("Mapping[str, str]", {**passed, ENVELOPE: start.envelope}),
+            peer_of=self._link.peer.address_of,
+            identities_of=self._link.peer.identities_of,
+            door=PEERS,
+            unary=start.unary,
+            id=start.call_id,
+            agent=start.agent,
+            capability=start.capability,
+            idempotency_key=start.idempotency_key,
+            payload_bytes=start.input.ByteSize() if start.HasField("input") else 0,
+            requests=Once(Carried(start.input)) if start.HasField("input") else self._heard(),
+            reply=self._reply,
+            wanted=start.instance_id,
+            proxied=Proxied(from_link(start.metadata), self._begin) if start.HasField("metadata") else None,
+        )
+
+    async def _begin(self, first: Entries) -> None:
+        """Send what the agent says first."""
+        await self._link.out.put(pb.LinkResponse(call=self._number, metadata=to_link(first)))
+
+    async def _reply(self, payload: Payload) -> None:
+        """Send an output; that of a unary call waits for the end, to go in one frame with it."""
+        output = from_payload(payload)
+        check_size(output, self._link.rules.payload_limit)
+        if self.heir is not None and await self.heir.takes(payload):
+            return
+        if not self._start.unary:
+            await self._credit.acquire()
+            await self._send(pb.LinkResponse(call=self._number, output=output))
+        elif self._output is None:
+            self._output = output
+        else:
+            raise AgentProtocol(self._start.agent, "it answered a unary call twice")
+
+    async def _send(self, frame: pb.LinkResponse) -> None:
+        """Send a frame, in parts if it is large and they are read; the call says nothing else until it is sent."""
+        if not self._start.reads_parts or not is_large(frame):
+            await self._link.out.put(frame)
+            return
+        for part in parts_of(frame):
+            await self._link.out.spread(pb.LinkResponse(call=self._number, part=part))
+
+    def _checked(self, message: payload_pb2.Payload) -> Payload | MeshError:
+        try:
+            return Carried(message, "input", self._link.rules.payload_limit)
+        except (PayloadTooLarge, InvalidInput) as failure:
+            return failure
+
+    def _take(self, heard: Payload | MeshError | None) -> None:
+        try:
+            self._inputs.put_nowait(heard)
+        except asyncio.QueueFull:
+            raise InvalidInput("input", f"more than {self._link.rules.credit} were sent ahead") from None
+
+    async def _heard(self) -> AsyncGenerator[Payload, None]:
+        """The inputs as they come; once half of those allowed have been taken, as many more are."""
+        taken = 0
+        while (heard := await self._inputs.get()) is not None:
+            if isinstance(heard, MeshError):
+                raise heard
+            yield heard
+            taken += 1
+            if 2 * taken >= self._link.rules.credit:
+                await self._link.out.put(pb.LinkResponse(call=self._number, credit=taken))
+                taken = 0
+
+
+def _method(start: pb.LinkStart) -> str:
+    if start.HasField("metadata"):
+        return PROXIED
+    return METHOD + ("Invoke" if start.unary else "InvokeStream" if start.HasField("input") else "Converse")
+
+
+def packed(frames: Sequence[pb.LinkResponse]) -> pb.LinkResponse:
+    """Several frames as one."""
+    return pb.LinkResponse(batch=pb.LinkResponseBatch(frames=frames))
+
+
+def failed(number: int, failure: MeshError, *, unstarted: bool = False) -> pb.LinkResponse:
+    """The frame that ends a call with a failure."""
+    fail = pb.LinkFail(code=failure.code, message=failure.message, details=to_details(failure), unstarted=unstarted)
+    if isinstance(failure, AgentEnded):
+        fail.trailing.CopyFrom(to_link(failure.trailing))
+    return pb.LinkResponse(call=number, fail=fail)
