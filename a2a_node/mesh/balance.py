@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
 
 from a2a_node.mesh.copies import Copies
 from a2a_node.mesh.route import Entry, Finds, takes
-from a2a_node.model.agents import Instance
+from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import AgentNotFound, NodeNotFound, NoInstance
 from a2a_node.model.nodes import Node, NodeStatus
@@ -76,14 +76,22 @@ class Balance:
         await proceed(call)
 
     async def here(self, call: Call, proceed: Proceed) -> None:
-        """The same, of this node's own instances alone: a call that another node has brought goes no further."""
+        """The same, of this node's own instances alone: a call that another node has brought goes no further.
+
+        An endpoint that was wanted here is still called from here: the other node has not heard yet that it has moved.
+        """
         call.instance = None
-        own = [one for one in self._directory.find(call.agent).instances if one.node == self._place.node]
-        wanted, now = [one for one in own if one.id == call.wanted], monotonic()
+        known, now = self._directory.find(call.agent).instances, monotonic()
+        own = [one for one in known if one.node == self._place.node]
+        wanted = [one for one in map(self._ours, known) if one.id == call.wanted and one.node == self._place.node]
         call.instance = self._of_tier(wanted, call, now) or self._of_tier(own, call, now)
         if call.instance is None:
             raise self._nobody(call, own)
         await proceed(call)
+
+    def _ours(self, instance: Instance) -> Instance:
+        """The instance, as reached from this node where it can be."""
+        return replace(instance, node=self._place.node) if instance.kind is InstanceKind.ENDPOINT else instance
 
     def beside(self, call: Call) -> tuple[str, ...] | None:
         """The instances that must not take a second try beside this one; None when there are no others.

@@ -14,7 +14,7 @@ from a2a_node.model.call import Call
 
 SERVICES: Mapping[str, Mapping[str, str]] = {
     "AgentService": {"CancelCall": "call:{0.call_id}"},
-    "PeerService": {"EndCall": "call:{0.call_id}"},
+    "PeerService": {"EndCall": "call:{0.call_id}", "Drain": ""},  # drained is the node that is asked
     "RegistryService": {
         "RegisterAgent": "agent:{0.agent.name}",
         "DeregisterAgent": "agent:{0.agent} {0.instance_id}",

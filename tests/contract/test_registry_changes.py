@@ -60,6 +60,8 @@ class Step:
 def timeless(result: object) -> object:
     """A result without its times."""
     match result:
+        case Node():
+            return replace(result, lease_until=None, started_at=None)
         case Instance():
             return replace(result, lease_until=None, created_at=None)
         case (Instance() as instance, revision):

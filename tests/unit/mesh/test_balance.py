@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -185,6 +185,18 @@ async def test_a_call_of_another_node_goes_no_further() -> None:
     await house.balance.here(asked, done)
     assert asked.instance.id == "one"
     house.lose("one")
+    with pytest.raises(NoInstance):
+        await house.balance.here(asked, done)
+
+
+async def test_an_endpoint_that_has_moved_is_still_called_from_the_node_that_it_left() -> None:
+    """Where another node wanted it there; an instance of any other kind cannot be."""
+    moved = Instance("moved", "echo", "near", InstanceKind.ENDPOINT, "127.0.0.1:1")
+    house, asked = House([moved, instance("attached", "near")]), call()
+    asked.wanted = "moved"
+    await house.balance.here(asked, done)
+    assert asked.instance == replace(moved, node="n1")
+    asked.wanted = "attached"
     with pytest.raises(NoInstance):
         await house.balance.here(asked, done)
 
