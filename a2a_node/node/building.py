@@ -91,7 +91,7 @@ async def _built(settings: Settings, postgres_url: str, redis_url: str) -> Async
         name = node_id(settings.data_dir, settings.node_id)
         key, key_file = development_key(settings.data_dir)
         agents = loaded(settings.agent, [echo] if settings.echo else [])
-        ports = Ports.of(settings)
+        ports = house.enter_context(Ports.kept(settings))
 
         tracing = await house.enter_async_context(exporting(export_of(settings, name)))
         # The node's own: nodes that share a process, as in tests, count apart. Rooms count on it or in plain numbers.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Self
 
 from a2a_node.model.call import Proceed
@@ -28,19 +27,26 @@ Rooms = tuple[Proceed, Proceed, Traffic, Standing, Figures, PeerTls, CallIds]
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
-@dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the node listens."""
+    """Where the node listens, once its doors open; until then nobody else gets these ports."""
 
-    grpc: int
-    peers: int
-    http: int
+    def __init__(self, grpc: socket.socket, peers: socket.socket, http: socket.socket) -> None:
+        self._kept = (grpc, peers, http)
+        self.grpc, self.peers, self.http = (int(port.getsockname()[1]) for port in self._kept)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    @contextmanager
+    def kept(cls, settings: Settings) -> Iterator[Self]:
         """Those that the settings name, or free ones for 0; SettingInvalid when somebody listens there."""
-        grpc, http = _port(settings.host, settings.grpc_port, "grpc_port"), settings.http_port
-        return cls(grpc, _peer_port(settings), _port(settings.http_host, http, "http_port"))
+        with ExitStack() as house:
+            grpc = house.enter_context(_bound(settings.host, settings.grpc_port, "grpc_port"))
+            peers = house.enter_context(_peer_port(settings))
+            yield cls(grpc, peers, house.enter_context(_bound(settings.http_host, settings.http_port, "http_port")))
+
+    def release(self) -> None:
+        """Let the servers have them."""
+        for port in self._kept:
+            port.close()
 
 
 @asynccontextmanager
@@ -60,6 +66,7 @@ async def opened(settings: Settings, ports: Ports, services: Sequence[Service], 
         Door(place(settings.host, ports.grpc), secured),
         Door(place(settings.host, ports.peers), peers.server(), peers=True),
     ]
+    ports.release()
     async with (
         web.serving(settings.http_host, ports.http, web.app(standing.readiness, figures)),
         serving(both, handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
@@ -72,23 +79,23 @@ def place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _peer_port(settings: Settings) -> int:
+def _peer_port(settings: Settings) -> socket.socket:
     """The port for other nodes: a free one, too, where somebody has the usual one and nobody chose it."""
     try:
-        return _port(settings.host, settings.peer_port, "peer_port")
+        return _bound(settings.host, settings.peer_port, "peer_port")
     except SettingInvalid:
         if "peer_port" in settings.model_fields_set:
             raise
-        return _port(settings.host, 0, "peer_port")
+        return _bound(settings.host, 0, "peer_port")
 
 
-def _port(host: str, wanted: int, setting: str) -> int:
+def _bound(host: str, wanted: int, setting: str) -> socket.socket:
     """The port that is wanted, or a free one for 0; SettingInvalid when somebody listens on it."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, wanted))
-        except OSError as error:
-            why = f"{place(host, wanted)} cannot be listened on: {error.strerror}"
-            raise SettingInvalid(setting, why) from None
-        return int(probe.getsockname()[1])
+    port = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        port.bind((host, wanted))
+    except OSError as error:
+        port.close()
+        raise SettingInvalid(setting, f"{place(host, wanted)} cannot be listened on: {error.strerror}") from None
+    return port
