@@ -31,9 +31,9 @@ setup: $(STAMP)
 up: $(RUNTIME)
 	@exec $(BIN)/a2a-node up $(ARGS)
 
-# make test ARGS="-k session" picks some.
+# make test ARGS="-k session" picks some. Two files at a time: each process has stores of its own, and most tests wait.
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS) $(ARGS)
 
 # Everything that CI checks besides the tests.
 check: lint types imports protos generated breaking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count, cycle
 from time import monotonic
 from typing import cast
@@ -16,6 +16,7 @@ from tests.chaos.tally import Answer, Tally, event
 PATIENCE = 60.0  # seconds that a user asks again
 TRY = 4.0  # seconds that a user waits for one answer
 PAUSE = 0.02  # seconds between calls
+RETURN = 1.0  # seconds, as long as a client of gRPC waits between two tries to connect
 EVENTS = 100  # of a stream
 KEYED, PLAIN, STREAMS, RATIONED = 4, 2, 3, 2  # workers
 SAMPLE = 300  # calls whose outcome is asked for again
@@ -31,6 +32,7 @@ class Load:
         """`churn` is after how many calls a worker makes new connections; 0 for never."""
         self._name, self._addresses, self._key, self._churn = name, addresses, key, churn
         self._stopped = False
+        self._returns = 0  # how often all workers were told to make new connections
         self._numbers = count(1)
         self._news = asyncio.Condition()
         self._last: dict[str, float] = {}  # when the last call that a worker had answered was begun
@@ -50,18 +52,22 @@ class Load:
         self._stopped = True
 
     async def steady(self, copies: Sequence[str], since: float) -> bool:
-        """Wait until every worker and these copies have answered what was begun after a time; whether they did."""
+        """Wait until every worker and these copies have answered what was begun after a time; whether they did.
+
+        Clients stay with a node that serves them, so all look for the first one again every second.
+        """
 
         def well() -> bool:
             late = [self._copies.get(copy, 0.0) for copy in copies] + list(self._last.values())
             return len(self._last) == KEYED + PLAIN and min(late) >= since
 
-        try:
-            async with asyncio.timeout(PATIENCE), self._news:
-                await self._news.wait_for(well)
-        except TimeoutError:
-            return False
-        return True
+        for _ in range(round(PATIENCE / RETURN)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETURN), self._news:
+                    await self._news.wait_for(well)
+                return True
+            self._returns += 1
+        return False
 
     async def ask_again(self, since: float = 0.0) -> None:
         """Ask calls with a key once more, those begun after a time: they have the outcome that they had."""
@@ -76,10 +82,11 @@ class Load:
                 await self._while_connected(work, clients, worker)
 
     async def _while_connected(self, work: Work, clients: Clients, worker: str) -> None:
+        returns = self._returns
         for done in count(1):
             await work(clients, worker)
             await asyncio.sleep(PAUSE)
-            if self._stopped or done == self._churn:
+            if self._stopped or done == self._churn or returns != self._returns:
                 return
 
     @asynccontextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,14 +43,24 @@ def _is_new_enough(program: str) -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= oldest
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process of the tests builds at a time; the others find what it has built."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "building.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def go_tool(module: str, version: str) -> Path:
     """A Go program at a version of its own, installed where it is not yet."""
     needs("go")
     name = module.rpartition("/")[2]
     tool = BUILD / "tools" / "bin" / f"{name}-{version}"
-    if not tool.exists():
-        run("go", "install", f"{module}@{version}", environ={"GOBIN": str(tool.parent)})
-        tool.with_name(name).rename(tool)
+    with alone():
+        if not tool.exists():
+            run("go", "install", f"{module}@{version}", environ={"GOBIN": str(tool.parent)})
+            tool.with_name(name).rename(tool)
     return tool
 
 
@@ -56,7 +68,8 @@ def go_examples() -> Path:
     """The folder of the Go examples, built: `relay` and `call`."""
     needs("go")
     folder = BUILD / "examples" / "go"
-    run("go", "build", "-o", f"{folder}/", "./...", folder=ROOT / "examples" / "go")
+    with alone():
+        run("go", "build", "-o", f"{folder}/", "./...", folder=ROOT / "examples" / "go")
     return folder
 
 
@@ -65,10 +78,11 @@ def typescript_examples() -> Path:
     needs("node", "npm")
     folders = (ROOT / "clients" / "typescript", ROOT / "examples" / "typescript")
     built = folders[1] / "dist"
-    if _is_older(built / "call.js", folders):
-        for folder in folders:
-            run("npm", "ci", "--silent", "--ignore-scripts", folder=folder)
-            run("npm", "run", "--silent", "build", folder=folder)
+    with alone():
+        if _is_older(built / "call.js", folders):
+            for folder in folders:
+                run("npm", "ci", "--silent", "--ignore-scripts", folder=folder)
+                run("npm", "run", "--silent", "build", folder=folder)
     return built
 
 
