@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 
 from a2a_node.core.library import Event, Operation, Tag, receive_message, send_initial_metadata, send_message
 
 
-class Messages:
+class Messages(ABC):
     """One reader takes them, any number of senders give them; whoever inherits begins the batches."""
 
     __slots__ = ("_asked", "_heard", "_here", "_message", "_opened", "_sending", "_waiter")
@@ -45,9 +46,9 @@ class Messages:
             self._opened = True
             return await taken
 
+    @abstractmethod
     def _start(self, operations: Sequence[Operation], tag: Tag) -> bool:
         """Begin a batch; False when the RPC is over, and its tag is not called."""
-        raise NotImplementedError
 
     def _opening(self) -> tuple[Operation, ...]:
         return () if self._opened else (send_initial_metadata(None, 0),)
