@@ -26,7 +26,7 @@ GROUPS = (
     ),
     Group("SIGSTOP for 5 s: the same", ("serving_node_stopped", "client_node_stopped", "agent_stopped")),
     Group(
-        "Postgres, Redis killed, Redis' data lost; Postgres, Redis, both 20 s away",
+        "Postgres, Redis killed, Redis' data lost; Postgres, Redis, both away",
         (
             "postgres_killed",
             "redis_killed",
