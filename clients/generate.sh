@@ -7,7 +7,6 @@ GRPC_GO=v1.6.2
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 python=$root/.venv/bin/python
-tools=$root/build/tools/bin
 cd "$root"
 
 for program in go node npm; do
@@ -17,20 +16,14 @@ for program in go node npm; do
   }
 done
 
-installed() { # installed PROGRAM MODULE VERSION: the version is part of the name, so that a new one is never missed
-  [ -x "$tools/$1-$3" ] && return
-  GOBIN=$tools go install "$2@$3"
-  mv "$tools/$1" "$tools/$1-$3"
-}
-
 go_client() {
-  installed protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go "$PROTOBUF_GO"
-  installed protoc-gen-go-grpc google.golang.org/grpc/cmd/protoc-gen-go-grpc "$GRPC_GO"
+  go_plugin=$(sh .ci/tool.sh protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go "$PROTOBUF_GO")
+  grpc_plugin=$(sh .ci/tool.sh protoc-gen-go-grpc google.golang.org/grpc/cmd/protoc-gen-go-grpc "$GRPC_GO")
   module=$(cd clients/go && go list -m)
   rm -rf clients/go/a2amesh
   "$python" -m grpc_tools.protoc -I protos \
-    --plugin=protoc-gen-go="$tools/protoc-gen-go-$PROTOBUF_GO" --go_out=clients/go --go_opt="module=$module" \
-    --plugin=protoc-gen-go-grpc="$tools/protoc-gen-go-grpc-$GRPC_GO" --go-grpc_out=clients/go --go-grpc_opt="module=$module" \
+    --plugin=protoc-gen-go="$go_plugin" --go_out=clients/go --go_opt="module=$module" \
+    --plugin=protoc-gen-go-grpc="$grpc_plugin" --go-grpc_out=clients/go --go-grpc_opt="module=$module" \
     protos/a2amesh/v1/*.proto
 }
 

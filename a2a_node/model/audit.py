@@ -20,7 +20,6 @@ from a2a_node.model.names import fresh_uuid
 
 FIRST_HASH = "0" * 64  # stands before the first event of a chain
 LONGEST = 255  # characters of an action, a target or what a caller calls itself
-METADATA_BYTES = 8 << 10
 MOST_BREAKS = 100
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 

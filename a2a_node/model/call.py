@@ -16,7 +16,9 @@ from a2a_node.model.errors import MeshError
 from a2a_node.model.payload import Payload
 from a2a_node.model.principal import NOBODY, Principal, Proof
 from a2a_node.model.proxied import Proxied
+from a2a_node.model.state import Gap
 from a2a_node.model.trace import Trace
+from a2a_node.model.warrants import StepOfRun
 
 Reply = Callable[[Payload], Awaitable[None]]
 
@@ -99,6 +101,11 @@ class Keeping:
         if settled is not None and not self.given:
             settled()
 
+    def end(self) -> None:
+        """Nothing is kept here any more, and whoever kept it is let go: each would hold the other."""
+        self.settle()
+        self._given_up = _nobody
+
     def give(self) -> None:
         """Stop here: where there is an heir, leave the call and all that follows to it."""
         if self.heir:
@@ -110,6 +117,14 @@ async def unheard(payload: Payload) -> None:
     """Where replies go that nobody reads."""
 
 
+def _nobody() -> None:
+    """Who keeps nothing any more, and need not be told to stop."""
+
+
+async def untold(gap: Gap) -> None:
+    """Where gaps are told that nobody hears of."""
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One call on its way through the layers: what was asked, by whom, under which envelope, and both directions."""
@@ -119,7 +134,7 @@ class Call:
     metadata: Mapping[str, str] = field(default_factory=dict)  # entries whose names end in `-bin` hold bytes
     peer_of: Callable[[], str] = str  # the caller's address, which costs something to ask for
     identities_of: Callable[[], Sequence[str]] = tuple  # URIs and DNS names that the caller's certificate proves
-    door: str = ""  # where it came in: "peers" for the door of other nodes
+    door: str = ""  # where it came in: "peers" for the door of other nodes, "engine" for that of the node's engine
     time_left: float | None = None  # seconds that the client's deadline leaves on arrival
     unary: bool = False  # exactly one output is wanted
     endless: bool = False  # a stream that lives until somebody ends it, such as a watch
@@ -133,6 +148,7 @@ class Call:
     scopes: tuple[str, ...] | None = None  # permissions that bound the caller's key; None where nothing bounds it
     proof: Proof | None = None  # what the caller has shown; None for calls from inside
     envelope: Envelope | None = None
+    step: StepOfRun | None = None  # of which run it is a step
     carrier: str = ""  # id of the node that has handed it on, where the layers of that node let it through before
     offered: AgentCapability | None = None  # what the directory says of the capability
     instance: Instance | None = None  # who serves it
@@ -144,6 +160,7 @@ class Call:
     used: Amounts | None = None  # what it and its children have used of that in the end
     replayed: bool = False  # answered without an agent's work
     admitted: bool = False  # every layer has let it through
+    changes: bool = True  # what its RPC can change; False once it turns out that this one has only looked
     target: str = ""  # what an RPC that calls no agent is about, for the audit, for example "session:s-1"
     begun: bool = False  # an agent may have begun to work on it
     replied: bool = False  # something was said to the caller
@@ -161,6 +178,7 @@ class Call:
     resumes: int | None = None  # the last sequence that a client has which reads on in the call `id`
     requests: AsyncIterator[Payload] = field(default_factory=Once)
     reply: Reply = unheard
+    missed: Callable[[Gap], Awaitable[None]] = untold  # tells the client what of a stream is not kept any more
 
     @property
     def peer(self) -> str:
@@ -185,7 +203,11 @@ Layer = Callable[[Call, Proceed], Awaitable[None]]
 
 
 def folded(layers: Sequence[Layer], leaf: Proceed) -> Proceed:
-    """One coroutine of all the layers, the first outermost, around the leaf."""
+    """One coroutine of all the layers, the first outermost, around the leaf.
+
+    A layer that does nothing once the rest is done hands that on rather than awaiting it, and so is no coroutine of its
+    own: a call to another node passes half as many on its way there.
+    """
     proceed = leaf
     for layer in reversed(layers):
         proceed = _around(layer, proceed)

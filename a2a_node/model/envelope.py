@@ -24,6 +24,12 @@ class Envelope:
     id: str = ""  # id of this call
     scopes: tuple[tuple[str, ...], ...] = ()  # what bounds the keys on the way here; each of them bounds this call
     budget: Mapping[str, int] | None = None  # what the tree had left by unit, as it was admitted; None without a budget
+    purse: str = ""  # under what that budget is kept, where it is not the root's
+
+    @property
+    def tree(self) -> str:
+        """Under what its budget is kept."""
+        return self.purse or self.root
 
     def time_left(self, now: float) -> float:
         """Seconds until the deadline, never negative."""

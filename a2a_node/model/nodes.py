@@ -23,6 +23,7 @@ class Progress:
 
     running: int  # calls under way
     drained: bool = False  # it has waited long enough, and closes now
+    begun: bool = True  # by whoever is told this, or with another time; False for whoever only looked
 
 
 @dataclass(frozen=True, slots=True)

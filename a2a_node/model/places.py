@@ -5,10 +5,19 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 KEY_FILE = "dev.key"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDoor:
+    """Where the workflow engine of a node finds it, and the key that it shows there."""
+
+    address: str  # of a Unix socket, as gRPC has it
+    key: str = field(repr=False)
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from a2a_node.model.streams import Claim, Reading, StreamHead, StreamPart, StreamWrite
+from a2a_node.model.streams import Claim, Reading, StreamHead, StreamKey, StreamPart, StreamWrite
 
 KEPT = 4096  # events of a stream at most; its writer keeps those that nobody has read within half of that
 HEIRS = 1.5  # leases that a writer may be silent which has named an heir, so that the heir has time to notice
@@ -29,6 +29,13 @@ class Streams(Protocol):
 
     async def begin(self, head: StreamHead) -> str:
         """Begin the stream of a call; the writer's mark. CallIdTaken when there is one already."""
+
+    async def begin_once(self, head: StreamHead, writer: str, key: StreamKey) -> str:
+        """Begin the stream of a call under a key, by a writer's own mark, both or neither.
+
+        Empty once it is begun; the id of the call that the key stands for where it is not free. IdempotencyKeyReused
+        when that was asked otherwise, CallIdTaken when the call has a stream already.
+        """
 
     async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         """Say something in several streams, in one trip; None for a writer that has no right (any more).

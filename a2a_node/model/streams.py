@@ -25,6 +25,16 @@ class StreamHead:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamKey:
+    """What a stream is begun under, once: whoever begins one under it later is told which call it stands for."""
+
+    name: str
+    digest: str  # of what was asked; another one under the same name is refused
+    seconds: float  # that it is kept
+    stale: str = ""  # the id of a call for which it counts as free: of all who found that so, one begins
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a call ended."""
 

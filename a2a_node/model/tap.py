@@ -24,6 +24,9 @@ class EndedCall:
     call_path: tuple[str, ...]
     trace_id: str
     ip_address: str
+    run_id: str = ""  # of the run that it is a step of
+    step: str = ""
+    instance: str = ""  # id of the copy of the agent that it came to last; empty where it came to none
 
 
 @dataclass(frozen=True, slots=True)

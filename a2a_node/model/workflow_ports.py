@@ -12,8 +12,12 @@ from a2a_node.model.workflows import Template, TemplateVersion
 class Templates(Protocol):
     """All versions of all templates. Every method raises StoreUnavailable when the store is away."""
 
-    async def put(self, template: Template, source: str, by: str, expected: int | None = None) -> TemplateVersion:
+    async def put(
+        self, template: Template, source: str, by: str, expected: int | None = None, authority: bytes = b""
+    ) -> TemplateVersion:
         """Keep the next version, the first one being 1; the newest as it is when its source is the same.
+
+        One with a schedule starts runs by the authority: the same source by somebody else is another version then.
 
         VersionConflict when the newest version is not the expected one, 0 being that of a template that is new.
         """

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from a2a_node.model.audit import AuditEvent, AuditFilter, ChainHead, Fact, Span, chained
 from a2a_node.store import audit_rows as rows
+from a2a_node.store.audit_tables import audit_chains, audit_log, audit_position
 from a2a_node.store.postgres import Postgres, Transaction
 from a2a_node.store.revisions import QUIET, listening
-from a2a_node.store.tables import audit_chains, audit_log, audit_position
 
 
 class PostgresAuditLog:

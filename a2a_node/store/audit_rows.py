@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import ColumnElement, RowMapping, Select, func, select, text
 
 from a2a_node.model.audit import AuditDecision, AuditEvent, AuditFilter, AuditOutcome, Fact, Span
-from a2a_node.store.tables import audit_log as log
+from a2a_node.store.audit_tables import audit_log as log
 
 CHANNEL = "a2a_audit"
 SAME = (

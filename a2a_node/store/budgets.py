@@ -11,6 +11,8 @@ from a2a_node.store.encoding import milliseconds
 from a2a_node.store.redis import Redis, script
 
 OPEN = script("budget_open")
+RENEW = script("budget", "budget_renew")
+ENROL = script("budget", "budget_enrol")
 RESERVE = script("budget", "budget_reserve")
 SETTLE = script("budget", "budget_settle")
 
@@ -25,6 +27,20 @@ class RedisBudgets:
         """Begin a tree; CallIdTaken."""
         if not await self._redis.run(OPEN, [_name(root)], milliseconds(ttl), *_listed(limits)[1:]):
             raise CallIdTaken(root)
+
+    async def renew(self, root: str, account: str, limits: Amounts, ttl: float, turn: int) -> bool:
+        """Let an account use so much more than it has used, of each turn once; whether it is known."""
+        said = (root, account, milliseconds(ttl), turn, *_listed(limits))
+        return bool(await self._redis.run(RENEW, [_name(root)], *said))
+
+    async def enrol(self, account: Account, limits: Amounts, ttl: float) -> None:
+        """Give a call that outlives the one above it an account, within limits of its own; CallIdTaken."""
+        said = (account.root, account.parent, account.call, milliseconds(ttl), *_listed(limits))
+        answer = await self._redis.run(ENROL, [_name(account.root)], *said)
+        if answer is None:
+            raise StoreUnavailable("redis")  # as with `reserve`
+        if not answer:
+            raise CallIdTaken(account.call)
 
     async def reserve(self, account: Account, hold: Amounts, used: Amounts) -> Amounts:
         """Admit a child call and hold back so much for it; BudgetExhausted, CallIdTaken."""

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy import Executable, RowMapping, delete, func, select, text
+from sqlalchemy import Executable, RowMapping, delete, text
 
+from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres, Transaction
-from a2a_node.store.statements import CHANNEL, LOCK_NUMBER
+from a2a_node.store.statements import CHANNEL
 from a2a_node.store.tables import registry_changes
 from a2a_node.store.turns import Turns
 
 KEPT = 10_000  # revisions that `changes` can go back
 PRUNE_EVERY = 100  # revisions
-
-LOCK = select(func.pg_advisory_xact_lock(LOCK_NUMBER))
 
 # one round trip, while everybody else waits: number the change, stamp what changed, write its names down, tell all
 NOTE = text(f"""
@@ -52,7 +51,7 @@ class ChangeLog:
     async def change(self) -> AsyncIterator[Transaction]:
         """A transaction that no other change of the registry overlaps, here or anywhere."""
         async with self._turns.taken(), self._postgres.writing() as transaction:
-            await transaction.fetch(LOCK)
+            await transaction.fetch(Lock.REGISTRY.held())
             yield transaction
 
     async def single(self, statement: Executable, parameters: Mapping[str, object]) -> Sequence[RowMapping]:

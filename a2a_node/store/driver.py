@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from a2a_node.model.errors import InvalidInput, SettingInvalid, StoreUnavailable
+from a2a_node.store.tls import readable
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 PARTING = 0.2  # seconds that a server may take to answer a farewell
@@ -50,6 +51,7 @@ class Dial:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", driver_url(self.url))
+        readable("postgres_url", self.url)
 
     async def __call__(self) -> Link:
         """A fresh connection, within the patience."""

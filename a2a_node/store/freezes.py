@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import orjson
@@ -21,26 +21,21 @@ from a2a_node.model.freezes import (
     Unconfirmed,
 )
 from a2a_node.model.names import fresh_uuid
+from a2a_node.store.access_tables import freeze_progress, freezes
+from a2a_node.store.columns import NOW
+from a2a_node.store.locks import Lock
+from a2a_node.store.numbered import Kind, Numbered
 from a2a_node.store.postgres import Postgres, Transaction
-from a2a_node.store.revisions import QUIET, listening
-from a2a_node.store.tables import NOW, freeze_progress, freezes, freezes_revision
-from a2a_node.store.turns import Turns
 
-CHANNEL = "a2a_freezes"
+KIND = Kind(
+    Lock.FREEZES,
+    counter="freezes_revision",
+    channel="a2a_freezes",
+    stamp="UPDATE freezes SET revision = next.revision FROM next WHERE id = :id",
+)
 CHANGED = 1000  # freezes; beyond these a snapshot costs less
 HOLD = and_(freezes.c.lifted_at.is_(None), or_(freezes.c.expires_at.is_(None), freezes.c.expires_at > NOW))
 
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630061)")  # any number that nobody else locks
-CLOCK = text("SELECT clock_timestamp() AS now")
-# one round trip, while everybody else waits: number the change, stamp what changed, tell all
-NOTE = text(f"""
-WITH next AS (
-  UPDATE freezes_revision SET revision = revision + 1 RETURNING revision
-), stamped AS (
-  UPDATE freezes SET revision = next.revision FROM next WHERE id = :id
-)
-SELECT revision, pg_notify('{CHANNEL}', revision::text) FROM next
-""")  # noqa: S608  # a constant of this module
 CONFIRM = text("""
 INSERT INTO freeze_progress (freeze_id, node_id, stopped, stopping, unconfirmed)
 SELECT freeze_id, node_id, stopped, stopping, CAST(unconfirmed AS jsonb) FROM unnest(
@@ -57,14 +52,14 @@ class PostgresFreezes:
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
-        self._turns = Turns()
+        self._numbered = Numbered(postgres, KIND)
 
     async def freeze(self, new: NewFreeze) -> tuple[Freeze, int]:
         """Freeze, or find the freeze of that target which holds."""
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             held = await change.fetch(select(freezes).where(HOLD, *_of(new.target)))
             if held:
-                return _freeze(held[0]), await _revision(change)
+                return _freeze(held[0]), await self._numbered.revision(change)
             count = await change.fetch(select(func.count().label("held")).where(HOLD))
             if count[0]["held"] >= MOST:
                 raise InvalidInput("target", f"{MOST} freezes hold already; lift some first")
@@ -73,17 +68,18 @@ class PostgresFreezes:
             }
             entered = await change.fetch(insert(freezes).values(row).returning(freezes))
             frozen = _freeze(entered[0])
-            return frozen, await _note(change, frozen.id)
+            return frozen, await self._numbered.note(change, {"id": frozen.id})
 
     async def lift(self, freeze_id: str, lifted_by: str) -> tuple[Freeze, int]:
         """Lift a freeze."""
         lifts = update(freezes).where(freezes.c.id == freeze_id, HOLD)
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             done = await change.fetch(lifts.values(lifted_by=lifted_by, lifted_at=NOW).returning(freezes.c.id))
             found = await change.fetch(select(freezes).where(freezes.c.id == freeze_id))
             if not found:
                 raise FreezeNotFound(freeze_id)
-            return _freeze(found[0]), await _note(change, freeze_id) if done else await _revision(change)
+            frozen, numbered = _freeze(found[0]), self._numbered
+            return frozen, await numbered.note(change, {"id": freeze_id}) if done else await numbered.revision(change)
 
     async def list(
         self, target: FreezeTarget | None, after: FreezePlace | None, limit: int, *, lifted: bool
@@ -118,41 +114,25 @@ class PostgresFreezes:
     async def snapshot(self) -> FreezeChanges:
         """All freezes that hold."""
         async with self._postgres.reading() as transaction:
-            return await _changes(transaction, await transaction.fetch(select(freezes).where(HOLD)))
+            return await self._changes(transaction, await transaction.fetch(select(freezes).where(HOLD)))
 
     async def changes(self, after: int) -> FreezeChanges | None:
         """What changed after a revision; None for another database than before, or too much."""
         since = select(freezes).where(freezes.c.revision > after).limit(CHANGED + 1)
         async with self._postgres.reading() as transaction:
-            revision = await _revision(transaction)
+            revision = await self._numbered.revision(transaction)
             found = await transaction.fetch(since) if after < revision else ()
             if after > revision or len(found) > CHANGED:
                 return None
-            return await _changes(transaction, found)
+            return await self._changes(transaction, found)
 
     def revisions(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
         """Hear of new revisions as they are committed."""
-        return listening(self._postgres.dial, QUIET, CHANNEL)
+        return self._numbered.heard()
 
-    @asynccontextmanager
-    async def _change(self) -> AsyncIterator[Transaction]:
-        """A transaction that no other change of freezes overlaps, here or anywhere."""
-        async with self._turns.taken(), self._postgres.writing() as transaction:
-            await transaction.fetch(LOCK)
-            yield transaction
-
-
-async def _changes(transaction: Transaction, rows: Sequence[RowMapping]) -> FreezeChanges:
-    now = (await transaction.fetch(CLOCK))[0]["now"]
-    return FreezeChanges(await _revision(transaction), now, [_freeze(row) for row in rows])
-
-
-async def _note(change: Transaction, freeze_id: str) -> int:
-    return int((await change.fetch(NOTE, {"id": freeze_id}))[0]["revision"])
-
-
-async def _revision(transaction: Transaction) -> int:
-    return int((await transaction.fetch(select(freezes_revision.c.revision)))[0]["revision"])
+    async def _changes(self, transaction: Transaction, rows: Sequence[RowMapping]) -> FreezeChanges:
+        now = await transaction.now()
+        return FreezeChanges(await self._numbered.revision(transaction), now, [_freeze(row) for row in rows])
 
 
 def _of(target: FreezeTarget) -> Sequence[ColumnElement[bool]]:

@@ -11,29 +11,15 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, select, text, tuple_
 
+from a2a_node.model.grant_ports import GrantFilter, GrantPlace
 from a2a_node.model.grants import Grant, NewGrant, PermissionRequest, RequestStatus, expiry
 from a2a_node.model.permissions import covering
-from a2a_node.model.ports import GrantFilter, GrantPlace
-from a2a_node.store.tables import permission_grants as grants
-from a2a_node.store.tables import permission_requests as requests
+from a2a_node.store.access_tables import permission_grants as grants
+from a2a_node.store.access_tables import permission_requests as requests
 
-CHANNEL = "a2a_grants"
 SAME = ("granted_by", "granted_to", "permission", "granted_at", "delegable", "depth", "expires_at", "uses", "revoked")
 ASKED = ("requester", "permission", "justification", "created_at", "expires_at", "ttl", "decided_by", "decided_at")
 HOLD = and_(~grants.c.revoked, text("(expires_at IS NULL OR expires_at > clock_timestamp())"))
-
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630053)")  # any number that nobody else locks
-NOW = text("SELECT clock_timestamp() AS now")
-
-# one round trip, while everybody else waits: number the change, stamp what changed, tell all
-NOTE = text(f"""
-WITH next AS (
-  UPDATE grants_revision SET revision = revision + 1 RETURNING revision
-), stamped AS (
-  UPDATE permission_grants SET revision = next.revision FROM next WHERE id = ANY(CAST(:ids AS uuid[]))
-)
-SELECT revision, pg_notify('{CHANNEL}', revision::text) FROM next
-""")  # noqa: S608  # a constant of this module
 
 # a grant hangs from one that was there before it, so that there is no circle to walk in
 REVOKE = text("""

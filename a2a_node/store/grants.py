@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from sqlalchemy import RowMapping, Update, insert, select, update
 
 from a2a_node.model.errors import GrantNotFound, RequestDecided, RequestNotFound
+from a2a_node.model.grant_ports import GrantChanges, GrantFilter, GrantPlace
 from a2a_node.model.grants import (
     MOST_PENDING,
     REQUEST_DAYS,
@@ -20,13 +21,18 @@ from a2a_node.model.grants import (
     check_narrower,
     check_pending,
 )
-from a2a_node.model.ports import GrantChanges, GrantFilter, GrantPlace
 from a2a_node.store import grant_rows as rows
+from a2a_node.store.access_tables import permission_grants, permission_requests
+from a2a_node.store.locks import Lock
+from a2a_node.store.numbered import Kind, Numbered
 from a2a_node.store.postgres import Postgres, Transaction
-from a2a_node.store.revisions import QUIET, listening
-from a2a_node.store.tables import grants_revision, permission_grants, permission_requests
-from a2a_node.store.turns import Turns
 
+KIND = Kind(
+    Lock.GRANTS,
+    counter="grants_revision",
+    channel="a2a_grants",
+    stamp="UPDATE permission_grants SET revision = next.revision FROM next WHERE id = ANY(CAST(:ids AS uuid[]))",
+)
 PAGE = 250  # rows
 MOST = 1000  # changed grants; beyond these a snapshot costs less
 
@@ -36,20 +42,24 @@ class PostgresGrants:
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
-        self._turns = Turns()
+        self._numbered = Numbered(postgres, KIND)
 
     async def give(self, new: NewGrant) -> tuple[Grant, int]:
         """Keep a new grant, unless its parent no longer carries it."""
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             given = await _given(change, new)
-            return given, await _note(change, [given.id])
+            return given, await self._noted(change, [given.id])
 
     async def revoke(self, grant_id: str) -> tuple[Grant, int, int]:
         """End a grant and all that hangs from it."""
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             fallen = await change.fetch(rows.REVOKE, {"id": rows.as_uuid(grant_id)})
             grant = await _found(change, grant_id)
-            revision = await _note(change, [str(row["id"]) for row in fallen]) if fallen else await _revision(change)
+            revision = (
+                await self._noted(change, [str(row["id"]) for row in fallen])
+                if fallen
+                else await self._numbered.revision(change)
+            )
             return grant, len(fallen), revision
 
     async def find(self, grant_id: str) -> Grant:
@@ -78,7 +88,7 @@ class PostgresGrants:
             if not found:
                 check_pending(len(asked))
                 found = [*await transaction.fetch(rows.ASK, said | {"days": int(REQUEST_DAYS)})]
-            return rows.request_from(found[0], await _now(transaction))
+            return rows.request_from(found[0], await transaction.now())
 
     async def request(self, request_id: str) -> PermissionRequest:
         """A request."""
@@ -87,13 +97,13 @@ class PostgresGrants:
 
     async def decide(self, decision: Decision) -> tuple[PermissionRequest, Grant | None, int]:
         """Settle a request, with its grant, in one step."""
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             asked = await _requested(change, decision.request)
             if asked.status is not RequestStatus.PENDING:
                 raise RequestDecided(decision.request, asked.status)
             given = await _given(change, decision.grant) if decision.grant else None
-            await change.fetch(_settled(decision, given, await _now(change)))
-            revision = await _note(change, [given.id]) if given else await _revision(change)
+            await change.fetch(_settled(decision, given, await change.now()))
+            revision = await self._noted(change, [given.id]) if given else await self._numbered.revision(change)
             return await _requested(change, decision.request), given, revision
 
     async def requests(
@@ -103,13 +113,13 @@ class PostgresGrants:
         async with self._postgres.writing() as transaction:
             await transaction.fetch(rows.LAPSE)
             found = await transaction.fetch(rows.listed_requests(requester, status, after, limit))
-            now = await _now(transaction)
+            now = await transaction.now()
             return [rows.request_from(row, now) for row in found]
 
     async def snapshot(self) -> GrantChanges:
         """All grants that hold, and in what agents are bound."""
         async with self._postgres.reading() as transaction:
-            revision, now = await _revision(transaction), await _now(transaction)
+            revision, now = await self._numbered.revision(transaction), await transaction.now()
             bound = frozenset((row["granted_to"], row["resource"]) for row in await transaction.fetch(rows.BOUND))
             return GrantChanges(revision, now, [rows.grant_from(row) async for row in _holding(transaction)], bound)
 
@@ -117,7 +127,7 @@ class PostgresGrants:
         """What changed after a revision; None for another database than before, or too much."""
         since = select(permission_grants).where(permission_grants.c.revision > after).limit(MOST + 1)
         async with self._postgres.reading() as transaction:
-            revision, now = await _revision(transaction), await _now(transaction)
+            revision, now = await self._numbered.revision(transaction), await transaction.now()
             found = await transaction.fetch(since) if after < revision else ()
             if after > revision or len(found) > MOST:
                 return None
@@ -125,14 +135,10 @@ class PostgresGrants:
 
     def revisions(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
         """Hear of new revisions as they are committed."""
-        return listening(self._postgres.dial, QUIET, rows.CHANNEL)
+        return self._numbered.heard()
 
-    @asynccontextmanager
-    async def _change(self) -> AsyncIterator[Transaction]:
-        """A transaction that no other change of grants overlaps, here or anywhere."""
-        async with self._turns.taken(), self._postgres.writing() as transaction:
-            await transaction.fetch(rows.LOCK)
-            yield transaction
+    async def _noted(self, change: Transaction, ids: Sequence[str]) -> int:
+        return await self._numbered.note(change, {"ids": [rows.as_uuid(text) for text in ids]})
 
 
 async def _holding(transaction: Transaction) -> AsyncIterator[RowMapping]:
@@ -147,7 +153,7 @@ async def _holding(transaction: Transaction) -> AsyncIterator[RowMapping]:
 
 
 async def _given(change: Transaction, new: NewGrant) -> Grant:
-    now = await _now(change)
+    now = await change.now()
     parent = await _found(change, new.parent) if new.parent else None
     if parent is not None:
         check_narrower(new, parent, now)
@@ -183,18 +189,4 @@ async def _requested(transaction: Transaction, request_id: str) -> PermissionReq
     )
     if not found:
         raise RequestNotFound(request_id)
-    return rows.request_from(found[0], await _now(transaction))
-
-
-async def _note(change: Transaction, ids: Sequence[str]) -> int:
-    """Give the change its revision, once and last."""
-    return int((await change.fetch(rows.NOTE, {"ids": [rows.as_uuid(text) for text in ids]}))[0]["revision"])
-
-
-async def _revision(transaction: Transaction) -> int:
-    return int((await transaction.fetch(select(grants_revision.c.revision)))[0]["revision"])
-
-
-async def _now(transaction: Transaction) -> datetime:
-    now: datetime = (await transaction.fetch(rows.NOW))[0]["now"]
-    return now
+    return rows.request_from(found[0], await transaction.now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or_, select, text, tuple_, update
@@ -11,12 +11,18 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or
 from a2a_node.model.errors import KeyNotFound
 from a2a_node.model.key_ports import KeyChanges, KeyPlace
 from a2a_node.model.keys import ApiKey, NewKey, Purpose, SigningKey, check_room
+from a2a_node.store.access_tables import api_keys, signing_keys
+from a2a_node.store.columns import NOW
+from a2a_node.store.locks import Lock
+from a2a_node.store.numbered import Kind, Numbered
 from a2a_node.store.postgres import Postgres, Transaction
-from a2a_node.store.revisions import QUIET, listening
-from a2a_node.store.tables import NOW, api_keys, keys_revision, signing_keys
-from a2a_node.store.turns import Turns
 
-CHANNEL = "a2a_keys"
+KIND = Kind(
+    Lock.KEYS,
+    counter="keys_revision",
+    channel="a2a_keys",
+    stamp="UPDATE api_keys SET revision = next.revision FROM next WHERE id = :id",
+)
 PAGE = 250  # rows
 MOST = 1000  # changed keys; beyond these a snapshot costs less
 SAME = ("id", "principal", "name", "created_by", "created_at", "expires_at", "last_used_at", "revoked", "revoked_at")
@@ -24,17 +30,6 @@ HOLD = and_(~api_keys.c.revoked, or_(api_keys.c.expires_at.is_(None), api_keys.c
 PUBLIC = select(*(signing_keys.c[name] for name in ("id", "purpose", "public", "created_at")))
 NEWEST = (signing_keys.c.created_at.desc(), signing_keys.c.id)
 
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630058)")  # any number that nobody else locks
-CLOCK = text("SELECT clock_timestamp() AS now")
-# one round trip, while everybody else waits: number the change, stamp what changed, tell all
-NOTE = text(f"""
-WITH next AS (
-  UPDATE keys_revision SET revision = revision + 1 RETURNING revision
-), stamped AS (
-  UPDATE api_keys SET revision = next.revision FROM next WHERE id = :id
-)
-SELECT revision, pg_notify('{CHANNEL}', revision::text) FROM next
-""")  # noqa: S608  # a constant of this module
 USED = text("""
 UPDATE api_keys SET last_used_at = GREATEST(last_used_at, used.moment)
 FROM unnest(CAST(:ids AS text[]), CAST(:moments AS timestamptz[])) AS used (id, moment) WHERE api_keys.id = used.id
@@ -46,24 +41,26 @@ class PostgresKeys:
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
-        self._turns = Turns()
+        self._numbered = Numbered(postgres, KIND)
 
     async def create(self, new: NewKey, key_id: str, digest: bytes) -> tuple[ApiKey, int]:
         """Keep a new key."""
         held = select(func.count().label("held")).where(HOLD, api_keys.c.principal == new.principal)
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             check_room(new.principal, (await change.fetch(held))[0]["held"])
-            row = _row(new, await _now(change)) | {"id": key_id, "digest": digest}
+            row = _row(new, await change.now()) | {"id": key_id, "digest": digest}
             entered = await change.fetch(insert(api_keys).values(row).returning(api_keys))
-            return _key(entered[0]), await _note(change, key_id)
+            return _key(entered[0]), await self._numbered.note(change, {"id": key_id})
 
     async def revoke(self, key_id: str) -> tuple[ApiKey, int]:
         """End a key."""
         ends = update(api_keys).where(api_keys.c.id == key_id, ~api_keys.c.revoked)
-        async with self._change() as change:
+        async with self._numbered.change() as change:
             ended = await change.fetch(ends.values(revoked=True, revoked_at=NOW).returning(api_keys.c.id))
             key = await _found(change, key_id)
-            return key, await _note(change, key_id) if ended else await _revision(change)
+            return key, await self._numbered.note(change, {"id": key_id}) if ended else await self._numbered.revision(
+                change
+            )
 
     async def find(self, key_id: str) -> ApiKey:
         """A key, be it ended."""
@@ -89,46 +86,40 @@ class PostgresKeys:
         """All keys of a purpose; `fresh` among them where it is needed."""
         same = signing_keys.c.purpose == fresh.purpose.value
         everything = select(signing_keys).where(same).order_by(*NEWEST)
-        async with self._change() as change:
-            found, now = await change.fetch(everything), await _now(change)
+        async with self._numbered.change() as change:
+            found, now = await change.fetch(everything), await change.now()
             if found and found[0]["created_at"] > now - timedelta(seconds=fresh_for):
-                return [_signing(row) for row in found], await _revision(change)
+                return [_signing(row) for row in found], await self._numbered.revision(change)
             row = {"id": fresh.id, "purpose": fresh.purpose.value, "public": fresh.public, "private": fresh.private}
             await change.fetch(insert(signing_keys).values(row | {"created_at": now}))
             old = signing_keys.c.created_at < now - timedelta(seconds=kept_for)
             await change.fetch(delete(signing_keys).where(same, old))
-            return [_signing(row) for row in await change.fetch(everything)], await _note(change, "")
+            return [_signing(row) for row in await change.fetch(everything)], await self._numbered.note(
+                change, {"id": ""}
+            )
 
     async def snapshot(self) -> KeyChanges:
         """All keys that hold."""
         async with self._postgres.reading() as transaction:
-            return await _changes(transaction, [_key(row) async for row in _holding(transaction)])
+            return await self._changes(transaction, [_key(row) async for row in _holding(transaction)])
 
     async def changes(self, after: int) -> KeyChanges | None:
         """What changed after a revision; None for another database than before, or too much."""
         since = select(api_keys).where(api_keys.c.revision > after).limit(MOST + 1)
         async with self._postgres.reading() as transaction:
-            revision = await _revision(transaction)
+            revision = await self._numbered.revision(transaction)
             found = await transaction.fetch(since) if after < revision else ()
             if after > revision or len(found) > MOST:
                 return None
-            return await _changes(transaction, [_key(row) for row in found])
+            return await self._changes(transaction, [_key(row) for row in found])
 
     def revisions(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
         """Hear of new revisions as they are committed."""
-        return listening(self._postgres.dial, QUIET, CHANNEL)
+        return self._numbered.heard()
 
-    @asynccontextmanager
-    async def _change(self) -> AsyncIterator[Transaction]:
-        """A transaction that no other change of keys overlaps, here or anywhere."""
-        async with self._turns.taken(), self._postgres.writing() as transaction:
-            await transaction.fetch(LOCK)
-            yield transaction
-
-
-async def _changes(transaction: Transaction, keys: Sequence[ApiKey]) -> KeyChanges:
-    signing = await transaction.fetch(PUBLIC.order_by(*NEWEST))
-    return KeyChanges(await _revision(transaction), await _now(transaction), keys, [_signing(row) for row in signing])
+    async def _changes(self, transaction: Transaction, keys: Sequence[ApiKey]) -> KeyChanges:
+        signing = [_signing(row) for row in await transaction.fetch(PUBLIC.order_by(*NEWEST))]
+        return KeyChanges(await self._numbered.revision(transaction), await transaction.now(), keys, signing)
 
 
 async def _holding(transaction: Transaction) -> AsyncIterator[RowMapping]:
@@ -147,20 +138,6 @@ async def _found(transaction: Transaction, key_id: str) -> ApiKey:
     if not found:
         raise KeyNotFound(key_id)
     return _key(found[0])
-
-
-async def _note(change: Transaction, key_id: str) -> int:
-    """Give the change its revision, once and last; an empty id for a change of the mesh's own keys."""
-    return int((await change.fetch(NOTE, {"id": key_id}))[0]["revision"])
-
-
-async def _revision(transaction: Transaction) -> int:
-    return int((await transaction.fetch(select(keys_revision.c.revision)))[0]["revision"])
-
-
-async def _now(transaction: Transaction) -> datetime:
-    now: datetime = (await transaction.fetch(CLOCK))[0]["now"]
-    return now
 
 
 def _row(new: NewKey, now: datetime) -> dict[str, object]:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from sqlalchemy import Connection, NullPool, text
+from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio.engine import create_async_engine
 
 from a2a_node.store.driver import Dial, translated
+from a2a_node.store.locks import Lock
 
-HEAD = "0010"
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630051)")  # any number that nobody else locks
+HEAD = "0014"
 PATIENCE = 5.0  # seconds to connect
 LONGEST = 300.0  # seconds that all migrations together may take, waiting for another node's included
 
@@ -75,5 +75,5 @@ async def history(url: str) -> Sequence[Migration]:
 async def _changed(url: str, change: Callable[[Connection, str], None], revision: str) -> None:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=Dial(url, PATIENCE), poolclass=NullPool)
     async with translated(), asyncio.timeout(LONGEST), engine.begin() as connection:
-        await connection.execute(LOCK)
+        await connection.execute(Lock.MIGRATION.held())
         await connection.run_sync(change, revision)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import cast
 
 import orjson
@@ -19,11 +20,12 @@ from sqlalchemy.ext.asyncio.engine import AsyncConnection, AsyncEngine, create_a
 from sqlalchemy.pool import QueuePool
 
 from a2a_node.store.driver import Dial, translated
-from a2a_node.store.pool import Pool
+from a2a_node.store.pool import Pool, trying
 from a2a_node.store.traces import trace_postgres
 
 POOL_SIZE = 5
 PATIENCE = 1.0  # seconds
+CLOCK = text("SELECT clock_timestamp() AS now")
 
 Parameters = Mapping[str, object]
 
@@ -41,6 +43,11 @@ class Transaction:
         rows = await _rows(self._connection, statement, parameters)
         self._patience.pause()
         return rows
+
+    async def now(self) -> datetime:
+        """The store's time, at this moment and not when the transaction began."""
+        now: datetime = (await self.fetch(CLOCK))[0]["now"]
+        return now
 
 
 class Patience:
@@ -73,7 +80,7 @@ class Postgres:
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that is committed when the block ends, and rolled back when it fails."""
-        return self._transaction(self.engine)
+        return self._transaction(self.engine.execution_options(isolation_level="READ COMMITTED"))
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that sees one state of the database, whatever is written meanwhile, and changes nothing."""
@@ -93,8 +100,7 @@ class Postgres:
 
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[RowMapping]:
         """Run one statement as a transaction of its own, in one round trip, and read its rows."""
-        alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        async with translated(), asyncio.timeout(self.patience), alone.connect() as connection:
+        async with translated(), asyncio.timeout(self.patience), self.engine.connect() as connection:
             return await _rows(connection, statement, parameters)
 
     def pool(self) -> Pool:
@@ -116,9 +122,18 @@ async def _rows(
 
 @asynccontextmanager
 async def connected(
-    url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE, traces: TracerProvider | None = None
+    url: str,
+    *,
+    pool_size: int = POOL_SIZE,
+    patience: float = PATIENCE,
+    traces: TracerProvider | None = None,
+    believed: float = 0.0,
 ) -> AsyncIterator[Postgres]:
-    """A pool on `postgresql://` or `postgres://` until the block ends; it connects when it is first asked."""
+    """A pool on `postgresql://` or `postgres://` until the block ends; it connects when it is first asked.
+
+    A connection is `believed` to work for so many seconds after its last use and not tried then, which saves every
+    second round trip; whoever wants that asks again when the server was lost.
+    """
     dial = Dial(url, patience)
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -126,10 +141,11 @@ async def connected(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=patience,
-        pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",  # else trying a connection is a transaction: three round trips
         hide_parameters=True,  # what users keep with us stays out of logs and errors
         json_deserializer=orjson.loads,
     )
+    trying(engine.sync_engine, believed)
     if traces is not None:
         trace_postgres(engine, traces)
     try:

@@ -24,6 +24,7 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -31,6 +32,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
 from a2a_node.store.pool import Pool
+from a2a_node.store.tls import readable
 from a2a_node.store.traces import trace_redis
 
 POOL_SIZE = 64
@@ -158,8 +160,9 @@ def _pool(url: str, size: int, patience: float) -> BlockingConnectionPool:
     invalid = SettingInvalid("redis_url", "must look like redis://user:password@host:port/0")
     if not url.startswith(("redis://", "rediss://")):
         raise invalid
+    readable("redis_url", url)
     try:
-        return BlockingConnectionPool.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
             max_connections=size,
             timeout=patience,
@@ -169,5 +172,9 @@ def _pool(url: str, size: int, patience: float) -> BlockingConnectionPool:
             protocol=2,
             retry=Retry(NoBackoff(), 0),
         )
+        pool.connection_class(**pool.connection_kwargs)  # what is wrong with its TLS is said now, not at every question
     except ValueError:
         raise invalid from None  # not chained: the cause may quote the password
+    except RedisError as error:
+        raise SettingInvalid("redis_url", str(error)[:200]) from None
+    return pool

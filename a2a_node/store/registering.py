@@ -30,8 +30,9 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from a2a_node.model.agents import AgentDescriptor, Instance
+from a2a_node.store.locks import Lock
 from a2a_node.store.rows import agent_row, instance_row
-from a2a_node.store.statements import CHANNEL, LOCK_NUMBER, from_now
+from a2a_node.store.statements import CHANNEL, from_now
 from a2a_node.store.tables import agents, instances, registry_changes, registry_revision
 
 OF_AGENT = (
@@ -62,7 +63,7 @@ def _registration() -> Executable:
 
 def _numbered() -> ReturningUpdate[tuple[int]]:
     """Take the turn, and number the change, unless it must not be made."""
-    turn = select(func.pg_advisory_xact_lock(LOCK_NUMBER).label("turn")).cte("turn")
+    turn = Lock.REGISTRY.held().cte("turn")
     name = _given(agents, AGENT, "name")
     owned = select(agents.c.id).where(agents.c.name == name, agents.c.owner != _given(agents, AGENT, "owner"))
     used = select(instances.c.id).where(instances.c.id == _given(instances, INSTANCE, "id"), instances.c.agent != name)

@@ -21,7 +21,7 @@ from a2a_node.model.errors import (
     NodeNotFound,
 )
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import UPDATABLE, Changes, Snapshot
+from a2a_node.model.registry_ports import UPDATABLE, Changes, Snapshot
 from a2a_node.store import snapshots, statements
 from a2a_node.store.changelog import KEPT, ChangeLog
 from a2a_node.store.postgres import Postgres

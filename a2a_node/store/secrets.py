@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, insert, select, text
+from sqlalchemy import RowMapping, delete, insert, select
 
 from a2a_node.model.secrets import ID_BYTES, KEY_BYTES, Secret, due, outlived
-from a2a_node.store.postgres import Postgres, Transaction
-from a2a_node.store.tables import mesh_secrets as table
+from a2a_node.store.access_tables import mesh_secrets as table
+from a2a_node.store.locks import Lock
+from a2a_node.store.postgres import Postgres
 
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630057)")  # any number that nobody else locks
-NOW = text("SELECT clock_timestamp() AS now")
 READ = select(table).order_by(table.c.made_at)
 
 
@@ -28,14 +27,15 @@ class PostgresSecrets:
         """The store's time and the secrets, the oldest first; one is made when it is due."""
         async with self._postgres.reading() as look:
             secrets = [_secret(row) for row in await look.fetch(READ)]
-            now = await _now(look)
+            now = (await look.now()).timestamp()
         return await self._renewed() if due(secrets, now) else (now, secrets)
 
     async def _renewed(self) -> tuple[float, Sequence[Secret]]:
         """Make one, unless another node has just done so; forget those that nothing is sealed with any more."""
         async with self._postgres.writing() as change:
-            await change.fetch(LOCK)
-            secrets, now = [_secret(row) for row in await change.fetch(READ)], await _now(change)
+            await change.fetch(Lock.SECRETS.held())
+            secrets = [_secret(row) for row in await change.fetch(READ)]
+            now = (await change.now()).timestamp()
             if due(secrets, now):
                 over = [old.id for old in outlived(secrets, now)]
                 await change.fetch(delete(table).where(table.c.id.in_([UUID(bytes=old) for old in over])))
@@ -52,8 +52,3 @@ def _secret(row: RowMapping) -> Secret:
 def _row(secret: Secret) -> dict[str, object]:
     made_at = datetime.fromtimestamp(secret.made_at, UTC)
     return {"id": UUID(bytes=secret.id), "key": secret.key, "made_at": made_at}
-
-
-async def _now(transaction: Transaction) -> float:
-    now: datetime = (await transaction.fetch(NOW))[0]["now"]
-    return now.timestamp()

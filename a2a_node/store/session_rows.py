@@ -13,8 +13,8 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, Executable, RowMapping, and_, delete, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from a2a_node.model.ports import SessionPlace
 from a2a_node.model.state import Session
+from a2a_node.model.state_ports import SessionPlace
 from a2a_node.store.hot_sessions import REMEMBERED, Record
 from a2a_node.store.postgres import Parameters, Postgres
 from a2a_node.store.statements import from_now

@@ -18,9 +18,9 @@ from functools import partial
 from uuid import uuid4
 
 from a2a_node.model.errors import SessionExists, SessionNotFound, StoreUnavailable, VersionConflict
-from a2a_node.model.ports import SessionPlace
 from a2a_node.model.sessions import checked_labels, data_text, merged
 from a2a_node.model.state import NewSession, Session
+from a2a_node.model.state_ports import SessionPlace
 from a2a_node.store.background import beside
 from a2a_node.store.hot_sessions import HotSessions, NotHot, Record
 from a2a_node.store.postgres import Postgres

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy import Column, RowMapping, Table, select
 
-from a2a_node.model.ports import Changes, Snapshot
+from a2a_node.model.registry_ports import Changes, Snapshot
 from a2a_node.store.postgres import Transaction
 from a2a_node.store.rows import agent_from, instance_from, node_from
 from a2a_node.store.tables import agents, instances, nodes, registry_changes, registry_revision

@@ -11,12 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from a2a_node.model.agents import InstanceKind
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import NODE_MEMORY
+from a2a_node.model.registry_ports import NODE_MEMORY
 from a2a_node.store.rows import node_row
 from a2a_node.store.tables import agents, instances, nodes
 
 CHANNEL = "a2a_registry"
-LOCK_NUMBER = 7021842630052  # any number that nobody else locks
 
 
 def from_now(seconds: float | ColumnElement[float]) -> ColumnElement[datetime]:

@@ -6,16 +6,23 @@ whoever looks at a stream whose writer is lost ends it, and streams that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import cast
 from uuid import uuid4
 
 from a2a_node.model.call import CallRecord, CallStatus
-from a2a_node.model.errors import CallIdTaken, NodeLost, StreamNotFound
-from a2a_node.model.payload import Payload
+from a2a_node.model.errors import (
+    CallIdTaken,
+    IdempotencyKeyReused,
+    MeshError,
+    NodeLost,
+    StoreUnavailable,
+    StreamNotFound,
+)
+from a2a_node.model.payload import TEXT, Payload
 from a2a_node.model.stream_ports import HEIRS, KEPT, KEPT_BYTES, News
-from a2a_node.model.streams import Claim, Ending, Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
+from a2a_node.model.streams import Claim, Ending, Reading, StreamEvent, StreamHead, StreamKey, StreamPart, StreamWrite
 from a2a_node.store.encoding import (
     Fields,
     error_of,
@@ -30,6 +37,7 @@ from a2a_node.store.redis import Argument, Redis, script
 from a2a_node.store.wakeups import Wakeups
 
 BEGIN = script("stream_begin")
+BEGIN_ONCE = script("stream_begin_once")
 WRITE = script("stream_write")
 READ = script("stream_read")
 INHERIT = script("stream_inherit")
@@ -37,6 +45,14 @@ INHERIT = script("stream_inherit")
 LEASE = 15.0  # seconds
 RETENTION = 3600.0  # seconds after the end, or after the writer was last heard of
 BATCH = 64  # events read at once
+
+
+# `busy`: a node of an older version is about to begin it
+REFUSALS: Mapping[bytes, Callable[[str], MeshError]] = {
+    b"taken": CallIdTaken,
+    b"reused": IdempotencyKeyReused,
+    b"busy": lambda _: StoreUnavailable("redis"),
+}
 
 
 class RedisStreams:
@@ -55,6 +71,17 @@ class RedisStreams:
         if not answer:
             raise CallIdTaken(head.id)
         return writer
+
+    async def begin_once(self, head: StreamHead, writer: str, key: StreamKey) -> str:
+        """Begin the stream of a call under a key; empty, or the id of the call that the key stands for."""
+        keys = (*_keys(head.id), f"a2a:outcome:stream:{key.name}")
+        kept = payload_fields(Payload(head.id, TEXT))
+        marks = (writer, self._lease, self._kept, key.digest, milliseconds(key.seconds), key.stale, len(kept), *kept)
+        answer = await self._redis.run(BEGIN_ONCE, keys, *marks, *_head_fields(head))
+        said, before = cast("tuple[bytes, bytes]", answer)
+        if said in REFUSALS:
+            raise REFUSALS[said](head.id)
+        return before.decode()
 
     async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         """Say something in several streams, in one trip."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy import RowMapping, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from a2a_node.model.errors import TemplateNotFound, VersionConflict
 from a2a_node.model.workflows import Template, TemplateInput, TemplateVersion
+from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.tables import workflow_templates as table
 
-LOCK = text("SELECT pg_advisory_xact_lock(7021842630063)")  # any number that nobody else locks
-LISTED = [column for column in table.columns if column is not table.c.source]
+LISTED = [column for column in table.columns if column.name not in ("source", "authority")]
 
 
 class PostgresTemplates:
@@ -23,17 +23,19 @@ class PostgresTemplates:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def put(self, template: Template, source: str, by: str, expected: int | None = None) -> TemplateVersion:
+    async def put(
+        self, template: Template, source: str, by: str, expected: int | None = None, authority: bytes = b""
+    ) -> TemplateVersion:
         """Keep the next version, unless the newest says the same."""
         newest = select(table).where(table.c.name == template.name).order_by(table.c.version.desc()).limit(1)
         async with self._postgres.writing() as change:
-            await change.fetch(LOCK)
+            await change.fetch(Lock.TEMPLATES.held())
             found = await change.fetch(newest)
             version = found[0]["version"] if found else 0
             check_expected(expected, version)
-            if found and found[0]["source"] == source:
+            if found and _is_same(found[0], source, (by, authority)):
                 return _version(found[0])
-            said = _row(template) | {"version": version + 1, "source": source, "created_by": by}
+            said = _row(template) | {"version": version + 1, "source": source, "created_by": by, "authority": authority}
             return _version((await change.fetch(insert(table).values(said).returning(table)))[0])
 
     async def get(self, name: str, version: int = 0) -> TemplateVersion:
@@ -57,6 +59,11 @@ class PostgresTemplates:
         wanted = select(*LISTED).where(table.c.name == name).order_by(table.c.version.desc()).limit(limit)
         found = await self._postgres.fetch(wanted.where(table.c.version < before) if before else wanted)
         return [_version(row) for row in found]
+
+
+def _is_same(row: RowMapping, source: str, put: tuple[str, bytes]) -> bool:
+    """Whether a version says the same, and starts runs by the same authority if it starts any."""
+    return row["source"] == source and (not row["schedule"] or (row["created_by"], bytes(row["authority"])) == put)
 
 
 def check_expected(expected: int | None, newest: int) -> None:

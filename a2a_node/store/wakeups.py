@@ -7,8 +7,8 @@ lost, everyone who listens hears StoreUnavailable; the next one to listen makes 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict, cast
@@ -22,6 +22,7 @@ from a2a_node.store.redis import AWAY, PATIENCE, Redis, reaching
 log = structlog.get_logger()
 
 QUIET = 0.5  # seconds without news until the connection is tried, and as many again until it counts as lost
+KEPT = 8  # news that one listener has not taken yet
 
 
 class Wakeup:
@@ -31,6 +32,7 @@ class Wakeup:
         self._heard = asyncio.Event()
         self._lost = False
         self.news = b""  # the latest, empty when there was none yet
+        self._untaken = deque[bytes](maxlen=KEPT)
 
     async def wait(self) -> None:
         """Wait for news since the last time; StoreUnavailable when the connection was lost."""
@@ -39,9 +41,15 @@ class Wakeup:
             raise StoreUnavailable("redis")
         self._heard.clear()
 
+    def taken(self) -> Iterator[bytes]:
+        """What was told since the last time, in order; of much the newest alone."""
+        while self._untaken:
+            yield self._untaken.popleft()
+
     def tell(self, news: bytes) -> None:
         """There is news."""
         self.news = news
+        self._untaken.append(news)
         self._heard.set()
 
     def lose(self) -> None:
@@ -61,9 +69,8 @@ class Wakeups:
     @asynccontextmanager
     async def of(self, channel: str) -> AsyncIterator[Wakeup]:
         """Hear all that is told on the channel from the moment the block begins."""
-        line, wakeup = await self._connected(), Wakeup()
+        line, wakeup = await self._joined(channel)
         try:
-            await line.join(channel, wakeup)
             yield wakeup
         finally:
             line.leave(channel, wakeup)
@@ -72,6 +79,24 @@ class Wakeups:
         """End the connection; whoever still listens hears StoreUnavailable."""
         if self._line is not None:
             await self._line.close()
+
+    async def _joined(self, channel: str) -> tuple[_Line, Wakeup]:
+        """Where the connection turns out to be lost, Redis may be back: the next one says so, within the same time."""
+        with reaching():
+            async with asyncio.timeout(PATIENCE):
+                try:
+                    return await self._join(channel)
+                except StoreUnavailable:
+                    return await self._join(channel)
+
+    async def _join(self, channel: str) -> tuple[_Line, Wakeup]:
+        line, wakeup = await self._connected(), Wakeup()
+        try:
+            await line.join(channel, wakeup)
+        except BaseException:
+            line.leave(channel, wakeup)
+            raise
+        return line, wakeup
 
     async def _connected(self) -> _Line:
         async with self._connecting:

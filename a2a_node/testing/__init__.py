@@ -9,9 +9,13 @@ from a2a_node.testing.grants import MemoryGrants
 from a2a_node.testing.keys import MemoryKeys
 from a2a_node.testing.limits import MemoryLimits
 from a2a_node.testing.line import Line, line_to
+from a2a_node.testing.losable import MemoryRevisions
 from a2a_node.testing.outcomes import MemoryOutcomes
-from a2a_node.testing.registry import MemoryRegistry, MemoryRevisions
+from a2a_node.testing.registry import MemoryRegistry
+from a2a_node.testing.runs import MemoryRuns
+from a2a_node.testing.schedules import MemorySchedules
 from a2a_node.testing.secrets import MemorySecrets, OneSecret
+from a2a_node.testing.servers import MemoryServers
 from a2a_node.testing.sessions import MemorySessions
 from a2a_node.testing.streams import MemoryStreams
 from a2a_node.testing.templates import MemoryTemplates
@@ -31,7 +35,10 @@ __all__ = [
     "MemoryOutcomes",
     "MemoryRegistry",
     "MemoryRevisions",
+    "MemoryRuns",
+    "MemorySchedules",
     "MemorySecrets",
+    "MemoryServers",
     "MemorySessions",
     "MemoryStreams",
     "MemoryTemplates",

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 
 from a2a_node.model.budget import CALLS, Account, Amounts
 from a2a_node.model.errors import BudgetExhausted, CallIdTaken, StoreUnavailable
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
+
+MOST_KEPT = 9 * 10**15  # of a unit that nothing bounds, as in Redis
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +24,8 @@ class _Call:
     used: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     below: int = 0  # calls that have not ended
     over: bool = False
+    limits: dict[str, int] = field(default_factory=dict)  # of its own
+    turn: int = 0  # the last in which it was given more
 
     def takes(self, unit: str, more: int = 0) -> int:
         """What it takes of the one above it, or would if it used so much more."""
@@ -34,29 +38,32 @@ class _Call:
         if self.above is not None:
             self.above.add(unit, self.takes(unit) - before)
 
-    def would(self, unit: str, amount: int) -> int:
-        """What the root would use if this call used so much more."""
-        if self.above is None:
-            return self.used[unit] + amount
-        return self.above.would(unit, self.takes(unit, amount) - self.takes(unit))
+    def beyond(self, unit: str, amount: int) -> tuple[int, int] | None:
+        """The limit and the use that would not let it use so much more, the nearest on the way to the root."""
+        limit = self.limits.get(unit)
+        if limit is not None and self.used[unit] + amount > limit:
+            return limit, self.used[unit]
+        return None if self.above is None else self.above.beyond(unit, self.takes(unit, amount) - self.takes(unit))
 
-    def spare(self, unit: str) -> int:
-        """What was held back for it and those above it and is not used."""
-        return 0 if self.above is None else self.takes(unit) - self.used[unit] + self.above.spare(unit)
+    def left(self, unit: str, spare: int = 0) -> int:
+        """What it and those below it could still use, where so much is spare below it."""
+        own = self.limits.get(unit, MOST_KEPT) - self.used[unit] + spare
+        if self.above is None:
+            return max(0, own)
+        return max(0, min(own, self.above.left(unit, spare + self.takes(unit) - self.used[unit])))
 
 
 @dataclass(slots=True, eq=False)
 class _Tree:
-    """A budget: its limits, its end, and its calls by id."""
+    """A budget: its limits, which are its root's, its end, and its calls by id."""
 
-    limits: Amounts
+    limits: dict[str, int]
     until: datetime
     calls: dict[str, _Call]
 
-    def left(self, root: str, call: _Call) -> Amounts:
+    def left(self, call: _Call) -> Amounts:
         """What a call could still use, by unit."""
-        top = self.calls[root]
-        return {unit: max(0, limit - top.used[unit] + call.spare(unit)) for unit, limit in self.limits.items()}
+        return {unit: call.left(unit) for unit in self.limits}
 
     def report(self, call: _Call, used: Amounts) -> None:
         """Count what a call has used."""
@@ -77,27 +84,45 @@ class MemoryBudgets(Presence):
         """Begin a tree; CallIdTaken."""
         if self._known(root) is not None:
             raise CallIdTaken(root)
-        self._trees[root] = _Tree(dict(limits), self._clock() + timedelta(seconds=ttl), {root: _Call()})
+        kept = dict(limits)
+        self._trees[root] = _Tree(kept, self._clock() + timedelta(seconds=ttl), {root: _Call(limits=kept)})
+
+    async def renew(self, root: str, account: str, limits: Amounts, ttl: float, turn: int) -> bool:
+        """Let an account use so much more than it has used, of each turn once; whether it is known."""
+        tree = self._known(root)
+        call = None if tree is None else tree.calls.get(account)
+        if tree is None or call is None:
+            return False
+        tree.until = max(tree.until, self._clock() + timedelta(seconds=ttl))
+        if call.turn < turn:
+            call.turn = turn
+            more = {unit: call.used[unit] + amount for unit, amount in limits.items() if unit in call.limits}
+            call.limits.update(more)
+        return True
+
+    async def enrol(self, account: Account, limits: Amounts, ttl: float) -> None:
+        """Give a call an account, within limits of its own; CallIdTaken."""
+        tree = self._tree(account)
+        parent = tree.calls.get(account.parent, tree.calls[account.root])
+        parent.below += 1
+        tree.limits.update({unit: MOST_KEPT for unit in limits if unit not in tree.limits})
+        tree.calls[account.call] = _Call(parent, limits=dict(limits))
+        tree.until = max(tree.until, self._clock() + timedelta(seconds=ttl))
 
     async def reserve(self, account: Account, hold: Amounts, used: Amounts) -> Amounts:
         """Admit a child call and hold back so much for it; BudgetExhausted, CallIdTaken."""
-        tree = self._known(account.root)
-        if tree is None:
-            raise StoreUnavailable("redis")
-        if account.call in tree.calls:
-            raise CallIdTaken(account.call)
-        root = tree.calls[account.root]
-        parent = tree.calls.get(account.parent, root)
+        tree = self._tree(account)
+        parent = tree.calls.get(account.parent, tree.calls[account.root])
         tree.report(parent, used)
         needed = {unit: hold.get(unit, 0) + (unit == CALLS) for unit in tree.limits}
-        for unit, limit in tree.limits.items():
-            if parent.would(unit, max(needed[unit], 1)) > limit:
-                raise BudgetExhausted(unit, limit, root.used[unit])
+        for unit in tree.limits:
+            if met := parent.beyond(unit, max(needed[unit], 1)):
+                raise BudgetExhausted(unit, *met)
         for unit, amount in needed.items():
             parent.add(unit, amount)
         parent.below += 1
         call = tree.calls[account.call] = _Call(parent, {unit: hold.get(unit, 0) for unit in tree.limits})
-        return tree.left(account.root, call)
+        return tree.left(call)
 
     async def report(self, account: Account, used: Amounts) -> None:
         """Count what a call has used."""
@@ -117,6 +142,15 @@ class MemoryBudgets(Presence):
             _end(tree, call, worked=worked)
             _forget(tree, call)
         return answer
+
+    def _tree(self, account: Account) -> _Tree:
+        """The tree that a call is to have an account in; StoreUnavailable, CallIdTaken."""
+        tree = self._known(account.root)
+        if tree is None:
+            raise StoreUnavailable("redis")
+        if account.call in tree.calls:
+            raise CallIdTaken(account.call)
+        return tree
 
     def _known(self, root: str) -> _Tree | None:
         self.check()

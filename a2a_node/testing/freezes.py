@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from a2a_node.model.errors import FreezeNotFound, InvalidInput, StoreUnavailable
+from a2a_node.model.errors import FreezeNotFound, InvalidInput
 from a2a_node.model.freeze_ports import MOST, FreezePlace
 from a2a_node.model.freezes import Freeze, FreezeChanges, FreezeTarget, NewFreeze, Progress
 from a2a_node.model.names import fresh_uuid
-from a2a_node.testing.registry import MemoryRevisions, utc
+from a2a_node.testing.losable import Losable, utc
 
 
-class MemoryFreezes:
-    """The port `Freezes` on dictionaries. `lose()` makes it behave as if Postgres were away, until `recover()`."""
+class MemoryFreezes(Losable):
+    """The port `Freezes` on dictionaries."""
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
-        self._clock = clock
-        self._away = False
-        self._revision = 0
+        super().__init__(clock)
         self._changed: dict[str, int] = {}
         self._freezes: dict[str, Freeze] = {}
         self._progress: dict[tuple[str, str], Progress] = {}
-        self._listeners: set[MemoryRevisions] = set()
-
-    def lose(self) -> None:
-        """Postgres goes away: every method raises StoreUnavailable, and whoever listens is cut off."""
-        self._away = True
-        for listener in self._listeners:
-            listener.cut()
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
 
     async def freeze(self, new: NewFreeze) -> tuple[Freeze, int]:
         """Freeze, or find the freeze of that target which holds."""
@@ -97,29 +83,10 @@ class MemoryFreezes:
         changed = [self._freezes[one] for one, revision in self._changed.items() if revision > after]
         return FreezeChanges(self._revision, now, changed)
 
-    @asynccontextmanager
-    async def revisions(self) -> AsyncIterator[AsyncIterator[int]]:
-        """Hear of new revisions as they are committed."""
-        self._now()
-        listener = MemoryRevisions()
-        self._listeners.add(listener)
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
-
-    def _now(self) -> datetime:
-        if self._away:
-            raise StoreUnavailable("postgres")
-        return self._clock()
-
     def _holding(self) -> Sequence[Freeze]:
         now = self._now()
         return [freeze for freeze in self._freezes.values() if freeze.holds(now)]
 
     def _note(self, freeze_id: str) -> int:
-        self._revision += 1
-        self._changed[freeze_id] = self._revision
-        for listener in self._listeners:
-            listener.hear(self._revision)
+        self._changed[freeze_id] = self._commit()
         return self._revision

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from a2a_node.model.errors import GrantNotFound, RequestDecided, RequestNotFound, StoreUnavailable
+from a2a_node.model.errors import GrantNotFound, RequestDecided, RequestNotFound
+from a2a_node.model.grant_ports import GrantChanges, GrantFilter, GrantPlace
 from a2a_node.model.grants import (
     REQUEST_DAYS,
     Decision,
@@ -21,31 +21,17 @@ from a2a_node.model.grants import (
 )
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.permissions import covering, resource
-from a2a_node.model.ports import GrantChanges, GrantFilter, GrantPlace
-from a2a_node.testing.registry import MemoryRevisions, utc
+from a2a_node.testing.losable import Losable, utc
 
 
-class MemoryGrants:
-    """The port `Grants` on dictionaries. `lose()` makes it behave as if Postgres were away, until `recover()`."""
+class MemoryGrants(Losable):
+    """The port `Grants` on dictionaries."""
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
-        self._clock = clock
-        self._away = False
-        self._revision = 0
+        super().__init__(clock)
         self._changed: dict[str, int] = {}
         self._grants: dict[str, Grant] = {}
         self._requests: dict[str, PermissionRequest] = {}
-        self._listeners: set[MemoryRevisions] = set()
-
-    def lose(self) -> None:
-        """Postgres goes away: every method raises StoreUnavailable, and whoever listens is cut off."""
-        self._away = True
-        for listener in self._listeners:
-            listener.cut()
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
 
     async def give(self, new: NewGrant) -> tuple[Grant, int]:
         """Keep a new grant, unless its parent no longer carries it."""
@@ -154,17 +140,6 @@ class MemoryGrants:
         changed = [self._grants[one] for one, revision in self._changed.items() if revision > after]
         return GrantChanges(self._revision, now, changed)
 
-    @asynccontextmanager
-    async def revisions(self) -> AsyncIterator[AsyncIterator[int]]:
-        """Hear of new revisions as they are committed."""
-        self._now()
-        listener = MemoryRevisions()
-        self._listeners.add(listener)
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
-
     def _given(self, new: NewGrant) -> Grant:
         now = self._now()
         parent = self._found(new.parent) if new.parent else None
@@ -186,11 +161,9 @@ class MemoryGrants:
         return given
 
     def _note(self, ids: Sequence[str]) -> int:
-        self._revision += 1
-        self._changed |= dict.fromkeys(ids, self._revision)
-        for listener in self._listeners:
-            listener.hear(self._revision)
-        return self._revision
+        revision = self._commit()
+        self._changed |= dict.fromkeys(ids, revision)
+        return revision
 
     def _lapsed(self, now: datetime) -> Sequence[PermissionRequest]:
         for request in self._requests.values():
@@ -207,11 +180,6 @@ class MemoryGrants:
         if request_id not in self._requests:
             raise RequestNotFound(request_id)
         return self._requests[request_id]
-
-    def _now(self) -> datetime:
-        if self._away:
-            raise StoreUnavailable("postgres")
-        return self._clock()
 
 
 def _fits(grant: Grant, wanted: GrantFilter, now: datetime) -> bool:

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from a2a_node.model.errors import KeyNotFound, StoreUnavailable
+from a2a_node.model.errors import KeyNotFound
 from a2a_node.model.key_ports import KeyChanges, KeyPlace
 from a2a_node.model.keys import ApiKey, NewKey, SigningKey, check_room
-from a2a_node.testing.registry import MemoryRevisions, utc
+from a2a_node.testing.losable import Losable, utc
 
 
-class MemoryKeys:
-    """The port `Keys` on dictionaries. `lose()` makes it behave as if Postgres were away, until `recover()`."""
+class MemoryKeys(Losable):
+    """The port `Keys` on dictionaries."""
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
-        self._clock = clock
-        self._away = False
-        self._revision = 0
+        super().__init__(clock)
         self._changed: dict[str, int] = {}
         self._keys: dict[str, ApiKey] = {}
         self._signing: list[SigningKey] = []  # the newest first
-        self._listeners: set[MemoryRevisions] = set()
-
-    def lose(self) -> None:
-        """Postgres goes away: every method raises StoreUnavailable, and whoever listens is cut off."""
-        self._away = True
-        for listener in self._listeners:
-            listener.cut()
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
 
     async def create(self, new: NewKey, key_id: str, digest: bytes) -> tuple[ApiKey, int]:
         """Keep a new key."""
@@ -108,37 +94,19 @@ class MemoryKeys:
         changed = [self._keys[key_id] for key_id, revision in self._changed.items() if revision > after]
         return KeyChanges(self._revision, now, changed, self._public())
 
-    @asynccontextmanager
-    async def revisions(self) -> AsyncIterator[AsyncIterator[int]]:
-        """Hear of new revisions as they are committed."""
-        self._now()
-        listener = MemoryRevisions()
-        self._listeners.add(listener)
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
-
     def _public(self) -> Sequence[SigningKey]:
         return [replace(key, private="") for key in self._signing]
 
     def _note(self, key_id: str) -> int:
-        self._revision += 1
+        revision = self._commit()
         if key_id:
-            self._changed[key_id] = self._revision
-        for listener in self._listeners:
-            listener.hear(self._revision)
-        return self._revision
+            self._changed[key_id] = revision
+        return revision
 
     def _found(self, key_id: str) -> ApiKey:
         if key_id not in self._keys:
             raise KeyNotFound(key_id)
         return self._keys[key_id]
-
-    def _now(self) -> datetime:
-        if self._away:
-            raise StoreUnavailable("postgres")
-        return self._clock()
 
 
 def _age(key: SigningKey, now: datetime) -> float:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from a2a_node.model.errors import DeadlineExceeded, IdempotencyKeyReused, StoreUnavailable
 from a2a_node.model.state import Outcome
 from a2a_node.store.outcomes import LEASE
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
 
 
 @dataclass(eq=False, slots=True)

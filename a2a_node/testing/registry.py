@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind, RegisteredAgent
@@ -18,73 +16,26 @@ from a2a_node.model.errors import (
     InvalidInput,
     LeaseEnded,
     NodeNotFound,
-    StoreUnavailable,
 )
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import NODE_MEMORY, UPDATABLE, Changes, Snapshot
+from a2a_node.model.registry_ports import NODE_MEMORY, UPDATABLE, Changes, Snapshot
+from a2a_node.testing.losable import Losable, utc
 
 KEPT = 10_000  # revisions that `changes` can go back
 BACKSLASH, NUL = "\\\\", "\\u0000"  # as JSON writes them
 
 
-def utc() -> datetime:
-    """The time of the machine."""
-    return datetime.now(UTC)
-
-
-class MemoryRevisions:
-    """An iterator of revisions that is fed by hand."""
-
-    def __init__(self) -> None:
-        self._latest = 0
-        self._cut = False
-        self._news = asyncio.Event()
-
-    def hear(self, revision: int) -> None:
-        """Take in a revision; one that nobody took is replaced."""
-        self._latest = revision
-        self._news.set()
-
-    def cut(self) -> None:
-        """Lose the connection, for good."""
-        self._cut = True
-        self._news.set()
-
-    def __aiter__(self) -> AsyncIterator[int]:
-        return self
-
-    async def __anext__(self) -> int:
-        await self._news.wait()
-        if self._cut:
-            raise StoreUnavailable("postgres")
-        self._news.clear()
-        return self._latest
-
-
-class MemoryRegistry:
-    """The port `Registry` on dictionaries. `lose()` makes it behave as if Postgres were away, until `recover()`."""
+class MemoryRegistry(Losable):
+    """The port `Registry` on dictionaries."""
 
     def __init__(self, clock: Callable[[], datetime] = utc, *, kept: int = KEPT) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._kept = kept
-        self._away = False
-        self._revision = 0
         self._agents: dict[str, RegisteredAgent] = {}
         self._instances: dict[str, Instance] = {}
         self._leases: dict[str, float] = {}
         self._nodes: dict[str, Node] = {}
         self._changed: dict[tuple[str, str], int] = {}
-        self._listeners: set[MemoryRevisions] = set()
-
-    def lose(self) -> None:
-        """Postgres goes away: every method raises StoreUnavailable, and whoever listens is cut off."""
-        self._away = True
-        for listener in self._listeners:
-            listener.cut()
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
 
     async def join(self, node: Node, lease: float) -> Node | None:
         """Enter or re-enter a node; its hosted and attached instances of before are removed."""
@@ -248,31 +199,13 @@ class MemoryRegistry:
             sorted(names["node"] - self._nodes.keys()),
         )
 
-    @asynccontextmanager
-    async def revisions(self) -> AsyncIterator[MemoryRevisions]:
-        """Hear of new revisions as they are committed."""
-        self._now()
-        listener = MemoryRevisions()
-        self._listeners.add(listener)
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
-
     def _process(self, node_id: str, started_at: datetime | None) -> Node | None:
         node = self._nodes.get(node_id)
         return None if node is None or started_at not in (None, node.started_at) else node
 
-    def _now(self) -> datetime:
-        """The store's time, if the store is there."""
-        if self._away:
-            raise StoreUnavailable("postgres")
-        return self._clock()
-
     def _note(self, agents: Iterable[str] = (), nodes: Iterable[str] = ()) -> int:
         """Number the change, stamp what changed, write its names down, tell all."""
-        self._revision += 1
-        now, revision = self._clock(), self._revision
+        now, revision = self._clock(), self._revision + 1
         for name in agents:
             self._changed["agent", name] = revision
             if name in self._agents:
@@ -281,9 +214,7 @@ class MemoryRegistry:
             self._changed["node", name] = revision
             if name in self._nodes:
                 self._nodes[name] = replace(self._nodes[name], revision=revision)
-        for listener in self._listeners:
-            listener.hear(revision)
-        return revision
+        return self._commit()
 
     def _held(self, node_id: str) -> list[str]:
         """The instances that only the node's process keeps alive."""

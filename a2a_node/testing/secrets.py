@@ -8,8 +8,8 @@ from datetime import datetime
 from time import time
 
 from a2a_node.model.secrets import ID_BYTES, KEY_BYTES, Secret, due, outlived
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
 
 
 class OneSecret:

@@ -10,11 +10,11 @@ from uuid import uuid4
 import orjson
 
 from a2a_node.model.errors import SessionExists, SessionNotFound, VersionConflict
-from a2a_node.model.ports import SessionPlace
 from a2a_node.model.sessions import checked_labels, data_text, merged
 from a2a_node.model.state import NewSession, Session
+from a2a_node.model.state_ports import SessionPlace
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
 
 MOMENT = timedelta(microseconds=1)
 

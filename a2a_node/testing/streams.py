@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from a2a_node.model.call import CallRecord, CallStatus
-from a2a_node.model.errors import CallIdTaken, NodeLost, StreamNotFound
+from a2a_node.model.errors import CallIdTaken, IdempotencyKeyReused, NodeLost, StreamNotFound
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import HEIRS, KEPT, KEPT_BYTES
-from a2a_node.model.streams import Claim, Reading, StreamEvent, StreamHead, StreamPart, StreamWrite
+from a2a_node.model.streams import Claim, Reading, StreamEvent, StreamHead, StreamKey, StreamPart, StreamWrite
 from a2a_node.store.streams import BATCH, LEASE, RETENTION
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
 
 
 @dataclass(eq=False, slots=True)
@@ -58,6 +58,7 @@ class MemoryStreams(Presence):
         self._clock = clock
         self._lease, self._retention = timedelta(seconds=lease), timedelta(seconds=RETENTION)
         self._streams: dict[str, _Stream] = {}
+        self._keys: dict[str, tuple[str, str, datetime]] = {}  # the digest, the id of the call, when it is forgotten
         self._listeners: dict[str, set[_News]] = {}
 
     def lose(self) -> None:
@@ -69,15 +70,22 @@ class MemoryStreams(Presence):
     async def begin(self, head: StreamHead) -> str:
         """Begin the stream of a call; the writer's mark."""
         self.check()
-        if self._live(head.id) is not None:
-            raise CallIdTaken(head.id)
-        now, writer = self._clock(), fresh_uuid()
-        record = CallRecord(
-            head.id, head.agent, head.capability, CallStatus.RUNNING, head.path, head.parent, head.root, now
-        )
-        stream = _Stream(record, head, writer, now + self._lease, now + self._retention, now)
-        self._streams[head.id] = stream
+        writer = fresh_uuid()
+        self._begun(head, writer)
         return writer
+
+    async def begin_once(self, head: StreamHead, writer: str, key: StreamKey) -> str:
+        """Begin the stream of a call under a key; empty, or the id of the call that the key stands for."""
+        self.check()
+        digest, before, until = self._keys.get(key.name, ("", "", self._clock()))
+        if until > self._clock():
+            if digest != key.digest:
+                raise IdempotencyKeyReused(key.name)
+            if before != key.stale:
+                return before
+        self._begun(head, writer)
+        self._keys[key.name] = key.digest, head.id, self._clock() + timedelta(seconds=key.seconds)
+        return ""
 
     async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         """Say something in several streams."""
@@ -125,6 +133,15 @@ class MemoryStreams(Presence):
     def progress(self, call_id: str) -> AbstractAsyncContextManager[_News]:
         """Hear of what is read of a stream."""
         return self.news(f"{call_id}:read")
+
+    def _begun(self, head: StreamHead, writer: str) -> None:
+        if self._live(head.id) is not None:
+            raise CallIdTaken(head.id)
+        now = self._clock()
+        record = CallRecord(
+            head.id, head.agent, head.capability, CallStatus.RUNNING, head.path, head.parent, head.root, now
+        )
+        self._streams[head.id] = _Stream(record, head, writer, now + self._lease, now + self._retention, now)
 
     def _written(self, write: StreamWrite) -> Reading | None:
         stream = self._live(write.id)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from a2a_node.model.errors import StoreUnavailable, TemplateNotFound, VersionConflict
 from a2a_node.model.workflows import Template, TemplateVersion
-from a2a_node.testing.registry import utc
+from a2a_node.testing.losable import utc
 
 
 class MemoryTemplates:
@@ -18,6 +18,11 @@ class MemoryTemplates:
         self._clock = clock
         self._away = False
         self._kept: dict[str, list[TemplateVersion]] = {}
+        self._put_by: dict[str, tuple[str, bytes]] = {}  # the newest of each, and with which authority
+
+    def _is_same(self, newest: TemplateVersion, source: str, put: tuple[str, bytes]) -> bool:
+        name = newest.template.name
+        return newest.source == source and (not newest.template.schedule or self._put_by[name] == put)
 
     def lose(self) -> None:
         """Postgres goes away: every method raises StoreUnavailable."""
@@ -27,13 +32,16 @@ class MemoryTemplates:
         """Postgres comes back, with all that it knew."""
         self._away = False
 
-    async def put(self, template: Template, source: str, by: str, expected: int | None = None) -> TemplateVersion:
+    async def put(
+        self, template: Template, source: str, by: str, expected: int | None = None, authority: bytes = b""
+    ) -> TemplateVersion:
         """Keep the next version, unless the newest says the same."""
         self._check()
         versions = self._kept.get(template.name, [])
         if expected is not None and expected != len(versions):
             raise VersionConflict(expected, len(versions))
-        if not versions or versions[-1].source != source:
+        if not versions or not self._is_same(versions[-1], source, (by, authority)):
+            self._put_by[template.name] = by, authority
             kept = replace(template, steps=(), output={})
             versions.append(TemplateVersion(kept, len(versions) + 1, by, self._clock(), source))
             self._kept[template.name] = versions

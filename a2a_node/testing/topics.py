@@ -12,8 +12,8 @@ from a2a_node.model.payload import Payload
 from a2a_node.model.state import Message, Started, TopicEvent
 from a2a_node.store.tails import Entry, Log, Place, events_of, placed
 from a2a_node.store.topics import KEPT, LOG_LIFE, SUBSCRIBERS
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
 
 
 class MemoryTopics(Presence):

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from a2a_node.model.errors import StoreUnavailable, ValueNotNumber
 from a2a_node.model.payload import TEXT, Payload
 from a2a_node.model.state import CachedValue, Counter
+from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
-from a2a_node.testing.registry import utc
 
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1

@@ -16,6 +16,10 @@ PATH = "a2a-path"
 BUDGET = "a2a-budget"  # what is left, told to an endpoint
 USED = "a2a-used"  # what was used, told by an endpoint
 ENVELOPE = "a2a-envelope-bin"
+WARRANT = "a2a-warrant-bin"  # these four come with steps of runs, at the engine's door alone
+ENGINE_KEY = "a2a-engine-key"
+RUN = "a2a-run"
+STEP = "a2a-step"
 
 _STATUSES = {status: pb.CallStatus.Value(f"CALL_STATUS_{status.name}") for status in CallStatus}
 

@@ -6,11 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence, Sized
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
 F = TypeVar("F", bound=Message)
+Begin: TypeAlias = Callable[[F], "asyncio.Future[bool] | None"]
 BATCH_FRAMES = 64
 BATCH_BYTES = 32 * 1024  # a larger frame goes by itself; every message may have twice as many
 LINGER = 0.001  # seconds between two messages of a busy stream, unless enough frames wait already
@@ -21,6 +22,8 @@ BUSY = 4  # calls under way; below that nobody would come along
 class Outbox(Generic[F]):
     """Frames in their order, written by one `run`, so that whoever is cancelled never breaks off a write.
 
+    A frame that nothing is before, and nobody would come along with, is begun to be written at once where `run` was
+    told how: on a quiet stream its task would only be woken for it.
     `put` waits while as many frames wait as there is room for; `push` never waits, for frames of which there are few;
     `spread` waits until its frame is written, for the parts of something large: they take turns with all other frames.
     """
@@ -33,6 +36,7 @@ class Outbox(Generic[F]):
         self._parts: dict[asyncio.Future[None], F] = {}  # by who waits for their being written
         self._room = asyncio.Semaphore(room)
         self._arrived = asyncio.Event()
+        self._begin: Begin[F] | None = None
         self._writing = False
         self._written = 0.0  # when a write last ended
         self._closed = False
@@ -43,6 +47,8 @@ class Outbox(Generic[F]):
 
     async def put(self, frame: F) -> None:
         """Send a frame as soon as there is room; nothing happens once the outbox is closed."""
+        if self._begun(frame):
+            return
         await self._room.acquire()
         if self._closed:
             self._room.release()  # to whoever waits behind
@@ -52,7 +58,7 @@ class Outbox(Generic[F]):
 
     def push(self, frame: F) -> None:
         """Send a frame, room or no room; nothing happens once the outbox is closed."""
-        if not self._closed:
+        if not self._closed and not self._begun(frame):
             self._frames.append((frame, False))
             self._arrived.set()
 
@@ -83,19 +89,40 @@ class Outbox(Generic[F]):
         self._parts.clear()
 
     async def run(
-        self, write: Callable[[F], Awaitable[None]], packed: Callable[[Sequence[F]], F] | None = None
+        self,
+        write: Callable[[F], Awaitable[None]],
+        packed: Callable[[Sequence[F]], F] | None = None,
+        begin: Begin[F] | None = None,
     ) -> None:
-        """Write what comes until the outbox is closed; where frames can be `packed`, those that wait go in one."""
+        """Write what comes until the outbox is closed; where frames can be `packed`, those that wait go in one.
+
+        `begin` begins to write one, whose future is done once it is written; None where that cannot be now.
+        """
+        self._begin = begin
         while True:
-            while self._frames or self._parts:
+            while (self._frames or self._parts) and not self._writing:
                 if self._frames:
                     await self._write(write, await self._next(packed))
                 if self._parts:
                     await self._write_part(write)
-            if self._closed:
+            if self._closed and not self._writing:
                 return
             self._arrived.clear()
             await self._arrived.wait()
+
+    def _begun(self, frame: F) -> bool:
+        busy = self._writing or self._closed or self._frames or self._parts or len(self._calls) >= BUSY
+        written = None if busy or self._begin is None else self._begin(frame)
+        if written is None:
+            return False
+        self._writing = True
+        written.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, _: asyncio.Future[bool]) -> None:
+        self._writing, self._written = False, monotonic()
+        if self._frames or self._parts or self._closed:
+            self._arrived.set()
 
     async def _write(self, write: Callable[[F], Awaitable[None]], frame: F) -> None:
         self._writing = True
@@ -123,10 +150,11 @@ class Outbox(Generic[F]):
             await asyncio.sleep(self._pause)
 
     def _gathered(self) -> list[F]:
-        frames, size = [self._taken()], 0
+        frames = [self._taken()]
+        size = frames[0].ByteSize() if self._frames else 0
         while self._frames and len(frames) < BATCH_FRAMES:
-            size += frames[-1].ByteSize()
-            if size + self._frames[0][0].ByteSize() > BATCH_BYTES:
+            size += self._frames[0][0].ByteSize()
+            if size > BATCH_BYTES:
                 break
             frames.append(self._taken())
         return frames

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-SPAN = 32_768  # numbers behind the highest that may still come late; 4 KiB a sender
+SPAN = 32_768  # numbers behind the highest that may still come late; 6 KiB a sender
 SENDERS = 1024
-_MASK = (1 << SPAN) - 1
+_PART = 1024  # numbers whose bits are one integer: all of them in one took 0.8 µs a number, and the cache of others
+_PARTS = SPAN // _PART + 1  # one more, for the highest number is mostly somewhere within its own
 
 
 class _Seen:
-    """The highest number of a sender, and a bit for each of those right behind it."""
+    """The highest number of a sender, and a bit for each of those right behind it, in parts that take turns."""
 
-    __slots__ = ("bits", "last", "top")
+    __slots__ = ("last", "parts", "top")
 
     def __init__(self) -> None:
-        self.top, self.bits, self.last = 0, 0, 0.0
+        self.top, self.parts, self.last = 0, [0] * _PARTS, 0.0
 
     def first(self, number: int) -> bool:
         """Whether a number, from 1, comes for the first time."""
-        ahead = number - self.top
-        if ahead > 0:
-            self.bits = (self.bits << ahead | 1) & _MASK if ahead < SPAN else 1
-            self.top = number
-            return True
-        if ahead <= -SPAN or self.bits >> -ahead & 1:
+        if number > self.top:
+            self._advance(number)
+        elif number <= self.top - SPAN:
             return False
-        self.bits |= 1 << -ahead
+        part, bit = number // _PART % _PARTS, 1 << number % _PART
+        if self.parts[part] & bit:
+            return False
+        self.parts[part] |= bit
         return True
+
+    def _advance(self, number: int) -> None:
+        """Empty the parts that a higher number begins; they have those in them that are too far behind now."""
+        before, now = self.top // _PART, number // _PART
+        for part in range(max(before, now - _PARTS) + 1, now + 1):
+            self.parts[part % _PARTS] = 0
+        self.top = number
 
 
 class Replays:

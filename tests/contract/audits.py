@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import text
 
-from a2a_node.model.ports import AuditLog
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.postgres import Postgres, connected
 from a2a_node.testing import Line, MemoryAuditLog

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from a2a_node.model.budget import CALLS, Account, Amounts
+from a2a_node.model.budget_ports import Budgets
 from a2a_node.model.errors import BudgetExhausted, CallIdTaken
-from a2a_node.model.ports import Budgets
 
 ROOT = "r"
 LIMITS: Amounts = {CALLS: 6, "tokens": 100}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from a2a_node.model.agents import Instance, RegisteredAgent
 from a2a_node.model.nodes import Node
-from a2a_node.model.ports import Changes, Registry, Snapshot
+from a2a_node.model.registry_ports import Changes, Registry, Snapshot
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 

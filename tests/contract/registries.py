@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import text
 
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 from a2a_node.store.postgres import Postgres, connected
 from a2a_node.store.registry import PostgresRegistry
 from a2a_node.testing import Clock, Line, MemoryRegistry

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
-from a2a_node.model.ports import Budgets, Outcomes, Sessions, Topics, Values
+from a2a_node.model.budget_ports import Budgets
+from a2a_node.model.outcome_ports import Outcomes
+from a2a_node.model.state_ports import Sessions, Topics, Values
 from a2a_node.model.stream_ports import Streams
 from a2a_node.store import postgres, redis, sessions, wakeups
 from a2a_node.store.budgets import RedisBudgets

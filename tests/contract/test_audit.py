@@ -21,9 +21,9 @@ from a2a_node.model.audit import (
     Span,
     hashed,
 )
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.model.errors import NodeNotFound, StoreUnavailable
 from a2a_node.model.names import fresh_uuid
-from a2a_node.model.ports import AuditLog
 from tests.contract.audits import AuditHouse, auditing
 
 THEN = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 
 from a2a_node.model.budget import MOST, Account, Amounts
+from a2a_node.model.budget_ports import Budgets
 from a2a_node.model.errors import BudgetExhausted, CallIdTaken, StoreUnavailable
-from a2a_node.model.ports import Budgets
 from tests.contract.states import House
 
 NONE: Amounts = {}
@@ -190,6 +190,46 @@ async def test_a_tree_is_forgotten_after_its_time(state_house: House, budgets: B
     assert await budgets.settle(child("a"), NONE, worked=True) == {}
 
 
+async def test_an_account_of_its_own_keeps_within_its_limits(budgets: Budgets) -> None:
+    """A run's, below the call that started it: it narrows what the tree has, and bounds units of its own."""
+    await budgets.open("r", {"calls": 5}, 60.0)
+    await reserved(budgets, "a")
+    await budgets.enrol(child("run", "a"), {"calls": 2, "tokens": 50}, 60.0)
+    assert await reserved(budgets, "s1", "run") == {"calls": 1, "tokens": 50}
+    assert await reserved(budgets, "s2", "run", tokens=30) == {"calls": 0, "tokens": 50}
+    assert await refused(budgets, "s3", "run") == ("calls", "2", "2")
+    await budgets.settle(child("a"), NONE, worked=True)  # the run goes on when the call that started it has ended
+    await budgets.settle(child("s1", "run"), NONE, worked=False)
+    assert await refused(budgets, "s4", "run", tokens=30) == ("tokens", "50", "30")
+    assert await reserved(budgets, "s4", "run", tokens=20) == {"calls": 0, "tokens": 20}
+    assert (await reserved(budgets, "b"))["calls"] == 1
+    assert (await used(budgets))["calls"] == 4
+
+
+async def test_an_account_of_its_own_has_no_more_than_its_tree(budgets: Budgets) -> None:
+    """Whatever its limits say; and without limits of its own it has what the tree has."""
+    await budgets.open("r", {"calls": 2}, 60.0)
+    await budgets.enrol(child("run"), {"calls": 9}, 60.0)
+    await budgets.enrol(child("other", "run"), NONE, 60.0)
+    with pytest.raises(CallIdTaken):
+        await budgets.enrol(child("run"), NONE, 60.0)
+    assert await reserved(budgets, "s1", "run") == {"calls": 1}
+    assert await reserved(budgets, "s2", "other") == {"calls": 0}
+    assert await refused(budgets, "s3", "run") == ("calls", "2", "2")
+
+
+async def test_an_account_of_its_own_keeps_the_tree(state_house: House, budgets: Budgets) -> None:
+    """For its time, and never for less than the tree's own."""
+    await budgets.open("r", {"calls": 5}, 60.0)
+    await budgets.enrol(child("run"), NONE, 200.0)
+    await budgets.enrol(child("short"), NONE, 1.0)
+    await state_house.elapse(100)
+    assert await reserved(budgets, "s", "run") == {"calls": 4}
+    await state_house.elapse(101)
+    with pytest.raises(StoreUnavailable):
+        await budgets.enrol(child("late"), NONE, 60.0)
+
+
 async def test_it_says_when_the_store_is_away(state_house: House, budgets: Budgets) -> None:
     """And what was reserved before counts when it is back."""
     await budgets.open("r", {"calls": 1}, 60.0)
@@ -230,3 +270,29 @@ async def test_many_at_once_never_have_more_than_there_is(budgets: Budgets) -> N
     assert 0 < most[0] <= 1000
     assert 0 < sums["tokens"] <= 1000
     assert 0 < sums["calls"] <= 50
+
+
+async def test_a_tree_is_given_more_than_it_has_used_once_in_a_turn(budgets: Budgets) -> None:
+    """Whatever was used stays counted; an account below has its own measure."""
+    await budgets.open("r", {"calls": 3, "tokens": 10}, 60.0)
+    await budgets.enrol(child("part"), {"calls": 1}, 60.0)
+    await reserved(budgets, "a", "part", tokens=4)
+    assert await refused(budgets, "b", "part") == ("calls", "1", "1")
+    for _ in range(2):
+        assert await budgets.renew("r", "part", {"calls": 1, "cents": 5}, 60.0, 2)
+    await reserved(budgets, "b", "part")
+    assert await refused(budgets, "c", "part") == ("calls", "2", "2")
+    for turn in (1, 2, 2):
+        assert await budgets.renew("r", "r", {"calls": 3}, 60.0, turn)
+    assert await reserved(budgets, "d") == {"calls": 2, "tokens": 6}
+    assert not await budgets.renew("r", "nobody", {"calls": 1}, 60.0, 3)
+    assert not await budgets.renew("other", "other", {"calls": 1}, 60.0, 3)
+
+
+async def test_a_tree_that_is_given_more_lives_longer(budgets: Budgets) -> None:
+    """And never shorter than it would have."""
+    await budgets.open("r", {"calls": 3}, 0.3)
+    assert await budgets.renew("r", "r", {}, 60.0, 2)
+    assert await budgets.renew("r", "r", {}, 0.001, 2)
+    await asyncio.sleep(0.4)
+    assert await reserved(budgets, "a") == {"calls": 2}

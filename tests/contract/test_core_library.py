@@ -207,6 +207,20 @@ def test_credentials_of_grpc_hold_those_of_the_core() -> None:
     assert library.of_credentials(grpc.ssl_server_credentials([(b"key", b"certificate")])) is not None
 
 
+def test_a_batch_of_nothing_completes_at_once_on_a_server_too() -> None:
+    """Behind what is complete, while the RPC runs and after its end."""
+    with house() as here:
+        event, future = here.called()
+        assert event.call.start_server_batch((), other) == 0
+        assert here.queue.poll(PAST).tag is other
+        answer = (library.send_initial_metadata(None, 0), library.send_status((), 0, b"", 0), library.receive_close(0))
+        assert event.call.start_server_batch(answer, ignore) == 0
+        assert here.next().tag is ignore
+        assert event.call.start_server_batch((), other) == 0
+        assert here.queue.poll(PAST).tag is other
+        future.cancel()
+
+
 def test_a_batch_of_nothing_completes_at_once() -> None:
     """That is how a client's channel is looked into, whose queue only ever waits; it comes behind what is complete."""
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from a2a_node.model.errors import FreezeNotFound, StoreUnavailable
 from a2a_node.model.freeze_ports import Freezes
 from a2a_node.model.freezes import FreezeKind, FreezeTarget, NewFreeze, Progress, Unconfirmed
 from a2a_node.store.freezes import PostgresFreezes
-from a2a_node.store.postgres import connected
-from a2a_node.testing import Clock, MemoryFreezes
-from tests.contract.registries import PATIENCE
-from tests.integration.store.lines import lined
+from a2a_node.testing import MemoryFreezes
+from tests.contract import houses
 
 AGED = "UPDATE freezes SET expires_at = expires_at - make_interval(secs => :seconds)"
 ECHO, ADA = FreezeTarget(FreezeKind.AGENT, "echo"), FreezeTarget(FreezeKind.PRINCIPAL, "person:ada")
@@ -26,9 +23,7 @@ ECHO, ADA = FreezeTarget(FreezeKind.AGENT, "echo"), FreezeTarget(FreezeKind.PRIN
 class House:
     """Freezes, and what a test can do to their surroundings."""
 
-    def __init__(
-        self, freezes: Freezes, elapse: Callable[[float], Awaitable[object]], lose: Callable[[], object]
-    ) -> None:
+    def __init__(self, freezes: Freezes, elapse: houses.Elapse, lose: houses.Lose) -> None:
         self.freezes, self.elapse, self.lose = freezes, elapse, lose
 
     async def freeze(self, target: FreezeTarget = ECHO, ttl: float | None = None) -> str:
@@ -39,19 +34,8 @@ class House:
 @asynccontextmanager
 async def housed(url: str | None) -> AsyncIterator[House]:
     """A house on a migrated database, or in memory when there is no URL."""
-    if url is None:
-        clock = Clock()
-        twin = MemoryFreezes(clock)
-
-        async def advance(seconds: float) -> None:
-            clock.advance(seconds)
-
-        yield House(twin, advance, twin.lose)
-        return
-    async with lined(url) as (through, line), connected(through, patience=PATIENCE) as postgres:
-        yield House(
-            PostgresFreezes(postgres), lambda seconds: postgres.fetch(text(AGED), {"seconds": seconds}), line.cut
-        )
+    async with houses.housed(url, MemoryFreezes, PostgresFreezes, AGED) as house:
+        yield House(*house)
 
 
 @pytest.fixture

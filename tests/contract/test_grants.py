@@ -16,8 +16,8 @@ from a2a_node.model.errors import (
     RequestNotFound,
     StoreUnavailable,
 )
+from a2a_node.model.grant_ports import GrantFilter, Grants
 from a2a_node.model.grants import REQUEST_DAYS, Decision, NewGrant, RequestStatus
-from a2a_node.model.ports import GrantFilter, Grants
 from tests.contract.grants import GrantHouse, granting
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -241,7 +241,7 @@ async def test_requests_are_listed_by_what_is_asked(house: GrantHouse, grants: G
 async def test_without_postgres_everything_fails_in_one_word(house: GrantHouse, grants: Grants) -> None:
     """Within about a second, changes and questions alike."""
     ann, _ = await grants.give(ANN)
-    await house.lose()
+    house.lose()
     for asked in (
         grants.give(ANN),
         grants.revoke(ann.id),

@@ -150,7 +150,7 @@ async def test_nodes_that_start_at_once_share_one_signing_key(keys: Keys) -> Non
 
 async def test_without_the_store_nothing_is_done(house: KeyHouse, keys: Keys) -> None:
     """And said in one word."""
-    await house.lose()
+    house.lose()
     fresh = SigningKey("k", Purpose.TOKENS, "public", private="private")
     for question in (
         keys.create(ANN, "a", b"d"),

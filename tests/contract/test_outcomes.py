@@ -15,8 +15,8 @@ from a2a_node.model.errors import (
     NoInstance,
     StoreUnavailable,
 )
+from a2a_node.model.outcome_ports import Outcomes
 from a2a_node.model.payload import TEXT, Payload
-from a2a_node.model.ports import Outcomes
 from a2a_node.model.state import Outcome
 from tests.contract.states import House
 

@@ -19,7 +19,7 @@ from a2a_node.model.errors import (
     StoreUnavailable,
 )
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import NODE_MEMORY, Registry
+from a2a_node.model.registry_ports import NODE_MEMORY, Registry
 from tests.contract.registries import House
 
 SAY = AgentCapability("say", "Says it.", input_schema={"type": "object"}, cache_ttl=2.5, idempotent=True, calls=("b",))

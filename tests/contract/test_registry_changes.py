@@ -16,7 +16,7 @@ from sqlalchemy import text
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind
 from a2a_node.model.errors import MeshError, StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 from tests.contract.copies import Copy, copied
 from tests.contract.registries import House, PostgresHouse, housed
 

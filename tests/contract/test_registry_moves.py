@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from a2a_node.model.errors import InstanceNotFound, NodeNotFound
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 from tests.contract.test_registry import ECHO, LEASE, NODE, copy_of, endpoint, registry, revision_of
 
 __all__ = ["registry"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 from tests.contract.registries import House
 from tests.contract.test_registry import ECHO, LEASE, NODE, copy_of, the_node
 

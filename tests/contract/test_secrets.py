@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.model.ports import MeshSecrets
+from a2a_node.model.secret_ports import MeshSecrets
 from a2a_node.model.secrets import OVERLAP, ROTATION, SETTLING
 from a2a_node.store.postgres import connected
 from a2a_node.store.secrets import PostgresSecrets

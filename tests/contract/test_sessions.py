@@ -18,9 +18,9 @@ from a2a_node.model.errors import (
     StoreUnavailable,
     VersionConflict,
 )
-from a2a_node.model.ports import SessionPlace, Sessions
 from a2a_node.model.sessions import DATA_LIMIT
 from a2a_node.model.state import NewSession, Session
+from a2a_node.model.state_ports import SessionPlace, Sessions
 from tests.contract.states import House
 
 NEW = NewSession(ttl=60.0, agent_id="clerk", user_id="ann", data={"a": 1, "b": [True, None, "ü"], "huge": int(1e300)})

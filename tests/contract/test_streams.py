@@ -8,11 +8,18 @@ from collections.abc import Sequence
 import pytest
 
 from a2a_node.model.call import CallStatus
-from a2a_node.model.errors import AgentLost, CallIdTaken, NodeLost, StoreUnavailable, StreamNotFound
+from a2a_node.model.errors import (
+    AgentLost,
+    CallIdTaken,
+    IdempotencyKeyReused,
+    NodeLost,
+    StoreUnavailable,
+    StreamNotFound,
+)
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import TEXT, Payload
 from a2a_node.model.stream_ports import KEPT, KEPT_BYTES, Streams
-from a2a_node.model.streams import Ending, Reading, StreamHead, StreamWrite
+from a2a_node.model.streams import Ending, Reading, StreamHead, StreamKey, StreamWrite
 from tests.contract.states import House
 
 PATIENCE = 10.0
@@ -258,3 +265,53 @@ async def test_without_the_store_everything_fails_fast(streams: Streams, state_h
     writer.said = 0
     assert await writer.say("one") is not None
     assert await bodies(streams, writer.id) == ["one"]
+
+
+def keyed(digest: str = "d", stale: str = "") -> StreamKey:
+    """A key."""
+    return StreamKey("person:ada:k", digest, 60.0, stale)
+
+
+async def test_of_many_who_begin_under_a_key_one_does(streams: Streams) -> None:
+    """And the others are told which call that is; only its writer writes, and theirs have no stream."""
+    ids = [fresh_uuid() for _ in range(6)]
+    told = await asyncio.gather(*(streams.begin_once(head(one), f"w-{one}", keyed()) for one in ids))
+    (first,) = [one for one, before in zip(ids, told, strict=True) if not before]
+    assert {before for before in told if before} == {first}
+    assert await Writer(streams, first, f"w-{first}").say("one") is not None
+    assert await bodies(streams, first) == ["one"]
+    for other in {*ids} - {first}:
+        with pytest.raises(StreamNotFound):
+            await streams.look(other)
+
+
+async def test_a_key_stands_for_what_was_asked_first(streams: Streams) -> None:
+    """Whoever asks otherwise is refused; a key that is free is not taken for a call that has a stream."""
+    first, other = fresh_uuid(), (await begun(streams)).id
+    with pytest.raises(CallIdTaken):
+        await streams.begin_once(head(other), "w", keyed())
+    assert not await streams.begin_once(head(first), "w", keyed())
+    for stale in ("", first):
+        with pytest.raises(IdempotencyKeyReused):
+            await streams.begin_once(head(fresh_uuid()), "w", keyed("e", stale))
+    assert await streams.begin_once(head(other), "w", keyed()) == first
+
+
+async def test_of_many_who_find_a_call_stale_one_begins_in_its_place(streams: Streams) -> None:
+    """The others are told of that one."""
+    first = fresh_uuid()
+    assert not await streams.begin_once(head(first), "w", keyed())
+    ids = [fresh_uuid() for _ in range(6)]
+    told = await asyncio.gather(*(streams.begin_once(head(one), "w", keyed(stale=first)) for one in ids))
+    (second,) = [one for one, before in zip(ids, told, strict=True) if not before]
+    assert {before for before in told if before} == {second}
+    assert await streams.begin_once(head(fresh_uuid()), "w", keyed()) == second
+
+
+async def test_without_the_store_nothing_begins_under_a_key(streams: Streams, state_house: House) -> None:
+    """It is free afterwards."""
+    await state_house.lose()
+    with pytest.raises(StoreUnavailable):
+        await streams.begin_once(head(fresh_uuid()), "w", keyed())
+    await state_house.recover()
+    assert not await streams.begin_once(head(fresh_uuid()), "w", keyed())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -76,12 +77,20 @@ async def test_a_version_is_kept_as_it_was_put(templates: Templates) -> None:
 
 async def test_versions_count_and_stay(templates: Templates) -> None:
     """The newest is what is meant where no version is said; the same source again is no new one."""
-    first = await templates.put(RELEASE, "one", "person:ann")
-    second = await templates.put(RELEASE, "two", "person:bob")
+    unscheduled = replace(RELEASE, schedule="")
+    first = await templates.put(unscheduled, "one", "person:ann")
+    second = await templates.put(unscheduled, "two", "person:bob")
     assert (second.version, (await templates.get("release")).source) == (2, "two")
-    assert await templates.put(RELEASE, "two", "person:cleo") == second
+    assert await templates.put(unscheduled, "two", "person:cleo") == second
     assert await templates.get("release", 1) == first
     assert (await templates.put(RELEASE, "one", "person:ann")).version == 3
+
+
+async def test_a_schedule_is_by_the_authority_of_who_put_it(templates: Templates) -> None:
+    """The same source by another one, or by another authority, is another version; by the same it is none."""
+    puts = [("person:ann", b"a"), ("person:ann", b"a"), ("person:bob", b"a"), ("person:bob", b"b")]
+    versions = [await templates.put(RELEASE, "one", by, None, authority) for by, authority in puts]
+    assert [version.version for version in versions] == [1, 1, 2, 3]
 
 
 async def test_who_expects_another_version_is_told(templates: Templates) -> None:

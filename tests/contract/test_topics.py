@@ -10,8 +10,8 @@ import pytest
 
 from a2a_node.model.errors import StoreUnavailable, TooManySubscribers
 from a2a_node.model.payload import TEXT, Payload
-from a2a_node.model.ports import Topics
 from a2a_node.model.state import Gap, Message, Started, TopicEvent
+from a2a_node.model.state_ports import Topics
 from tests.contract.states import SUBSCRIBERS, House
 
 PATIENCE = 10.0  # seconds; a busy machine is no reason to fail

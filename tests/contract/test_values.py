@@ -9,8 +9,8 @@ import pytest
 
 from a2a_node.model.errors import StoreUnavailable, ValueNotNumber
 from a2a_node.model.payload import JSON, TEXT, Payload
-from a2a_node.model.ports import Values
 from a2a_node.model.state import CachedValue
+from a2a_node.model.state_ports import Values
 from tests.contract.states import House
 
 LARGEST = (1 << 63) - 1

@@ -18,7 +18,11 @@ MeshError                    anything below
 ├── mesh                     NodeNotFound, InstanceNotFound, LeaseEnded, NodeDraining, StoreUnavailable,
 │                            NodeUnreachable, NodeLost
 ├── state                    SessionNotFound, SessionExists, VersionConflict, ValueNotNumber, TooManySubscribers
-├── workflows                TemplateNotFound, TemplateInvalid
+├── workflows                TemplateNotFound, TemplateInvalid, RunNotFound, RunStateConflict, StepNotWaiting,
+│                            ApprovalRejected, ApprovalExpired, RunExpired, RunCancelled
+├── tools                    ServerNotFound, ServerExists
+├── http                     PathNotFound, MethodNotAllowed, RequestMalformed, HeadersTooLarge, BodyTooLarge,
+│                            RequestTooSlow, RequestBlocked, TooManyRequests, TooManyConnections, OriginRefused
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
 
 A class carries its gRPC code, its reason (`ErrorReason` of the contract) and whether a retry can help; its message says
@@ -40,7 +44,7 @@ from a2a_node.model.errors.agents import (
     CapabilityNotFound,
     NoInstance,
 )
-from a2a_node.model.errors.base import MeshError, revived
+from a2a_node.model.errors.base import MeshError, bare, revived
 from a2a_node.model.errors.calls import (
     BudgetExhausted,
     CallCancelled,
@@ -64,6 +68,18 @@ from a2a_node.model.errors.grants import (
     PermissionDenied,
     RequestDecided,
     RequestNotFound,
+)
+from a2a_node.model.errors.http import (
+    BodyTooLarge,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    OriginRefused,
+    PathNotFound,
+    RequestBlocked,
+    RequestMalformed,
+    RequestTooSlow,
+    TooManyConnections,
+    TooManyRequests,
 )
 from a2a_node.model.errors.limits import RateLimited
 from a2a_node.model.errors.mesh import (
@@ -92,7 +108,18 @@ from a2a_node.model.errors.state import (
     ValueNotNumber,
     VersionConflict,
 )
-from a2a_node.model.errors.workflows import TemplateInvalid, TemplateNotFound
+from a2a_node.model.errors.tools import ServerExists, ServerNotFound
+from a2a_node.model.errors.workflows import (
+    ApprovalExpired,
+    ApprovalRejected,
+    RunCancelled,
+    RunExpired,
+    RunNotFound,
+    RunStateConflict,
+    StepNotWaiting,
+    TemplateInvalid,
+    TemplateNotFound,
+)
 
 __all__ = [
     "AgentDisabled",
@@ -106,6 +133,9 @@ __all__ = [
     "AgentOwned",
     "AgentProtocol",
     "AgentRefused",
+    "ApprovalExpired",
+    "ApprovalRejected",
+    "BodyTooLarge",
     "BudgetExhausted",
     "CallCancelled",
     "CallIdTaken",
@@ -120,6 +150,7 @@ __all__ = [
     "Frozen",
     "GrantNotFound",
     "GrantTooWide",
+    "HeadersTooLarge",
     "IdempotencyKeyReused",
     "InstanceNotFound",
     "InternalError",
@@ -127,33 +158,49 @@ __all__ = [
     "KeyNotFound",
     "LeaseEnded",
     "MeshError",
+    "MethodNotAllowed",
     "NoInstance",
     "NodeDraining",
     "NodeLost",
     "NodeNotFound",
     "NodeUnreachable",
+    "OriginRefused",
     "PageTokenInvalid",
+    "PathNotFound",
     "PayloadTooLarge",
     "PermissionDenied",
     "RateLimited",
+    "RequestBlocked",
     "RequestDecided",
+    "RequestMalformed",
     "RequestNotFound",
+    "RequestTooSlow",
     "RpcNotServed",
+    "RunCancelled",
+    "RunExpired",
+    "RunNotFound",
+    "RunStateConflict",
     "SchemaUnknown",
+    "ServerExists",
+    "ServerNotFound",
     "SessionExists",
     "SessionNotFound",
     "SettingInvalid",
+    "StepNotWaiting",
     "StoreStartFailed",
     "StoreUnavailable",
     "StreamGap",
     "StreamNotFound",
     "TemplateInvalid",
     "TemplateNotFound",
+    "TooManyConnections",
     "TooManyHops",
+    "TooManyRequests",
     "TooManySubscribers",
     "TooManyWrongKeys",
     "Unauthenticated",
     "ValueNotNumber",
     "VersionConflict",
+    "bare",
     "revived",
 ]

@@ -60,13 +60,15 @@ class AgentLost(MeshError):
 
 
 class AgentFailed(MeshError):
-    """The agent raised an error that it did not name; its text stays in the log."""
+    """The agent raised an error that it did not name; its text stays in the log, unless it is meant for its caller."""
 
     code, reason = "INTERNAL", "AGENT_FAILED"
 
-    def __init__(self, agent: str, capability: str) -> None:
+    def __init__(self, agent: str, capability: str, *, said: str = "") -> None:
+        """`said` is what it says of its failure to whoever called it."""
+        rest = f": {said}" if said else "; the log beside it has the rest"
         super().__init__(
-            f"agent {agent!r} failed in {capability!r}; the log beside it has the rest",
+            f"agent {agent!r} failed in {capability!r}{rest}",
             agent=agent,
             capability=capability,
         )

@@ -37,6 +37,15 @@ class MeshError(Exception):
         return ()
 
 
+def bare(error: MeshError) -> MeshError:
+    """The same failure without where it was raised, for whoever keeps it: else the frames of a call live on with it."""
+    kind = type(error)
+    same = kind.__new__(kind)
+    same.args = error.args
+    vars(same).update(vars(error))
+    return same
+
+
 def revived(code: str, reason: str, message: str, variables: Mapping[str, str]) -> MeshError:
     """The error that somebody else named, as its own class where the reason is known."""
     kind = MeshError.by_reason.get(reason, MeshError)

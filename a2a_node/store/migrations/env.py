@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from a2a_node.store.tables import metadata
+from a2a_node.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -20,9 +20,9 @@ local function needed(unit)
 end
 
 for unit in units() do
-  local limit = number('l:' .. unit)
-  if add(parent, unit, math.max(needed(unit), 1), true) > limit then
-    return {'exhausted', unit, string.format('%.0f', limit), string.format('%.0f', number('u:' .. root .. ':' .. unit))}
+  local limit, use = beyond(parent, unit, math.max(needed(unit), 1))
+  if limit then
+    return {'exhausted', unit, string.format('%.0f', limit), string.format('%.0f', use)}
   end
 end
 redis.call('HSET', tree, 'p:' .. call, parent)

@@ -21,6 +21,7 @@ export * from "./a2amesh/v1/registry_service.js";
 export * from "./a2amesh/v1/session_service.js";
 export * from "./a2amesh/v1/tool.js";
 export * from "./a2amesh/v1/tool_service.js";
+export * from "./a2amesh/v1/warrant.js";
 export * from "./a2amesh/v1/workflow.js";
 export * from "./a2amesh/v1/workflow_template.js";
 export * from "./a2amesh/v1/workflow_service.js";

@@ -278,9 +278,10 @@ class AttachResponse(_message.Message):
     DRAINING_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """Call id says which call the frame is about; absent for `welcome`, `ping`, `pong` and `draining`. It is the call's identity in the
-    mesh, a UUID; no two calls of a stream have the same at a time.
+    """Call id says which call the frame is about; absent for `welcome`, `ping`, `pong`, `draining` and `config`. It is the call's identity
+    in the mesh, a UUID; no two calls of a stream have the same at a time.
     """
     credit: _builtins.int
     """Credit allows the agent to send this many more outputs of the call."""
@@ -316,6 +317,10 @@ class AttachResponse(_message.Message):
     def batch(self) -> Global___AttachResponseBatch:
         """Batch holds several frames in one message; only for an agent whose hello says that it reads them."""
 
+    @_builtins.property
+    def config(self) -> Global___AttachConfig:
+        """Config is the agent's configuration since it was changed, for all calls that start after this frame."""
+
     def __init__(
         self,
         *,
@@ -330,12 +335,13 @@ class AttachResponse(_message.Message):
         draining: Global___AttachDraining | None = ...,
         batch: Global___AttachResponseBatch | None = ...,
         pong: _builtins.int = ...,
+        config: Global___AttachConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "config", b"config", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "cancel", b"cancel", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call_id", b"call_id", "cancel", b"cancel", "config", b"config", "credit", b"credit", "draining", b"draining", "frame", b"frame", "input", b"input", "input_end", b"input_end", "ping", b"ping", "pong", b"pong", "start", b"start", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["welcome", "start", "input", "input_end", "cancel", "credit", "ping", "draining", "batch", "pong"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["welcome", "start", "input", "input_end", "cancel", "credit", "ping", "draining", "batch", "pong", "config"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -388,7 +394,7 @@ class AttachWelcome(_message.Message):
     """
     @_builtins.property
     def agent_config(self) -> _struct_pb2.Struct:
-        """Agent config is the agent's configuration as the registry has it."""
+        """Agent config is the agent's configuration as the registry has it; a `config` frame tells of each change."""
 
     def __init__(
         self,
@@ -552,3 +558,27 @@ class AttachDraining(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttachDraining: _TypeAlias = AttachDraining  # noqa: Y015
+
+@_typing.final
+class AttachConfig(_message.Message):
+    """AttachConfig says how the agent is configured from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent_config(self) -> _struct_pb2.Struct:
+        """Agent config is the agent's configuration as the registry has it, whole."""
+
+    def __init__(
+        self,
+        *,
+        agent_config: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_config", b"agent_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_config", b"agent_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachConfig: _TypeAlias = AttachConfig  # noqa: Y015

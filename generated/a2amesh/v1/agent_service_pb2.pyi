@@ -271,12 +271,16 @@ class InvokeStreamRequest(_message.Message):
     capability: _builtins.str
     """Capability is the name of the capability. Absent means the agent's only one."""
     idempotency_key: _builtins.str
-    """Idempotency key: see InvokeRequest."""
+    """Idempotency key makes the call safe to repeat: the same key with the same request joins the first call, on any node. It gets
+    what was said before, then what follows, under that call's id and sequences, for an hour after its end, too. A call that ended
+    without an output, and in a way that another try may mend, such as NODE_LOST, is begun again. A different request under the
+    same key is refused. Keys of Invoke are others. At most 255 characters. Absent means that every call is a new one.
+    """
     call_id: _builtins.str
     """Call id is chosen by the client or absent: see InvokeRequest."""
     resumable: _builtins.bool
-    """Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC.
-    Absent means true.
+    """Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC. With an
+    idempotency key they are kept in any case. Absent means true.
     """
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
@@ -361,7 +365,7 @@ class InvokeStreamResponse(_message.Message):
     GAP_FIELD_NUMBER: _builtins.int
     RESUMABLE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """Call id is the call's identity, a UUID."""
+    """Call id is the call's identity, a UUID; that of the first call where an idempotency key joins one."""
     sequence: _builtins.int
     """Sequence counts the outputs from 1, without gaps. For a gap it is the last sequence that is missing."""
     resumable: _builtins.bool

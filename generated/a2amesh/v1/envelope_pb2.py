@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61\x32\x61mesh/v1/envelope.proto\x12\na2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x04\n\x08\x45nvelope\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x10\n\x08\x61udience\x18\x02 \x01(\t\x12.\n\nissue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x62oot\x18\x04 \x01(\x06\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\r\n\x05\x61gent\x18\x06 \x01(\t\x12\x12\n\ncapability\x18\x07 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x08 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\t \x01(\t\x12\x16\n\x0eparent_call_id\x18\n \x01(\t\x12\x14\n\x0croot_call_id\x18\x0b \x01(\t\x12\x0c\n\x04path\x18\x0c \x03(\t\x12,\n\ttime_left\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tprincipal\x18\x0e \x01(\t\x12.\n\nkey_scopes\x18\x0f \x01(\x0b\x32\x1a.a2amesh.v1.EnvelopeScopes\x12\x11\n\tauthority\x18\x10 \x03(\t\x12*\n\x06scopes\x18\x11 \x03(\x0b\x32\x1a.a2amesh.v1.EnvelopeScopes\x12\x10\n\x08\x62udgeted\x18\x12 \x01(\x08\x12\x39\n\x0b\x62udget_left\x18\x13 \x03(\x0b\x32$.a2amesh.v1.Envelope.BudgetLeftEntry\x1a\x31\n\x0f\x42udgetLeftEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"%\n\x0e\x45nvelopeScopes\x12\x13\n\x0bpermissions\x18\x01 \x03(\tB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61\x32\x61mesh/v1/envelope.proto\x12\na2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n\x08\x45nvelope\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x10\n\x08\x61udience\x18\x02 \x01(\t\x12.\n\nissue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x62oot\x18\x04 \x01(\x06\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\r\n\x05\x61gent\x18\x06 \x01(\t\x12\x12\n\ncapability\x18\x07 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x08 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\t \x01(\t\x12\x16\n\x0eparent_call_id\x18\n \x01(\t\x12\x14\n\x0croot_call_id\x18\x0b \x01(\t\x12\x0c\n\x04path\x18\x0c \x03(\t\x12,\n\ttime_left\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tprincipal\x18\x0e \x01(\t\x12.\n\nkey_scopes\x18\x0f \x01(\x0b\x32\x1a.a2amesh.v1.EnvelopeScopes\x12\x11\n\tauthority\x18\x10 \x03(\t\x12*\n\x06scopes\x18\x11 \x03(\x0b\x32\x1a.a2amesh.v1.EnvelopeScopes\x12\x10\n\x08\x62udgeted\x18\x12 \x01(\x08\x12\x39\n\x0b\x62udget_left\x18\x13 \x03(\x0b\x32$.a2amesh.v1.Envelope.BudgetLeftEntry\x12\x11\n\tbudget_id\x18\x14 \x01(\t\x1a\x31\n\x0f\x42udgetLeftEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"%\n\x0e\x45nvelopeScopes\x12\x13\n\x0bpermissions\x18\x01 \x03(\tB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENVELOPE_BUDGETLEFTENTRY']._loaded_options = None
   _globals['_ENVELOPE_BUDGETLEFTENTRY']._serialized_options = b'8\001'
   _globals['_ENVELOPE']._serialized_start=107
-  _globals['_ENVELOPE']._serialized_end=672
-  _globals['_ENVELOPE_BUDGETLEFTENTRY']._serialized_start=623
-  _globals['_ENVELOPE_BUDGETLEFTENTRY']._serialized_end=672
-  _globals['_ENVELOPESCOPES']._serialized_start=674
-  _globals['_ENVELOPESCOPES']._serialized_end=711
+  _globals['_ENVELOPE']._serialized_end=691
+  _globals['_ENVELOPE_BUDGETLEFTENTRY']._serialized_start=642
+  _globals['_ENVELOPE_BUDGETLEFTENTRY']._serialized_end=691
+  _globals['_ENVELOPESCOPES']._serialized_start=693
+  _globals['_ENVELOPESCOPES']._serialized_end=730
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,7 @@ class Envelope(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     BUDGETED_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_FIELD_NUMBER: _builtins.int
+    BUDGET_ID_FIELD_NUMBER: _builtins.int
     issuer: _builtins.str
     """Issuer is the id of the node that seals. Required."""
     audience: _builtins.str
@@ -94,7 +95,9 @@ class Envelope(_message.Message):
     principal: _builtins.str
     """Principal is who made this call, for example "person:ada". Required."""
     budgeted: _builtins.bool
-    """Budgeted says that the tree has a budget, which is kept under the root call id."""
+    """Budgeted says that the tree has a budget, which is kept under the root call id, or the budget id."""
+    budget_id: _builtins.str
+    """Budget id is under what that budget is kept where it is not the root call id, as below a run with a budget of its own."""
     @_builtins.property
     def issue_time(self) -> _timestamp_pb2.Timestamp:
         """Issue time is when it was sealed, by the clock of the mesh's Postgres. Required."""
@@ -145,10 +148,11 @@ class Envelope(_message.Message):
         scopes: _abc.Iterable[Global___EnvelopeScopes] | None = ...,
         budgeted: _builtins.bool = ...,
         budget_left: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        budget_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["issue_time", b"issue_time", "key_scopes", b"key_scopes", "time_left", b"time_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "audience", b"audience", "authority", b"authority", "boot", b"boot", "budget_left", b"budget_left", "budgeted", b"budgeted", "call_id", b"call_id", "capability", b"capability", "idempotency_key", b"idempotency_key", "issue_time", b"issue_time", "issuer", b"issuer", "key_scopes", b"key_scopes", "parent_call_id", b"parent_call_id", "path", b"path", "principal", b"principal", "root_call_id", b"root_call_id", "scopes", b"scopes", "sequence", b"sequence", "time_left", b"time_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "audience", b"audience", "authority", b"authority", "boot", b"boot", "budget_id", b"budget_id", "budget_left", b"budget_left", "budgeted", b"budgeted", "call_id", b"call_id", "capability", b"capability", "idempotency_key", b"idempotency_key", "issue_time", b"issue_time", "issuer", b"issuer", "key_scopes", b"key_scopes", "parent_call_id", b"parent_call_id", "path", b"path", "principal", b"principal", "root_call_id", b"root_call_id", "scopes", b"scopes", "sequence", b"sequence", "time_left", b"time_left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -108,8 +108,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STREAM_GAP: _ErrorReason.ValueType  # 51
     """ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients."""
     ERROR_REASON_ENVELOPE_INVALID: _ErrorReason.ValueType  # 50
-    """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-    "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
+    """ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused, or the warrant that a step of a run is
+    called by. UNAUTHENTICATED. The problem is "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
     Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
     """
     ERROR_REASON_NODE_NOT_FOUND: _ErrorReason.ValueType  # 60
@@ -164,6 +164,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_RUN_STATE_CONFLICT: the run does not stand so that this could be done. FAILED_PRECONDITION."""
     ERROR_REASON_STEP_NOT_WAITING: _ErrorReason.ValueType  # 131
     """ERROR_REASON_STEP_NOT_WAITING: the step waits for no approval. FAILED_PRECONDITION."""
+    ERROR_REASON_APPROVAL_REJECTED: _ErrorReason.ValueType  # 132
+    """ERROR_REASON_APPROVAL_REJECTED: somebody said no to the step. FAILED_PRECONDITION."""
+    ERROR_REASON_APPROVAL_EXPIRED: _ErrorReason.ValueType  # 133
+    """ERROR_REASON_APPROVAL_EXPIRED: nobody decided on the step in its time. DEADLINE_EXCEEDED."""
+    ERROR_REASON_RUN_EXPIRED: _ErrorReason.ValueType  # 134
+    """ERROR_REASON_RUN_EXPIRED: the run did not end in its time. DEADLINE_EXCEEDED."""
+    ERROR_REASON_RUN_CANCELLED: _ErrorReason.ValueType  # 135
+    """ERROR_REASON_RUN_CANCELLED: the run of a sub-workflow was cancelled. CANCELLED."""
     ERROR_REASON_SETTING_INVALID: _ErrorReason.ValueType  # 100
     """ERROR_REASON_SETTING_INVALID: a setting of the node is wrong; the node does not start. INVALID_ARGUMENT."""
     ERROR_REASON_DATA_DIRECTORY_BUSY: _ErrorReason.ValueType  # 101
@@ -174,6 +182,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_SCHEMA_UNKNOWN: the database has been migrated by newer software. FAILED_PRECONDITION.
     Example: {"reason": "SCHEMA_UNKNOWN", "metadata": {"found": "0007", "newest": "0003"}}.
     """
+    ERROR_REASON_PATH_NOT_FOUND: _ErrorReason.ValueType  # 150
+    """ERROR_REASON_PATH_NOT_FOUND: nothing is served at the path of an HTTP request. NOT_FOUND."""
+    ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 151
+    """ERROR_REASON_METHOD_NOT_ALLOWED: the path of an HTTP request is served by other methods. UNIMPLEMENTED, HTTP 405.
+    Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"method": "PUT", "allowed": "GET, HEAD"}}.
+    """
+    ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 152
+    """ERROR_REASON_REQUEST_MALFORMED: the request is no HTTP that a node reads. INVALID_ARGUMENT."""
+    ERROR_REASON_HEADERS_TOO_LARGE: _ErrorReason.ValueType  # 153
+    """ERROR_REASON_HEADERS_TOO_LARGE: the head of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 431."""
+    ERROR_REASON_BODY_TOO_LARGE: _ErrorReason.ValueType  # 154
+    """ERROR_REASON_BODY_TOO_LARGE: the body of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 413."""
+    ERROR_REASON_REQUEST_TOO_SLOW: _ErrorReason.ValueType  # 155
+    """ERROR_REASON_REQUEST_TOO_SLOW: the client has not sent its HTTP request in time. DEADLINE_EXCEEDED, HTTP 408."""
+    ERROR_REASON_REQUEST_BLOCKED: _ErrorReason.ValueType  # 156
+    """ERROR_REASON_REQUEST_BLOCKED: a rule of the node's request inspection keeps the HTTP request out. PERMISSION_DENIED.
+    Example: {"reason": "REQUEST_BLOCKED", "metadata": {"rule": "path-traversal"}}.
+    """
+    ERROR_REASON_TOO_MANY_REQUESTS: _ErrorReason.ValueType  # 157
+    """ERROR_REASON_TOO_MANY_REQUESTS: an address asks faster than a rule of the request inspection lets it.
+    RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+    """
+    ERROR_REASON_TOO_MANY_CONNECTIONS: _ErrorReason.ValueType  # 158
+    """ERROR_REASON_TOO_MANY_CONNECTIONS: the node has as many busy HTTP connections as it may. UNAVAILABLE."""
+    ERROR_REASON_ORIGIN_REFUSED: _ErrorReason.ValueType  # 159
+    """ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why a call failed, more exactly than its gRPC code.
@@ -269,8 +303,8 @@ ERROR_REASON_STREAM_NOT_FOUND: ErrorReason.ValueType  # 49
 ERROR_REASON_STREAM_GAP: ErrorReason.ValueType  # 51
 """ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients."""
 ERROR_REASON_ENVELOPE_INVALID: ErrorReason.ValueType  # 50
-"""ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-"stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
+"""ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused, or the warrant that a step of a run is
+called by. UNAUTHENTICATED. The problem is "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
 Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
 """
 ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 60
@@ -325,6 +359,14 @@ ERROR_REASON_RUN_STATE_CONFLICT: ErrorReason.ValueType  # 130
 """ERROR_REASON_RUN_STATE_CONFLICT: the run does not stand so that this could be done. FAILED_PRECONDITION."""
 ERROR_REASON_STEP_NOT_WAITING: ErrorReason.ValueType  # 131
 """ERROR_REASON_STEP_NOT_WAITING: the step waits for no approval. FAILED_PRECONDITION."""
+ERROR_REASON_APPROVAL_REJECTED: ErrorReason.ValueType  # 132
+"""ERROR_REASON_APPROVAL_REJECTED: somebody said no to the step. FAILED_PRECONDITION."""
+ERROR_REASON_APPROVAL_EXPIRED: ErrorReason.ValueType  # 133
+"""ERROR_REASON_APPROVAL_EXPIRED: nobody decided on the step in its time. DEADLINE_EXCEEDED."""
+ERROR_REASON_RUN_EXPIRED: ErrorReason.ValueType  # 134
+"""ERROR_REASON_RUN_EXPIRED: the run did not end in its time. DEADLINE_EXCEEDED."""
+ERROR_REASON_RUN_CANCELLED: ErrorReason.ValueType  # 135
+"""ERROR_REASON_RUN_CANCELLED: the run of a sub-workflow was cancelled. CANCELLED."""
 ERROR_REASON_SETTING_INVALID: ErrorReason.ValueType  # 100
 """ERROR_REASON_SETTING_INVALID: a setting of the node is wrong; the node does not start. INVALID_ARGUMENT."""
 ERROR_REASON_DATA_DIRECTORY_BUSY: ErrorReason.ValueType  # 101
@@ -335,4 +377,30 @@ ERROR_REASON_SCHEMA_UNKNOWN: ErrorReason.ValueType  # 103
 """ERROR_REASON_SCHEMA_UNKNOWN: the database has been migrated by newer software. FAILED_PRECONDITION.
 Example: {"reason": "SCHEMA_UNKNOWN", "metadata": {"found": "0007", "newest": "0003"}}.
 """
+ERROR_REASON_PATH_NOT_FOUND: ErrorReason.ValueType  # 150
+"""ERROR_REASON_PATH_NOT_FOUND: nothing is served at the path of an HTTP request. NOT_FOUND."""
+ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 151
+"""ERROR_REASON_METHOD_NOT_ALLOWED: the path of an HTTP request is served by other methods. UNIMPLEMENTED, HTTP 405.
+Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"method": "PUT", "allowed": "GET, HEAD"}}.
+"""
+ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 152
+"""ERROR_REASON_REQUEST_MALFORMED: the request is no HTTP that a node reads. INVALID_ARGUMENT."""
+ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason.ValueType  # 153
+"""ERROR_REASON_HEADERS_TOO_LARGE: the head of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 431."""
+ERROR_REASON_BODY_TOO_LARGE: ErrorReason.ValueType  # 154
+"""ERROR_REASON_BODY_TOO_LARGE: the body of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 413."""
+ERROR_REASON_REQUEST_TOO_SLOW: ErrorReason.ValueType  # 155
+"""ERROR_REASON_REQUEST_TOO_SLOW: the client has not sent its HTTP request in time. DEADLINE_EXCEEDED, HTTP 408."""
+ERROR_REASON_REQUEST_BLOCKED: ErrorReason.ValueType  # 156
+"""ERROR_REASON_REQUEST_BLOCKED: a rule of the node's request inspection keeps the HTTP request out. PERMISSION_DENIED.
+Example: {"reason": "REQUEST_BLOCKED", "metadata": {"rule": "path-traversal"}}.
+"""
+ERROR_REASON_TOO_MANY_REQUESTS: ErrorReason.ValueType  # 157
+"""ERROR_REASON_TOO_MANY_REQUESTS: an address asks faster than a rule of the request inspection lets it.
+RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+"""
+ERROR_REASON_TOO_MANY_CONNECTIONS: ErrorReason.ValueType  # 158
+"""ERROR_REASON_TOO_MANY_CONNECTIONS: the node has as many busy HTTP connections as it may. UNAVAILABLE."""
+ERROR_REASON_ORIGIN_REFUSED: ErrorReason.ValueType  # 159
+"""ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -27,7 +27,7 @@ from a2amesh.v1 import payload_pb2 as a2amesh_dot_v1_dot_payload__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61\x32\x61mesh/v1/peer_service.proto\x12\na2amesh.v1\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfe\x02\n\x0bLinkRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12&\n\x05start\x18\x02 \x01(\x0b\x32\x15.a2amesh.v1.LinkStartH\x00\x12$\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12-\n\tinput_end\x18\x04 \x01(\x0b\x32\x18.a2amesh.v1.LinkInputEndH\x00\x12(\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x16.a2amesh.v1.LinkCancelH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x07 \x01(\x04H\x00\x12-\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x1c.a2amesh.v1.LinkRequestBatchH\x00\x12\x0e\n\x04pong\x18\t \x01(\x04H\x00\x12*\n\x07settled\x18\x19 \x01(\x0b\x32\x17.a2amesh.v1.LinkSettledH\x00\x12$\n\x04part\x18\x1e \x01(\x0b\x32\x14.a2amesh.v1.LinkPartH\x00\x42\x07\n\x05\x66rame\";\n\x10LinkRequestBatch\x12\'\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x17.a2amesh.v1.LinkRequest\"\xf4\x02\n\tLinkStart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\x13\n\x0binstance_id\x18\x04 \x01(\t\x12\"\n\x05input\x18\x05 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x10\n\x08\x65nvelope\x18\x06 \x01(\x0c\x12\r\n\x05unary\x18\x07 \x01(\x08\x12\x15\n\routput_credit\x18\x08 \x01(\r\x12\x17\n\x0fidempotency_key\x18\t \x01(\t\x12\x13\n\x0btraceparent\x18\n \x01(\t\x12\x12\n\ntracestate\x18\x0b \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\x0c \x01(\t\x12\x10\n\x08\x63onfirms\x18\r \x01(\x08\x12*\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\x12\x0e\n\x06writer\x18\x19 \x01(\t\x12\x0c\n\x04heir\x18\x1a \x01(\t\x12\x13\n\x0breads_parts\x18\x1e \x01(\x08\"5\n\x08LinkPart\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\r\n\x05\x66irst\x18\x03 \x01(\x08\">\n\x0cLinkMetadata\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.a2amesh.v1.LinkMetadataEntry\"0\n\x11LinkMetadataEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\x0e\n\x0cLinkInputEnd\"\x0c\n\nLinkCancel\"\r\n\x0bLinkSettled\"\xa6\x03\n\x0cLinkResponse\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12%\n\x06output\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12\"\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.LinkEndH\x00\x12$\n\x04\x66\x61il\x18\x04 \x01(\x0b\x32\x14.a2amesh.v1.LinkFailH\x00\x12\x10\n\x06\x63redit\x18\x05 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x06 \x01(\x04H\x00\x12.\n\x05\x62\x61tch\x18\x07 \x01(\x0b\x32\x1d.a2amesh.v1.LinkResponseBatchH\x00\x12*\n\x07welcome\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.LinkWelcomeH\x00\x12\x0e\n\x04ping\x18\t \x01(\x04H\x00\x12,\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadataH\x00\x12$\n\x04part\x18\x1e \x01(\x0b\x32\x14.a2amesh.v1.LinkPartH\x00\x12,\n\x08\x64raining\x18\x10 \x01(\x0b\x32\x18.a2amesh.v1.LinkDrainingH\x00\x42\x07\n\x05\x66rame\"\x0e\n\x0cLinkDraining\"I\n\x0bLinkWelcome\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x13\n\x0breads_parts\x18\x1e \x01(\x08\"=\n\x11LinkResponseBatch\x12(\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x18.a2amesh.v1.LinkResponse\"Z\n\x07LinkEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"y\n\x08LinkFail\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x0c\x12\x11\n\tunstarted\x18\x04 \x01(\x08\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"\"\n\x0f\x46indCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"Q\n\x10\x46indCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\"1\n\x0e\x45ndCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"P\n\x0f\x45ndCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\"c\n\x0c\x44rainRequest\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"7\n\rDrainResponse\x12\x15\n\rrunning_calls\x18\x01 \x01(\r\x12\x0f\n\x07\x64rained\x18\x02 \x01(\x08\x32\x95\x02\n\x0bPeerService\x12=\n\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x01\x30\x01\x12\x45\n\x08\x46indCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12\x42\n\x07\x45ndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponse\x12<\n\x05\x44rain\x12\x18.a2amesh.v1.DrainRequest\x1a\x19.a2amesh.v1.DrainResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61\x32\x61mesh/v1/peer_service.proto\x12\na2amesh.v1\x1a\x1e\x61\x32\x61mesh/v1/agent_service.proto\x1a\x18\x61\x32\x61mesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\"\xaa\x03\n\x0bLinkRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12&\n\x05start\x18\x02 \x01(\x0b\x32\x15.a2amesh.v1.LinkStartH\x00\x12$\n\x05input\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12-\n\tinput_end\x18\x04 \x01(\x0b\x32\x18.a2amesh.v1.LinkInputEndH\x00\x12(\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x16.a2amesh.v1.LinkCancelH\x00\x12\x10\n\x06\x63redit\x18\x06 \x01(\rH\x00\x12\x0e\n\x04ping\x18\x07 \x01(\x04H\x00\x12-\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x1c.a2amesh.v1.LinkRequestBatchH\x00\x12\x0e\n\x04pong\x18\t \x01(\x04H\x00\x12*\n\x07\x64rained\x18\n \x01(\x0b\x32\x17.a2amesh.v1.LinkDrainedH\x00\x12*\n\x07settled\x18\x19 \x01(\x0b\x32\x17.a2amesh.v1.LinkSettledH\x00\x12$\n\x04part\x18\x1e \x01(\x0b\x32\x14.a2amesh.v1.LinkPartH\x00\x42\x07\n\x05\x66rame\";\n\x10LinkRequestBatch\x12\'\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x17.a2amesh.v1.LinkRequest\"\xf4\x02\n\tLinkStart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\x13\n\x0binstance_id\x18\x04 \x01(\t\x12\"\n\x05input\x18\x05 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12\x10\n\x08\x65nvelope\x18\x06 \x01(\x0c\x12\r\n\x05unary\x18\x07 \x01(\x08\x12\x15\n\routput_credit\x18\x08 \x01(\r\x12\x17\n\x0fidempotency_key\x18\t \x01(\t\x12\x13\n\x0btraceparent\x18\n \x01(\t\x12\x12\n\ntracestate\x18\x0b \x01(\t\x12\x0f\n\x07\x62\x61ggage\x18\x0c \x01(\t\x12\x10\n\x08\x63onfirms\x18\r \x01(\x08\x12*\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\x12\x0e\n\x06writer\x18\x19 \x01(\t\x12\x0c\n\x04heir\x18\x1a \x01(\t\x12\x13\n\x0breads_parts\x18\x1e \x01(\x08\"5\n\x08LinkPart\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\r\n\x05\x66irst\x18\x03 \x01(\x08\">\n\x0cLinkMetadata\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.a2amesh.v1.LinkMetadataEntry\"0\n\x11LinkMetadataEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\x0e\n\x0cLinkInputEnd\"\x0c\n\nLinkCancel\"\r\n\x0bLinkSettled\"\r\n\x0bLinkDrained\"\xa6\x03\n\x0cLinkResponse\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12%\n\x06output\x18\x02 \x01(\x0b\x32\x13.a2amesh.v1.PayloadH\x00\x12\"\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x13.a2amesh.v1.LinkEndH\x00\x12$\n\x04\x66\x61il\x18\x04 \x01(\x0b\x32\x14.a2amesh.v1.LinkFailH\x00\x12\x10\n\x06\x63redit\x18\x05 \x01(\rH\x00\x12\x0e\n\x04pong\x18\x06 \x01(\x04H\x00\x12.\n\x05\x62\x61tch\x18\x07 \x01(\x0b\x32\x1d.a2amesh.v1.LinkResponseBatchH\x00\x12*\n\x07welcome\x18\x08 \x01(\x0b\x32\x17.a2amesh.v1.LinkWelcomeH\x00\x12\x0e\n\x04ping\x18\t \x01(\x04H\x00\x12,\n\x08metadata\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadataH\x00\x12$\n\x04part\x18\x1e \x01(\x0b\x32\x14.a2amesh.v1.LinkPartH\x00\x12,\n\x08\x64raining\x18\x10 \x01(\x0b\x32\x18.a2amesh.v1.LinkDrainingH\x00\x42\x07\n\x05\x66rame\" \n\x0cLinkDraining\x12\x10\n\x08revision\x18\x01 \x01(\x03\"I\n\x0bLinkWelcome\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x14\n\x0cinput_credit\x18\x02 \x01(\r\x12\x13\n\x0breads_parts\x18\x1e \x01(\x08\"=\n\x11LinkResponseBatch\x12(\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x18.a2amesh.v1.LinkResponse\"Z\n\x07LinkEnd\x12#\n\x06output\x18\x01 \x01(\x0b\x32\x13.a2amesh.v1.Payload\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"y\n\x08LinkFail\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x0c\x12\x11\n\tunstarted\x18\x04 \x01(\x08\x12*\n\x08trailing\x18\x14 \x01(\x0b\x32\x18.a2amesh.v1.LinkMetadata\"\"\n\x0f\x46indCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"Q\n\x10\x46indCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\"1\n\x0e\x45ndCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"P\n\x0f\x45ndCallResponse\x12\x1e\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x10.a2amesh.v1.Call\x12\x0f\n\x07\x63\x61rried\x18\x02 \x01(\x08\x12\x0c\n\x04lost\x18\x03 \x01(\x08\"c\n\x0c\x44rainRequest\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"G\n\rDrainResponse\x12\x15\n\rrunning_calls\x18\x01 \x01(\r\x12\x0f\n\x07\x64rained\x18\x02 \x01(\x08\x12\x0e\n\x06looked\x18\x03 \x01(\x08\"8\n\x14ReadServerLogRequest\x12\x11\n\tserver_id\x18\x01 \x01(\t\x12\r\n\x05lines\x18\x02 \x01(\x05\"&\n\x15ReadServerLogResponse\x12\r\n\x05lines\x18\x01 \x03(\t2\xeb\x02\n\x0bPeerService\x12=\n\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x01\x30\x01\x12\x45\n\x08\x46indCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12\x42\n\x07\x45ndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponse\x12<\n\x05\x44rain\x12\x18.a2amesh.v1.DrainRequest\x1a\x19.a2amesh.v1.DrainResponse\x12T\n\rReadServerLog\x12 .a2amesh.v1.ReadServerLogRequest\x1a!.a2amesh.v1.ReadServerLogResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,47 +36,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2amesh'
   _globals['_LINKREQUEST']._serialized_start=136
-  _globals['_LINKREQUEST']._serialized_end=518
-  _globals['_LINKREQUESTBATCH']._serialized_start=520
-  _globals['_LINKREQUESTBATCH']._serialized_end=579
-  _globals['_LINKSTART']._serialized_start=582
-  _globals['_LINKSTART']._serialized_end=954
-  _globals['_LINKPART']._serialized_start=956
-  _globals['_LINKPART']._serialized_end=1009
-  _globals['_LINKMETADATA']._serialized_start=1011
-  _globals['_LINKMETADATA']._serialized_end=1073
-  _globals['_LINKMETADATAENTRY']._serialized_start=1075
-  _globals['_LINKMETADATAENTRY']._serialized_end=1123
-  _globals['_LINKINPUTEND']._serialized_start=1125
-  _globals['_LINKINPUTEND']._serialized_end=1139
-  _globals['_LINKCANCEL']._serialized_start=1141
-  _globals['_LINKCANCEL']._serialized_end=1153
-  _globals['_LINKSETTLED']._serialized_start=1155
-  _globals['_LINKSETTLED']._serialized_end=1168
-  _globals['_LINKRESPONSE']._serialized_start=1171
-  _globals['_LINKRESPONSE']._serialized_end=1593
-  _globals['_LINKDRAINING']._serialized_start=1595
-  _globals['_LINKDRAINING']._serialized_end=1609
-  _globals['_LINKWELCOME']._serialized_start=1611
-  _globals['_LINKWELCOME']._serialized_end=1684
-  _globals['_LINKRESPONSEBATCH']._serialized_start=1686
-  _globals['_LINKRESPONSEBATCH']._serialized_end=1747
-  _globals['_LINKEND']._serialized_start=1749
-  _globals['_LINKEND']._serialized_end=1839
-  _globals['_LINKFAIL']._serialized_start=1841
-  _globals['_LINKFAIL']._serialized_end=1962
-  _globals['_FINDCALLREQUEST']._serialized_start=1964
-  _globals['_FINDCALLREQUEST']._serialized_end=1998
-  _globals['_FINDCALLRESPONSE']._serialized_start=2000
-  _globals['_FINDCALLRESPONSE']._serialized_end=2081
-  _globals['_ENDCALLREQUEST']._serialized_start=2083
-  _globals['_ENDCALLREQUEST']._serialized_end=2132
-  _globals['_ENDCALLRESPONSE']._serialized_start=2134
-  _globals['_ENDCALLRESPONSE']._serialized_end=2214
-  _globals['_DRAINREQUEST']._serialized_start=2216
-  _globals['_DRAINREQUEST']._serialized_end=2315
-  _globals['_DRAINRESPONSE']._serialized_start=2317
-  _globals['_DRAINRESPONSE']._serialized_end=2372
-  _globals['_PEERSERVICE']._serialized_start=2375
-  _globals['_PEERSERVICE']._serialized_end=2652
+  _globals['_LINKREQUEST']._serialized_end=562
+  _globals['_LINKREQUESTBATCH']._serialized_start=564
+  _globals['_LINKREQUESTBATCH']._serialized_end=623
+  _globals['_LINKSTART']._serialized_start=626
+  _globals['_LINKSTART']._serialized_end=998
+  _globals['_LINKPART']._serialized_start=1000
+  _globals['_LINKPART']._serialized_end=1053
+  _globals['_LINKMETADATA']._serialized_start=1055
+  _globals['_LINKMETADATA']._serialized_end=1117
+  _globals['_LINKMETADATAENTRY']._serialized_start=1119
+  _globals['_LINKMETADATAENTRY']._serialized_end=1167
+  _globals['_LINKINPUTEND']._serialized_start=1169
+  _globals['_LINKINPUTEND']._serialized_end=1183
+  _globals['_LINKCANCEL']._serialized_start=1185
+  _globals['_LINKCANCEL']._serialized_end=1197
+  _globals['_LINKSETTLED']._serialized_start=1199
+  _globals['_LINKSETTLED']._serialized_end=1212
+  _globals['_LINKDRAINED']._serialized_start=1214
+  _globals['_LINKDRAINED']._serialized_end=1227
+  _globals['_LINKRESPONSE']._serialized_start=1230
+  _globals['_LINKRESPONSE']._serialized_end=1652
+  _globals['_LINKDRAINING']._serialized_start=1654
+  _globals['_LINKDRAINING']._serialized_end=1686
+  _globals['_LINKWELCOME']._serialized_start=1688
+  _globals['_LINKWELCOME']._serialized_end=1761
+  _globals['_LINKRESPONSEBATCH']._serialized_start=1763
+  _globals['_LINKRESPONSEBATCH']._serialized_end=1824
+  _globals['_LINKEND']._serialized_start=1826
+  _globals['_LINKEND']._serialized_end=1916
+  _globals['_LINKFAIL']._serialized_start=1918
+  _globals['_LINKFAIL']._serialized_end=2039
+  _globals['_FINDCALLREQUEST']._serialized_start=2041
+  _globals['_FINDCALLREQUEST']._serialized_end=2075
+  _globals['_FINDCALLRESPONSE']._serialized_start=2077
+  _globals['_FINDCALLRESPONSE']._serialized_end=2158
+  _globals['_ENDCALLREQUEST']._serialized_start=2160
+  _globals['_ENDCALLREQUEST']._serialized_end=2209
+  _globals['_ENDCALLRESPONSE']._serialized_start=2211
+  _globals['_ENDCALLRESPONSE']._serialized_end=2291
+  _globals['_DRAINREQUEST']._serialized_start=2293
+  _globals['_DRAINREQUEST']._serialized_end=2392
+  _globals['_DRAINRESPONSE']._serialized_start=2394
+  _globals['_DRAINRESPONSE']._serialized_end=2465
+  _globals['_READSERVERLOGREQUEST']._serialized_start=2467
+  _globals['_READSERVERLOGREQUEST']._serialized_end=2523
+  _globals['_READSERVERLOGRESPONSE']._serialized_start=2525
+  _globals['_READSERVERLOGRESPONSE']._serialized_end=2563
+  _globals['_PEERSERVICE']._serialized_start=2566
+  _globals['_PEERSERVICE']._serialized_end=2929
 # @@protoc_insertion_point(module_scope)

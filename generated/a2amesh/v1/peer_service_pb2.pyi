@@ -36,10 +36,13 @@ class LinkRequest(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
+    DRAINED_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     call: _builtins.int
-    """Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`."""
+    """Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong`, `batch` and
+    `drained`.
+    """
     credit: _builtins.int
     """Credit allows this many more outputs of the call."""
     ping: _builtins.int
@@ -67,6 +70,10 @@ class LinkRequest(_message.Message):
         """Batch holds several frames in one message."""
 
     @_builtins.property
+    def drained(self) -> Global___LinkDrained:
+        """Drained answers `draining`, once: no more calls follow on the link."""
+
+    @_builtins.property
     def settled(self) -> Global___LinkSettled:
         """Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it."""
 
@@ -86,14 +93,15 @@ class LinkRequest(_message.Message):
         ping: _builtins.int = ...,
         batch: Global___LinkRequestBatch | None = ...,
         pong: _builtins.int = ...,
+        drained: Global___LinkDrained | None = ...,
         settled: Global___LinkSettled | None = ...,
         part: Global___LinkPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "part", b"part", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cancel", b"cancel", "credit", b"credit", "drained", b"drained", "frame", b"frame", "input", b"input", "input_end", b"input_end", "part", b"part", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "frame", b"frame", "input", b"input", "input_end", b"input_end", "part", b"part", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "call", b"call", "cancel", b"cancel", "credit", b"credit", "drained", b"drained", "frame", b"frame", "input", b"input", "input_end", b"input_end", "part", b"part", "ping", b"ping", "pong", b"pong", "settled", b"settled", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong", "settled", "part"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["start", "input", "input_end", "cancel", "credit", "ping", "batch", "pong", "drained", "settled", "part"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -355,6 +363,23 @@ class LinkSettled(_message.Message):
 Global___LinkSettled: _TypeAlias = LinkSettled  # noqa: Y015
 
 @_typing.final
+class LinkDrained(_message.Message):
+    """LinkDrained says that no more calls follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkDrained: _TypeAlias = LinkDrained  # noqa: Y015
+
+@_typing.final
 class LinkResponse(_message.Message):
     """LinkResponse is one frame from the node that is called."""
 
@@ -410,7 +435,7 @@ class LinkResponse(_message.Message):
 
     @_builtins.property
     def draining(self) -> Global___LinkDraining:
-        """Draining says that the node is about to stop: begin no more calls on the link. Those under way go on."""
+        """Draining says that the node is about to stop: begin no more calls on the link, and say so. Those under way go on."""
 
     def __init__(
         self,
@@ -444,12 +469,19 @@ class LinkDraining(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision is that of the registry in which the node's agents have moved, as far as they do: the calling node reads up to it before
+    it begins no more calls, so that it knows where to go. Calls that it begins meanwhile are taken.
+    """
     def __init__(
         self,
+        *,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -729,20 +761,74 @@ class DrainResponse(_message.Message):
 
     RUNNING_CALLS_FIELD_NUMBER: _builtins.int
     DRAINED_FIELD_NUMBER: _builtins.int
+    LOOKED_FIELD_NUMBER: _builtins.int
     running_calls: _builtins.int
     """Running calls is how many calls are under way there."""
     drained: _builtins.bool
     """Drained says that the node has waited long enough and closes now; the calls that still run then are cut off."""
+    looked: _builtins.bool
+    """Looked says that the request changed nothing: the node was draining already, and no time was named."""
     def __init__(
         self,
         *,
         running_calls: _builtins.int = ...,
         drained: _builtins.bool = ...,
+        looked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drained", b"drained", "running_calls", b"running_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drained", b"drained", "looked", b"looked", "running_calls", b"running_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DrainResponse: _TypeAlias = DrainResponse  # noqa: Y015
+
+@_typing.final
+class ReadServerLogRequest(_message.Message):
+    """ReadServerLogRequest names the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """Server id is the server's name. Required."""
+    lines: _builtins.int
+    """Lines is how many of the last lines of its standard error to show; at most 1,000."""
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        lines: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "server_id", b"server_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadServerLogRequest: _TypeAlias = ReadServerLogRequest  # noqa: Y015
+
+@_typing.final
+class ReadServerLogResponse(_message.Message):
+    """ReadServerLogResponse shows them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lines are the last lines, the oldest first, secrets masked."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadServerLogResponse: _TypeAlias = ReadServerLogResponse  # noqa: Y015

@@ -790,7 +790,9 @@ class RetryRunRequest(_message.Message):
     """Step id is the failed step to take up. Absent means all that failed."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """Timeout is how long the run may still take, 1 s to 30 days. Absent means as long as it was given at first."""
+        """Timeout is how long the run may still take, 1 s to 30 days. Absent means as long as it was given at first. With it the run
+        has its budget anew: it may use as much as it was given at first beyond what it has used.
+        """
 
     def __init__(
         self,

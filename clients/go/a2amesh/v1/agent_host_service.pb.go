@@ -528,8 +528,8 @@ func (*AttachLeave) Descriptor() ([]byte, []int) {
 // AttachResponse is one frame from the node to the agent.
 type AttachResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call id says which call the frame is about; absent for `welcome`, `ping`, `pong` and `draining`. It is the call's identity in the
-	// mesh, a UUID; no two calls of a stream have the same at a time.
+	// Call id says which call the frame is about; absent for `welcome`, `ping`, `pong`, `draining` and `config`. It is the call's identity
+	// in the mesh, a UUID; no two calls of a stream have the same at a time.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Frame is what the node says.
 	//
@@ -545,6 +545,7 @@ type AttachResponse struct {
 	//	*AttachResponse_Draining
 	//	*AttachResponse_Batch
 	//	*AttachResponse_Pong
+	//	*AttachResponse_Config
 	Frame         isAttachResponse_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -684,6 +685,15 @@ func (x *AttachResponse) GetPong() uint64 {
 	return 0
 }
 
+func (x *AttachResponse) GetConfig() *AttachConfig {
+	if x != nil {
+		if x, ok := x.Frame.(*AttachResponse_Config); ok {
+			return x.Config
+		}
+	}
+	return nil
+}
+
 type isAttachResponse_Frame interface {
 	isAttachResponse_Frame()
 }
@@ -738,6 +748,11 @@ type AttachResponse_Pong struct {
 	Pong uint64 `protobuf:"varint,11,opt,name=pong,proto3,oneof"`
 }
 
+type AttachResponse_Config struct {
+	// Config is the agent's configuration since it was changed, for all calls that start after this frame.
+	Config *AttachConfig `protobuf:"bytes,12,opt,name=config,proto3,oneof"`
+}
+
 func (*AttachResponse_Welcome) isAttachResponse_Frame() {}
 
 func (*AttachResponse_Start) isAttachResponse_Frame() {}
@@ -757,6 +772,8 @@ func (*AttachResponse_Draining) isAttachResponse_Frame() {}
 func (*AttachResponse_Batch) isAttachResponse_Frame() {}
 
 func (*AttachResponse_Pong) isAttachResponse_Frame() {}
+
+func (*AttachResponse_Config) isAttachResponse_Frame() {}
 
 // AttachResponseBatch holds frames that would otherwise be sent one after the other.
 type AttachResponseBatch struct {
@@ -813,7 +830,7 @@ type AttachWelcome struct {
 	NodeId string `protobuf:"bytes,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
 	// Output credit is how many outputs of a call the agent may send ahead.
 	OutputCredit uint32 `protobuf:"varint,3,opt,name=output_credit,json=outputCredit,proto3" json:"output_credit,omitempty"`
-	// Agent config is the agent's configuration as the registry has it.
+	// Agent config is the agent's configuration as the registry has it; a `config` frame tells of each change.
 	AgentConfig *structpb.Struct `protobuf:"bytes,4,opt,name=agent_config,json=agentConfig,proto3" json:"agent_config,omitempty"`
 	// Payload limit is how many bytes one output may have. A larger one ends its call with PAYLOAD_TOO_LARGE, and one that is
 	// larger by more than 64 KiB the whole stream: an agent that may have such outputs fails the call by itself.
@@ -1136,6 +1153,52 @@ func (*AttachDraining) Descriptor() ([]byte, []int) {
 	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{12}
 }
 
+// AttachConfig says how the agent is configured from now on.
+type AttachConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Agent config is the agent's configuration as the registry has it, whole.
+	AgentConfig   *structpb.Struct `protobuf:"bytes,1,opt,name=agent_config,json=agentConfig,proto3" json:"agent_config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttachConfig) Reset() {
+	*x = AttachConfig{}
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttachConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttachConfig) ProtoMessage() {}
+
+func (x *AttachConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_agent_host_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttachConfig.ProtoReflect.Descriptor instead.
+func (*AttachConfig) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_agent_host_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AttachConfig) GetAgentConfig() *structpb.Struct {
+	if x != nil {
+		return x.AgentConfig
+	}
+	return nil
+}
+
 var File_a2amesh_v1_agent_host_service_proto protoreflect.FileDescriptor
 
 const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
@@ -1174,7 +1237,7 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"UnitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\r\n" +
-	"\vAttachLeave\"\xef\x03\n" +
+	"\vAttachLeave\"\xa3\x04\n" +
 	"\x0eAttachResponse\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x125\n" +
 	"\awelcome\x18\x02 \x01(\v2\x19.a2amesh.v1.AttachWelcomeH\x00R\awelcome\x12/\n" +
@@ -1187,7 +1250,8 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\bdraining\x18\t \x01(\v2\x1a.a2amesh.v1.AttachDrainingH\x00R\bdraining\x127\n" +
 	"\x05batch\x18\n" +
 	" \x01(\v2\x1f.a2amesh.v1.AttachResponseBatchH\x00R\x05batch\x12\x14\n" +
-	"\x04pong\x18\v \x01(\x04H\x00R\x04pongB\a\n" +
+	"\x04pong\x18\v \x01(\x04H\x00R\x04pong\x122\n" +
+	"\x06config\x18\f \x01(\v2\x18.a2amesh.v1.AttachConfigH\x00R\x06configB\a\n" +
 	"\x05frame\"I\n" +
 	"\x13AttachResponseBatch\x122\n" +
 	"\x06frames\x18\x01 \x03(\v2\x1a.a2amesh.v1.AttachResponseR\x06frames\"\xcf\x01\n" +
@@ -1221,7 +1285,9 @@ const file_a2amesh_v1_agent_host_service_proto_rawDesc = "" +
 	"\x0eAttachInputEnd\"&\n" +
 	"\fAttachCancel\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x10\n" +
-	"\x0eAttachDraining2W\n" +
+	"\x0eAttachDraining\"J\n" +
+	"\fAttachConfig\x12:\n" +
+	"\fagent_config\x18\x01 \x01(\v2\x17.google.protobuf.StructR\vagentConfig2W\n" +
 	"\x10AgentHostService\x12C\n" +
 	"\x06Attach\x12\x19.a2amesh.v1.AttachRequest\x1a\x1a.a2amesh.v1.AttachResponse(\x010\x01B;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
@@ -1237,7 +1303,7 @@ func file_a2amesh_v1_agent_host_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_agent_host_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_agent_host_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_a2amesh_v1_agent_host_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_a2amesh_v1_agent_host_service_proto_goTypes = []any{
 	(*AttachRequest)(nil),       // 0: a2amesh.v1.AttachRequest
 	(*AttachHello)(nil),         // 1: a2amesh.v1.AttachHello
@@ -1252,45 +1318,48 @@ var file_a2amesh_v1_agent_host_service_proto_goTypes = []any{
 	(*AttachInputEnd)(nil),      // 10: a2amesh.v1.AttachInputEnd
 	(*AttachCancel)(nil),        // 11: a2amesh.v1.AttachCancel
 	(*AttachDraining)(nil),      // 12: a2amesh.v1.AttachDraining
-	nil,                         // 13: a2amesh.v1.AttachUsed.UnitsEntry
-	nil,                         // 14: a2amesh.v1.AttachStart.BudgetEntry
-	(*Payload)(nil),             // 15: a2amesh.v1.Payload
-	(*CallError)(nil),           // 16: a2amesh.v1.CallError
-	(*AgentDescriptor)(nil),     // 17: a2amesh.v1.AgentDescriptor
-	(*structpb.Struct)(nil),     // 18: google.protobuf.Struct
-	(*durationpb.Duration)(nil), // 19: google.protobuf.Duration
+	(*AttachConfig)(nil),        // 13: a2amesh.v1.AttachConfig
+	nil,                         // 14: a2amesh.v1.AttachUsed.UnitsEntry
+	nil,                         // 15: a2amesh.v1.AttachStart.BudgetEntry
+	(*Payload)(nil),             // 16: a2amesh.v1.Payload
+	(*CallError)(nil),           // 17: a2amesh.v1.CallError
+	(*AgentDescriptor)(nil),     // 18: a2amesh.v1.AgentDescriptor
+	(*structpb.Struct)(nil),     // 19: google.protobuf.Struct
+	(*durationpb.Duration)(nil), // 20: google.protobuf.Duration
 }
 var file_a2amesh_v1_agent_host_service_proto_depIdxs = []int32{
 	1,  // 0: a2amesh.v1.AttachRequest.hello:type_name -> a2amesh.v1.AttachHello
-	15, // 1: a2amesh.v1.AttachRequest.output:type_name -> a2amesh.v1.Payload
+	16, // 1: a2amesh.v1.AttachRequest.output:type_name -> a2amesh.v1.Payload
 	3,  // 2: a2amesh.v1.AttachRequest.end:type_name -> a2amesh.v1.AttachEnd
-	16, // 3: a2amesh.v1.AttachRequest.fail:type_name -> a2amesh.v1.CallError
+	17, // 3: a2amesh.v1.AttachRequest.fail:type_name -> a2amesh.v1.CallError
 	5,  // 4: a2amesh.v1.AttachRequest.leave:type_name -> a2amesh.v1.AttachLeave
 	2,  // 5: a2amesh.v1.AttachRequest.batch:type_name -> a2amesh.v1.AttachRequestBatch
 	4,  // 6: a2amesh.v1.AttachRequest.used:type_name -> a2amesh.v1.AttachUsed
-	17, // 7: a2amesh.v1.AttachHello.agent:type_name -> a2amesh.v1.AgentDescriptor
+	18, // 7: a2amesh.v1.AttachHello.agent:type_name -> a2amesh.v1.AgentDescriptor
 	0,  // 8: a2amesh.v1.AttachRequestBatch.frames:type_name -> a2amesh.v1.AttachRequest
-	15, // 9: a2amesh.v1.AttachEnd.output:type_name -> a2amesh.v1.Payload
-	13, // 10: a2amesh.v1.AttachUsed.units:type_name -> a2amesh.v1.AttachUsed.UnitsEntry
+	16, // 9: a2amesh.v1.AttachEnd.output:type_name -> a2amesh.v1.Payload
+	14, // 10: a2amesh.v1.AttachUsed.units:type_name -> a2amesh.v1.AttachUsed.UnitsEntry
 	8,  // 11: a2amesh.v1.AttachResponse.welcome:type_name -> a2amesh.v1.AttachWelcome
 	9,  // 12: a2amesh.v1.AttachResponse.start:type_name -> a2amesh.v1.AttachStart
-	15, // 13: a2amesh.v1.AttachResponse.input:type_name -> a2amesh.v1.Payload
+	16, // 13: a2amesh.v1.AttachResponse.input:type_name -> a2amesh.v1.Payload
 	10, // 14: a2amesh.v1.AttachResponse.input_end:type_name -> a2amesh.v1.AttachInputEnd
 	11, // 15: a2amesh.v1.AttachResponse.cancel:type_name -> a2amesh.v1.AttachCancel
 	12, // 16: a2amesh.v1.AttachResponse.draining:type_name -> a2amesh.v1.AttachDraining
 	7,  // 17: a2amesh.v1.AttachResponse.batch:type_name -> a2amesh.v1.AttachResponseBatch
-	6,  // 18: a2amesh.v1.AttachResponseBatch.frames:type_name -> a2amesh.v1.AttachResponse
-	18, // 19: a2amesh.v1.AttachWelcome.agent_config:type_name -> google.protobuf.Struct
-	15, // 20: a2amesh.v1.AttachStart.input:type_name -> a2amesh.v1.Payload
-	19, // 21: a2amesh.v1.AttachStart.time_left:type_name -> google.protobuf.Duration
-	14, // 22: a2amesh.v1.AttachStart.budget:type_name -> a2amesh.v1.AttachStart.BudgetEntry
-	0,  // 23: a2amesh.v1.AgentHostService.Attach:input_type -> a2amesh.v1.AttachRequest
-	6,  // 24: a2amesh.v1.AgentHostService.Attach:output_type -> a2amesh.v1.AttachResponse
-	24, // [24:25] is the sub-list for method output_type
-	23, // [23:24] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	13, // 18: a2amesh.v1.AttachResponse.config:type_name -> a2amesh.v1.AttachConfig
+	6,  // 19: a2amesh.v1.AttachResponseBatch.frames:type_name -> a2amesh.v1.AttachResponse
+	19, // 20: a2amesh.v1.AttachWelcome.agent_config:type_name -> google.protobuf.Struct
+	16, // 21: a2amesh.v1.AttachStart.input:type_name -> a2amesh.v1.Payload
+	20, // 22: a2amesh.v1.AttachStart.time_left:type_name -> google.protobuf.Duration
+	15, // 23: a2amesh.v1.AttachStart.budget:type_name -> a2amesh.v1.AttachStart.BudgetEntry
+	19, // 24: a2amesh.v1.AttachConfig.agent_config:type_name -> google.protobuf.Struct
+	0,  // 25: a2amesh.v1.AgentHostService.Attach:input_type -> a2amesh.v1.AttachRequest
+	6,  // 26: a2amesh.v1.AgentHostService.Attach:output_type -> a2amesh.v1.AttachResponse
+	26, // [26:27] is the sub-list for method output_type
+	25, // [25:26] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_agent_host_service_proto_init() }
@@ -1324,6 +1393,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 		(*AttachResponse_Draining)(nil),
 		(*AttachResponse_Batch)(nil),
 		(*AttachResponse_Pong)(nil),
+		(*AttachResponse_Config)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1331,7 +1401,7 @@ func file_a2amesh_v1_agent_host_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_agent_host_service_proto_rawDesc), len(file_a2amesh_v1_agent_host_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -270,12 +270,15 @@ type InvokeStreamRequest struct {
 	Capability string `protobuf:"bytes,2,opt,name=capability,proto3" json:"capability,omitempty"`
 	// Input is the input object. Absent means an empty one.
 	Input *Payload `protobuf:"bytes,3,opt,name=input,proto3" json:"input,omitempty"`
-	// Idempotency key: see InvokeRequest.
+	// Idempotency key makes the call safe to repeat: the same key with the same request joins the first call, on any node. It gets
+	// what was said before, then what follows, under that call's id and sequences, for an hour after its end, too. A call that ended
+	// without an output, and in a way that another try may mend, such as NODE_LOST, is begun again. A different request under the
+	// same key is refused. Keys of Invoke are others. At most 255 characters. Absent means that every call is a new one.
 	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Call id is chosen by the client or absent: see InvokeRequest.
 	CallId string `protobuf:"bytes,5,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC.
-	// Absent means true.
+	// Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC. With an
+	// idempotency key they are kept in any case. Absent means true.
 	Resumable *bool `protobuf:"varint,6,opt,name=resumable,proto3,oneof" json:"resumable,omitempty"`
 	// Resume, when set, reads on in a call that was started before; all other fields must be absent. Only the principal that began
 	// the call may resume it, and only while it may still invoke the agent; to everybody else there is no such stream. Without a
@@ -442,7 +445,7 @@ func (x *StreamPosition) GetAfterSequence() int64 {
 // InvokeStreamResponse is one event of a call.
 type InvokeStreamResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call id is the call's identity, a UUID.
+	// Call id is the call's identity, a UUID; that of the first call where an idempotency key joins one.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Sequence counts the outputs from 1, without gaps. For a gap it is the last sequence that is missing.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`

@@ -65,10 +65,12 @@ type Envelope struct {
 	Authority []string `protobuf:"bytes,16,rep,name=authority,proto3" json:"authority,omitempty"`
 	// Scopes are what bounds the keys on the way here; each of them bounds this call.
 	Scopes []*EnvelopeScopes `protobuf:"bytes,17,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// Budgeted says that the tree has a budget, which is kept under the root call id.
+	// Budgeted says that the tree has a budget, which is kept under the root call id, or the budget id.
 	Budgeted bool `protobuf:"varint,18,opt,name=budgeted,proto3" json:"budgeted,omitempty"`
 	// Budget left is what the tree had left by unit when this call was admitted.
-	BudgetLeft    map[string]int64 `protobuf:"bytes,19,rep,name=budget_left,json=budgetLeft,proto3" json:"budget_left,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	BudgetLeft map[string]int64 `protobuf:"bytes,19,rep,name=budget_left,json=budgetLeft,proto3" json:"budget_left,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Budget id is under what that budget is kept where it is not the root call id, as below a run with a budget of its own.
+	BudgetId      string `protobuf:"bytes,20,opt,name=budget_id,json=budgetId,proto3" json:"budget_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,6 +238,13 @@ func (x *Envelope) GetBudgetLeft() map[string]int64 {
 	return nil
 }
 
+func (x *Envelope) GetBudgetId() string {
+	if x != nil {
+		return x.BudgetId
+	}
+	return ""
+}
+
 // EnvelopeScopes is the set of permissions that a key is bound to.
 type EnvelopeScopes struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -287,7 +296,7 @@ var File_a2amesh_v1_envelope_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_envelope_proto_rawDesc = "" +
 	"\n" +
 	"\x19a2amesh/v1/envelope.proto\x12\n" +
-	"a2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x06\n" +
+	"a2amesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x06\n" +
 	"\bEnvelope\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1a\n" +
 	"\baudience\x18\x02 \x01(\tR\baudience\x129\n" +
@@ -314,7 +323,8 @@ const file_a2amesh_v1_envelope_proto_rawDesc = "" +
 	"\x06scopes\x18\x11 \x03(\v2\x1a.a2amesh.v1.EnvelopeScopesR\x06scopes\x12\x1a\n" +
 	"\bbudgeted\x18\x12 \x01(\bR\bbudgeted\x12E\n" +
 	"\vbudget_left\x18\x13 \x03(\v2$.a2amesh.v1.Envelope.BudgetLeftEntryR\n" +
-	"budgetLeft\x1a=\n" +
+	"budgetLeft\x12\x1b\n" +
+	"\tbudget_id\x18\x14 \x01(\tR\bbudgetId\x1a=\n" +
 	"\x0fBudgetLeftEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"2\n" +

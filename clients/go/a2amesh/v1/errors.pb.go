@@ -106,8 +106,8 @@ const (
 	ErrorReason_ERROR_REASON_STREAM_NOT_FOUND ErrorReason = 49
 	// ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients.
 	ErrorReason_ERROR_REASON_STREAM_GAP ErrorReason = 51
-	// ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-	// "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
+	// ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused, or the warrant that a step of a run is
+	// called by. UNAUTHENTICATED. The problem is "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
 	// Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
 	ErrorReason_ERROR_REASON_ENVELOPE_INVALID ErrorReason = 50
 	// ERROR_REASON_NODE_NOT_FOUND: no node of that id is registered. NOT_FOUND.
@@ -160,6 +160,14 @@ const (
 	ErrorReason_ERROR_REASON_RUN_STATE_CONFLICT ErrorReason = 130
 	// ERROR_REASON_STEP_NOT_WAITING: the step waits for no approval. FAILED_PRECONDITION.
 	ErrorReason_ERROR_REASON_STEP_NOT_WAITING ErrorReason = 131
+	// ERROR_REASON_APPROVAL_REJECTED: somebody said no to the step. FAILED_PRECONDITION.
+	ErrorReason_ERROR_REASON_APPROVAL_REJECTED ErrorReason = 132
+	// ERROR_REASON_APPROVAL_EXPIRED: nobody decided on the step in its time. DEADLINE_EXCEEDED.
+	ErrorReason_ERROR_REASON_APPROVAL_EXPIRED ErrorReason = 133
+	// ERROR_REASON_RUN_EXPIRED: the run did not end in its time. DEADLINE_EXCEEDED.
+	ErrorReason_ERROR_REASON_RUN_EXPIRED ErrorReason = 134
+	// ERROR_REASON_RUN_CANCELLED: the run of a sub-workflow was cancelled. CANCELLED.
+	ErrorReason_ERROR_REASON_RUN_CANCELLED ErrorReason = 135
 	// ERROR_REASON_SETTING_INVALID: a setting of the node is wrong; the node does not start. INVALID_ARGUMENT.
 	ErrorReason_ERROR_REASON_SETTING_INVALID ErrorReason = 100
 	// ERROR_REASON_DATA_DIRECTORY_BUSY: another node runs on this data directory. FAILED_PRECONDITION.
@@ -169,6 +177,29 @@ const (
 	// ERROR_REASON_SCHEMA_UNKNOWN: the database has been migrated by newer software. FAILED_PRECONDITION.
 	// Example: {"reason": "SCHEMA_UNKNOWN", "metadata": {"found": "0007", "newest": "0003"}}.
 	ErrorReason_ERROR_REASON_SCHEMA_UNKNOWN ErrorReason = 103
+	// ERROR_REASON_PATH_NOT_FOUND: nothing is served at the path of an HTTP request. NOT_FOUND.
+	ErrorReason_ERROR_REASON_PATH_NOT_FOUND ErrorReason = 150
+	// ERROR_REASON_METHOD_NOT_ALLOWED: the path of an HTTP request is served by other methods. UNIMPLEMENTED, HTTP 405.
+	// Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"method": "PUT", "allowed": "GET, HEAD"}}.
+	ErrorReason_ERROR_REASON_METHOD_NOT_ALLOWED ErrorReason = 151
+	// ERROR_REASON_REQUEST_MALFORMED: the request is no HTTP that a node reads. INVALID_ARGUMENT.
+	ErrorReason_ERROR_REASON_REQUEST_MALFORMED ErrorReason = 152
+	// ERROR_REASON_HEADERS_TOO_LARGE: the head of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 431.
+	ErrorReason_ERROR_REASON_HEADERS_TOO_LARGE ErrorReason = 153
+	// ERROR_REASON_BODY_TOO_LARGE: the body of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 413.
+	ErrorReason_ERROR_REASON_BODY_TOO_LARGE ErrorReason = 154
+	// ERROR_REASON_REQUEST_TOO_SLOW: the client has not sent its HTTP request in time. DEADLINE_EXCEEDED, HTTP 408.
+	ErrorReason_ERROR_REASON_REQUEST_TOO_SLOW ErrorReason = 155
+	// ERROR_REASON_REQUEST_BLOCKED: a rule of the node's request inspection keeps the HTTP request out. PERMISSION_DENIED.
+	// Example: {"reason": "REQUEST_BLOCKED", "metadata": {"rule": "path-traversal"}}.
+	ErrorReason_ERROR_REASON_REQUEST_BLOCKED ErrorReason = 156
+	// ERROR_REASON_TOO_MANY_REQUESTS: an address asks faster than a rule of the request inspection lets it.
+	// RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+	ErrorReason_ERROR_REASON_TOO_MANY_REQUESTS ErrorReason = 157
+	// ERROR_REASON_TOO_MANY_CONNECTIONS: the node has as many busy HTTP connections as it may. UNAVAILABLE.
+	ErrorReason_ERROR_REASON_TOO_MANY_CONNECTIONS ErrorReason = 158
+	// ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED.
+	ErrorReason_ERROR_REASON_ORIGIN_REFUSED ErrorReason = 159
 )
 
 // Enum value maps for ErrorReason.
@@ -233,10 +264,24 @@ var (
 		129: "ERROR_REASON_RUN_NOT_FOUND",
 		130: "ERROR_REASON_RUN_STATE_CONFLICT",
 		131: "ERROR_REASON_STEP_NOT_WAITING",
+		132: "ERROR_REASON_APPROVAL_REJECTED",
+		133: "ERROR_REASON_APPROVAL_EXPIRED",
+		134: "ERROR_REASON_RUN_EXPIRED",
+		135: "ERROR_REASON_RUN_CANCELLED",
 		100: "ERROR_REASON_SETTING_INVALID",
 		101: "ERROR_REASON_DATA_DIRECTORY_BUSY",
 		102: "ERROR_REASON_STORE_START_FAILED",
 		103: "ERROR_REASON_SCHEMA_UNKNOWN",
+		150: "ERROR_REASON_PATH_NOT_FOUND",
+		151: "ERROR_REASON_METHOD_NOT_ALLOWED",
+		152: "ERROR_REASON_REQUEST_MALFORMED",
+		153: "ERROR_REASON_HEADERS_TOO_LARGE",
+		154: "ERROR_REASON_BODY_TOO_LARGE",
+		155: "ERROR_REASON_REQUEST_TOO_SLOW",
+		156: "ERROR_REASON_REQUEST_BLOCKED",
+		157: "ERROR_REASON_TOO_MANY_REQUESTS",
+		158: "ERROR_REASON_TOO_MANY_CONNECTIONS",
+		159: "ERROR_REASON_ORIGIN_REFUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -298,10 +343,24 @@ var (
 		"ERROR_REASON_RUN_NOT_FOUND":          129,
 		"ERROR_REASON_RUN_STATE_CONFLICT":     130,
 		"ERROR_REASON_STEP_NOT_WAITING":       131,
+		"ERROR_REASON_APPROVAL_REJECTED":      132,
+		"ERROR_REASON_APPROVAL_EXPIRED":       133,
+		"ERROR_REASON_RUN_EXPIRED":            134,
+		"ERROR_REASON_RUN_CANCELLED":          135,
 		"ERROR_REASON_SETTING_INVALID":        100,
 		"ERROR_REASON_DATA_DIRECTORY_BUSY":    101,
 		"ERROR_REASON_STORE_START_FAILED":     102,
 		"ERROR_REASON_SCHEMA_UNKNOWN":         103,
+		"ERROR_REASON_PATH_NOT_FOUND":         150,
+		"ERROR_REASON_METHOD_NOT_ALLOWED":     151,
+		"ERROR_REASON_REQUEST_MALFORMED":      152,
+		"ERROR_REASON_HEADERS_TOO_LARGE":      153,
+		"ERROR_REASON_BODY_TOO_LARGE":         154,
+		"ERROR_REASON_REQUEST_TOO_SLOW":       155,
+		"ERROR_REASON_REQUEST_BLOCKED":        156,
+		"ERROR_REASON_TOO_MANY_REQUESTS":      157,
+		"ERROR_REASON_TOO_MANY_CONNECTIONS":   158,
+		"ERROR_REASON_ORIGIN_REFUSED":         159,
 	}
 )
 
@@ -337,7 +396,7 @@ var File_a2amesh_v1_errors_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17a2amesh/v1/errors.proto\x12\n" +
-	"a2amesh.v1*\xdb\x10\n" +
+	"a2amesh.v1*\xce\x14\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1e\n" +
@@ -398,11 +457,25 @@ const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\x1dERROR_REASON_TEMPLATE_INVALID\x10\x80\x01\x12\x1f\n" +
 	"\x1aERROR_REASON_RUN_NOT_FOUND\x10\x81\x01\x12$\n" +
 	"\x1fERROR_REASON_RUN_STATE_CONFLICT\x10\x82\x01\x12\"\n" +
-	"\x1dERROR_REASON_STEP_NOT_WAITING\x10\x83\x01\x12 \n" +
+	"\x1dERROR_REASON_STEP_NOT_WAITING\x10\x83\x01\x12#\n" +
+	"\x1eERROR_REASON_APPROVAL_REJECTED\x10\x84\x01\x12\"\n" +
+	"\x1dERROR_REASON_APPROVAL_EXPIRED\x10\x85\x01\x12\x1d\n" +
+	"\x18ERROR_REASON_RUN_EXPIRED\x10\x86\x01\x12\x1f\n" +
+	"\x1aERROR_REASON_RUN_CANCELLED\x10\x87\x01\x12 \n" +
 	"\x1cERROR_REASON_SETTING_INVALID\x10d\x12$\n" +
 	" ERROR_REASON_DATA_DIRECTORY_BUSY\x10e\x12#\n" +
 	"\x1fERROR_REASON_STORE_START_FAILED\x10f\x12\x1f\n" +
-	"\x1bERROR_REASON_SCHEMA_UNKNOWN\x10gB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
+	"\x1bERROR_REASON_SCHEMA_UNKNOWN\x10g\x12 \n" +
+	"\x1bERROR_REASON_PATH_NOT_FOUND\x10\x96\x01\x12$\n" +
+	"\x1fERROR_REASON_METHOD_NOT_ALLOWED\x10\x97\x01\x12#\n" +
+	"\x1eERROR_REASON_REQUEST_MALFORMED\x10\x98\x01\x12#\n" +
+	"\x1eERROR_REASON_HEADERS_TOO_LARGE\x10\x99\x01\x12 \n" +
+	"\x1bERROR_REASON_BODY_TOO_LARGE\x10\x9a\x01\x12\"\n" +
+	"\x1dERROR_REASON_REQUEST_TOO_SLOW\x10\x9b\x01\x12!\n" +
+	"\x1cERROR_REASON_REQUEST_BLOCKED\x10\x9c\x01\x12#\n" +
+	"\x1eERROR_REASON_TOO_MANY_REQUESTS\x10\x9d\x01\x12&\n" +
+	"!ERROR_REASON_TOO_MANY_CONNECTIONS\x10\x9e\x01\x12 \n" +
+	"\x1bERROR_REASON_ORIGIN_REFUSED\x10\x9f\x01B;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
 var (
 	file_a2amesh_v1_errors_proto_rawDescOnce sync.Once

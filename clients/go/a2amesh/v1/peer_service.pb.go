@@ -25,7 +25,8 @@ const (
 // LinkRequest is one frame from the calling node.
 type LinkRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`.
+	// Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong`, `batch` and
+	// `drained`.
 	Call uint64 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Frame is what the calling node says.
 	//
@@ -39,6 +40,7 @@ type LinkRequest struct {
 	//	*LinkRequest_Ping
 	//	*LinkRequest_Batch
 	//	*LinkRequest_Pong
+	//	*LinkRequest_Drained
 	//	*LinkRequest_Settled
 	//	*LinkRequest_Part
 	Frame         isLinkRequest_Frame `protobuf_oneof:"frame"`
@@ -162,6 +164,15 @@ func (x *LinkRequest) GetPong() uint64 {
 	return 0
 }
 
+func (x *LinkRequest) GetDrained() *LinkDrained {
+	if x != nil {
+		if x, ok := x.Frame.(*LinkRequest_Drained); ok {
+			return x.Drained
+		}
+	}
+	return nil
+}
+
 func (x *LinkRequest) GetSettled() *LinkSettled {
 	if x != nil {
 		if x, ok := x.Frame.(*LinkRequest_Settled); ok {
@@ -224,6 +235,11 @@ type LinkRequest_Pong struct {
 	Pong uint64 `protobuf:"varint,9,opt,name=pong,proto3,oneof"`
 }
 
+type LinkRequest_Drained struct {
+	// Drained answers `draining`, once: no more calls follow on the link.
+	Drained *LinkDrained `protobuf:"bytes,10,opt,name=drained,proto3,oneof"`
+}
+
 type LinkRequest_Settled struct {
 	// Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it.
 	Settled *LinkSettled `protobuf:"bytes,25,opt,name=settled,proto3,oneof"`
@@ -249,6 +265,8 @@ func (*LinkRequest_Ping) isLinkRequest_Frame() {}
 func (*LinkRequest_Batch) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Pong) isLinkRequest_Frame() {}
+
+func (*LinkRequest_Drained) isLinkRequest_Frame() {}
 
 func (*LinkRequest_Settled) isLinkRequest_Frame() {}
 
@@ -772,6 +790,43 @@ func (*LinkSettled) Descriptor() ([]byte, []int) {
 	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{8}
 }
 
+// LinkDrained says that no more calls follow.
+type LinkDrained struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkDrained) Reset() {
+	*x = LinkDrained{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkDrained) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkDrained) ProtoMessage() {}
+
+func (x *LinkDrained) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkDrained.ProtoReflect.Descriptor instead.
+func (*LinkDrained) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
+}
+
 // LinkResponse is one frame from the node that is called.
 type LinkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -799,7 +854,7 @@ type LinkResponse struct {
 
 func (x *LinkResponse) Reset() {
 	*x = LinkResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +866,7 @@ func (x *LinkResponse) String() string {
 func (*LinkResponse) ProtoMessage() {}
 
 func (x *LinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[9]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +879,7 @@ func (x *LinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponse.ProtoReflect.Descriptor instead.
 func (*LinkResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{9}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LinkResponse) GetCall() uint64 {
@@ -995,7 +1050,7 @@ type LinkResponse_Part struct {
 }
 
 type LinkResponse_Draining struct {
-	// Draining says that the node is about to stop: begin no more calls on the link. Those under way go on.
+	// Draining says that the node is about to stop: begin no more calls on the link, and say so. Those under way go on.
 	Draining *LinkDraining `protobuf:"bytes,16,opt,name=draining,proto3,oneof"`
 }
 
@@ -1023,14 +1078,17 @@ func (*LinkResponse_Draining) isLinkResponse_Frame() {}
 
 // LinkDraining says that the node is about to stop.
 type LinkDraining struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision is that of the registry in which the node's agents have moved, as far as they do: the calling node reads up to it before
+	// it begins no more calls, so that it knows where to go. Calls that it begins meanwhile are taken.
+	Revision      int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LinkDraining) Reset() {
 	*x = LinkDraining{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1100,7 @@ func (x *LinkDraining) String() string {
 func (*LinkDraining) ProtoMessage() {}
 
 func (x *LinkDraining) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[10]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1113,14 @@ func (x *LinkDraining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkDraining.ProtoReflect.Descriptor instead.
 func (*LinkDraining) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{10}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *LinkDraining) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 // LinkWelcome says who takes the calls.
@@ -1073,7 +1138,7 @@ type LinkWelcome struct {
 
 func (x *LinkWelcome) Reset() {
 	*x = LinkWelcome{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1150,7 @@ func (x *LinkWelcome) String() string {
 func (*LinkWelcome) ProtoMessage() {}
 
 func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[11]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1163,7 @@ func (x *LinkWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkWelcome.ProtoReflect.Descriptor instead.
 func (*LinkWelcome) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{11}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LinkWelcome) GetNodeId() string {
@@ -1133,7 +1198,7 @@ type LinkResponseBatch struct {
 
 func (x *LinkResponseBatch) Reset() {
 	*x = LinkResponseBatch{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1210,7 @@ func (x *LinkResponseBatch) String() string {
 func (*LinkResponseBatch) ProtoMessage() {}
 
 func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[12]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1223,7 @@ func (x *LinkResponseBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkResponseBatch.ProtoReflect.Descriptor instead.
 func (*LinkResponseBatch) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{12}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LinkResponseBatch) GetFrames() []*LinkResponse {
@@ -1181,7 +1246,7 @@ type LinkEnd struct {
 
 func (x *LinkEnd) Reset() {
 	*x = LinkEnd{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1258,7 @@ func (x *LinkEnd) String() string {
 func (*LinkEnd) ProtoMessage() {}
 
 func (x *LinkEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[13]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1271,7 @@ func (x *LinkEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkEnd.ProtoReflect.Descriptor instead.
 func (*LinkEnd) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{13}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LinkEnd) GetOutput() *Payload {
@@ -1242,7 +1307,7 @@ type LinkFail struct {
 
 func (x *LinkFail) Reset() {
 	*x = LinkFail{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1319,7 @@ func (x *LinkFail) String() string {
 func (*LinkFail) ProtoMessage() {}
 
 func (x *LinkFail) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[14]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1332,7 @@ func (x *LinkFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkFail.ProtoReflect.Descriptor instead.
 func (*LinkFail) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{14}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LinkFail) GetCode() string {
@@ -1316,7 +1381,7 @@ type FindCallRequest struct {
 
 func (x *FindCallRequest) Reset() {
 	*x = FindCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1393,7 @@ func (x *FindCallRequest) String() string {
 func (*FindCallRequest) ProtoMessage() {}
 
 func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[15]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1406,7 @@ func (x *FindCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallRequest.ProtoReflect.Descriptor instead.
 func (*FindCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{15}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FindCallRequest) GetCallId() string {
@@ -1366,7 +1431,7 @@ type FindCallResponse struct {
 
 func (x *FindCallResponse) Reset() {
 	*x = FindCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1443,7 @@ func (x *FindCallResponse) String() string {
 func (*FindCallResponse) ProtoMessage() {}
 
 func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[16]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1456,7 @@ func (x *FindCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCallResponse.ProtoReflect.Descriptor instead.
 func (*FindCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{16}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FindCallResponse) GetCall() *Call {
@@ -1428,7 +1493,7 @@ type EndCallRequest struct {
 
 func (x *EndCallRequest) Reset() {
 	*x = EndCallRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1505,7 @@ func (x *EndCallRequest) String() string {
 func (*EndCallRequest) ProtoMessage() {}
 
 func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[17]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1518,7 @@ func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallRequest.ProtoReflect.Descriptor instead.
 func (*EndCallRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{17}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EndCallRequest) GetCallId() string {
@@ -1485,7 +1550,7 @@ type EndCallResponse struct {
 
 func (x *EndCallResponse) Reset() {
 	*x = EndCallResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[18]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1562,7 @@ func (x *EndCallResponse) String() string {
 func (*EndCallResponse) ProtoMessage() {}
 
 func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[18]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1575,7 @@ func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallResponse.ProtoReflect.Descriptor instead.
 func (*EndCallResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{18}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EndCallResponse) GetCall() *Call {
@@ -1547,7 +1612,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[19]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1624,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[19]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1637,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{19}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DrainRequest) GetTimeout() *durationpb.Duration {
@@ -1595,14 +1660,16 @@ type DrainResponse struct {
 	// Running calls is how many calls are under way there.
 	RunningCalls uint32 `protobuf:"varint,1,opt,name=running_calls,json=runningCalls,proto3" json:"running_calls,omitempty"`
 	// Drained says that the node has waited long enough and closes now; the calls that still run then are cut off.
-	Drained       bool `protobuf:"varint,2,opt,name=drained,proto3" json:"drained,omitempty"`
+	Drained bool `protobuf:"varint,2,opt,name=drained,proto3" json:"drained,omitempty"`
+	// Looked says that the request changed nothing: the node was draining already, and no time was named.
+	Looked        bool `protobuf:"varint,3,opt,name=looked,proto3" json:"looked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1614,7 +1681,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1627,7 +1694,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{20}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DrainResponse) GetRunningCalls() uint32 {
@@ -1644,12 +1711,120 @@ func (x *DrainResponse) GetDrained() bool {
 	return false
 }
 
+func (x *DrainResponse) GetLooked() bool {
+	if x != nil {
+		return x.Looked
+	}
+	return false
+}
+
+// ReadServerLogRequest names the server.
+type ReadServerLogRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Server id is the server's name. Required.
+	ServerId string `protobuf:"bytes,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	// Lines is how many of the last lines of its standard error to show; at most 1,000.
+	Lines         int32 `protobuf:"varint,2,opt,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadServerLogRequest) Reset() {
+	*x = ReadServerLogRequest{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadServerLogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadServerLogRequest) ProtoMessage() {}
+
+func (x *ReadServerLogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadServerLogRequest.ProtoReflect.Descriptor instead.
+func (*ReadServerLogRequest) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ReadServerLogRequest) GetServerId() string {
+	if x != nil {
+		return x.ServerId
+	}
+	return ""
+}
+
+func (x *ReadServerLogRequest) GetLines() int32 {
+	if x != nil {
+		return x.Lines
+	}
+	return 0
+}
+
+// ReadServerLogResponse shows them.
+type ReadServerLogResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lines are the last lines, the oldest first, secrets masked.
+	Lines         []string `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadServerLogResponse) Reset() {
+	*x = ReadServerLogResponse{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadServerLogResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadServerLogResponse) ProtoMessage() {}
+
+func (x *ReadServerLogResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadServerLogResponse.ProtoReflect.Descriptor instead.
+func (*ReadServerLogResponse) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ReadServerLogResponse) GetLines() []string {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
 var File_a2amesh_v1_peer_service_proto protoreflect.FileDescriptor
 
 const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1da2amesh/v1/peer_service.proto\x12\n" +
-	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\"\xce\x03\n" +
+	"a2amesh.v1\x1a\x1ea2amesh/v1/agent_service.proto\x1a\x18a2amesh/v1/payload.proto\x1a\x1egoogle/protobuf/duration.proto\"\x83\x04\n" +
 	"\vLinkRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x05start\x18\x02 \x01(\v2\x15.a2amesh.v1.LinkStartH\x00R\x05start\x12+\n" +
@@ -1660,6 +1835,8 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x04ping\x18\a \x01(\x04H\x00R\x04ping\x124\n" +
 	"\x05batch\x18\b \x01(\v2\x1c.a2amesh.v1.LinkRequestBatchH\x00R\x05batch\x12\x14\n" +
 	"\x04pong\x18\t \x01(\x04H\x00R\x04pong\x123\n" +
+	"\adrained\x18\n" +
+	" \x01(\v2\x17.a2amesh.v1.LinkDrainedH\x00R\adrained\x123\n" +
 	"\asettled\x18\x19 \x01(\v2\x17.a2amesh.v1.LinkSettledH\x00R\asettled\x12*\n" +
 	"\x04part\x18\x1e \x01(\v2\x14.a2amesh.v1.LinkPartH\x00R\x04partB\a\n" +
 	"\x05frame\"C\n" +
@@ -1702,7 +1879,8 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\fLinkInputEnd\"\f\n" +
 	"\n" +
 	"LinkCancel\"\r\n" +
-	"\vLinkSettled\"\xfd\x03\n" +
+	"\vLinkSettled\"\r\n" +
+	"\vLinkDrained\"\xfd\x03\n" +
 	"\fLinkResponse\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12-\n" +
 	"\x06output\x18\x02 \x01(\v2\x13.a2amesh.v1.PayloadH\x00R\x06output\x12'\n" +
@@ -1716,8 +1894,9 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\bmetadata\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataH\x00R\bmetadata\x12*\n" +
 	"\x04part\x18\x1e \x01(\v2\x14.a2amesh.v1.LinkPartH\x00R\x04part\x126\n" +
 	"\bdraining\x18\x10 \x01(\v2\x18.a2amesh.v1.LinkDrainingH\x00R\bdrainingB\a\n" +
-	"\x05frame\"\x0e\n" +
-	"\fLinkDraining\"j\n" +
+	"\x05frame\"*\n" +
+	"\fLinkDraining\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"j\n" +
 	"\vLinkWelcome\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1f\n" +
@@ -1749,15 +1928,22 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x04lost\x18\x03 \x01(\bR\x04lost\"r\n" +
 	"\fDrainRequest\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12-\n" +
-	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"N\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"f\n" +
 	"\rDrainResponse\x12#\n" +
 	"\rrunning_calls\x18\x01 \x01(\rR\frunningCalls\x12\x18\n" +
-	"\adrained\x18\x02 \x01(\bR\adrained2\x95\x02\n" +
+	"\adrained\x18\x02 \x01(\bR\adrained\x12\x16\n" +
+	"\x06looked\x18\x03 \x01(\bR\x06looked\"I\n" +
+	"\x14ReadServerLogRequest\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x14\n" +
+	"\x05lines\x18\x02 \x01(\x05R\x05lines\"-\n" +
+	"\x15ReadServerLogResponse\x12\x14\n" +
+	"\x05lines\x18\x01 \x03(\tR\x05lines2\xeb\x02\n" +
 	"\vPeerService\x12=\n" +
 	"\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x010\x01\x12E\n" +
 	"\bFindCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12B\n" +
 	"\aEndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponse\x12<\n" +
-	"\x05Drain\x12\x18.a2amesh.v1.DrainRequest\x1a\x19.a2amesh.v1.DrainResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
+	"\x05Drain\x12\x18.a2amesh.v1.DrainRequest\x1a\x19.a2amesh.v1.DrainResponse\x12T\n" +
+	"\rReadServerLog\x12 .a2amesh.v1.ReadServerLogRequest\x1a!.a2amesh.v1.ReadServerLogResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
 var (
 	file_a2amesh_v1_peer_service_proto_rawDescOnce sync.Once
@@ -1771,74 +1957,80 @@ func file_a2amesh_v1_peer_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_peer_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_a2amesh_v1_peer_service_proto_goTypes = []any{
-	(*LinkRequest)(nil),         // 0: a2amesh.v1.LinkRequest
-	(*LinkRequestBatch)(nil),    // 1: a2amesh.v1.LinkRequestBatch
-	(*LinkStart)(nil),           // 2: a2amesh.v1.LinkStart
-	(*LinkPart)(nil),            // 3: a2amesh.v1.LinkPart
-	(*LinkMetadata)(nil),        // 4: a2amesh.v1.LinkMetadata
-	(*LinkMetadataEntry)(nil),   // 5: a2amesh.v1.LinkMetadataEntry
-	(*LinkInputEnd)(nil),        // 6: a2amesh.v1.LinkInputEnd
-	(*LinkCancel)(nil),          // 7: a2amesh.v1.LinkCancel
-	(*LinkSettled)(nil),         // 8: a2amesh.v1.LinkSettled
-	(*LinkResponse)(nil),        // 9: a2amesh.v1.LinkResponse
-	(*LinkDraining)(nil),        // 10: a2amesh.v1.LinkDraining
-	(*LinkWelcome)(nil),         // 11: a2amesh.v1.LinkWelcome
-	(*LinkResponseBatch)(nil),   // 12: a2amesh.v1.LinkResponseBatch
-	(*LinkEnd)(nil),             // 13: a2amesh.v1.LinkEnd
-	(*LinkFail)(nil),            // 14: a2amesh.v1.LinkFail
-	(*FindCallRequest)(nil),     // 15: a2amesh.v1.FindCallRequest
-	(*FindCallResponse)(nil),    // 16: a2amesh.v1.FindCallResponse
-	(*EndCallRequest)(nil),      // 17: a2amesh.v1.EndCallRequest
-	(*EndCallResponse)(nil),     // 18: a2amesh.v1.EndCallResponse
-	(*DrainRequest)(nil),        // 19: a2amesh.v1.DrainRequest
-	(*DrainResponse)(nil),       // 20: a2amesh.v1.DrainResponse
-	(*Payload)(nil),             // 21: a2amesh.v1.Payload
-	(*Call)(nil),                // 22: a2amesh.v1.Call
-	(*durationpb.Duration)(nil), // 23: google.protobuf.Duration
+	(*LinkRequest)(nil),           // 0: a2amesh.v1.LinkRequest
+	(*LinkRequestBatch)(nil),      // 1: a2amesh.v1.LinkRequestBatch
+	(*LinkStart)(nil),             // 2: a2amesh.v1.LinkStart
+	(*LinkPart)(nil),              // 3: a2amesh.v1.LinkPart
+	(*LinkMetadata)(nil),          // 4: a2amesh.v1.LinkMetadata
+	(*LinkMetadataEntry)(nil),     // 5: a2amesh.v1.LinkMetadataEntry
+	(*LinkInputEnd)(nil),          // 6: a2amesh.v1.LinkInputEnd
+	(*LinkCancel)(nil),            // 7: a2amesh.v1.LinkCancel
+	(*LinkSettled)(nil),           // 8: a2amesh.v1.LinkSettled
+	(*LinkDrained)(nil),           // 9: a2amesh.v1.LinkDrained
+	(*LinkResponse)(nil),          // 10: a2amesh.v1.LinkResponse
+	(*LinkDraining)(nil),          // 11: a2amesh.v1.LinkDraining
+	(*LinkWelcome)(nil),           // 12: a2amesh.v1.LinkWelcome
+	(*LinkResponseBatch)(nil),     // 13: a2amesh.v1.LinkResponseBatch
+	(*LinkEnd)(nil),               // 14: a2amesh.v1.LinkEnd
+	(*LinkFail)(nil),              // 15: a2amesh.v1.LinkFail
+	(*FindCallRequest)(nil),       // 16: a2amesh.v1.FindCallRequest
+	(*FindCallResponse)(nil),      // 17: a2amesh.v1.FindCallResponse
+	(*EndCallRequest)(nil),        // 18: a2amesh.v1.EndCallRequest
+	(*EndCallResponse)(nil),       // 19: a2amesh.v1.EndCallResponse
+	(*DrainRequest)(nil),          // 20: a2amesh.v1.DrainRequest
+	(*DrainResponse)(nil),         // 21: a2amesh.v1.DrainResponse
+	(*ReadServerLogRequest)(nil),  // 22: a2amesh.v1.ReadServerLogRequest
+	(*ReadServerLogResponse)(nil), // 23: a2amesh.v1.ReadServerLogResponse
+	(*Payload)(nil),               // 24: a2amesh.v1.Payload
+	(*Call)(nil),                  // 25: a2amesh.v1.Call
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
 }
 var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	2,  // 0: a2amesh.v1.LinkRequest.start:type_name -> a2amesh.v1.LinkStart
-	21, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
+	24, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
 	6,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
 	7,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
 	1,  // 4: a2amesh.v1.LinkRequest.batch:type_name -> a2amesh.v1.LinkRequestBatch
-	8,  // 5: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
-	3,  // 6: a2amesh.v1.LinkRequest.part:type_name -> a2amesh.v1.LinkPart
-	0,  // 7: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
-	21, // 8: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
-	4,  // 9: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
-	5,  // 10: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
-	21, // 11: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
-	13, // 12: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
-	14, // 13: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
-	12, // 14: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
-	11, // 15: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
-	4,  // 16: a2amesh.v1.LinkResponse.metadata:type_name -> a2amesh.v1.LinkMetadata
-	3,  // 17: a2amesh.v1.LinkResponse.part:type_name -> a2amesh.v1.LinkPart
-	10, // 18: a2amesh.v1.LinkResponse.draining:type_name -> a2amesh.v1.LinkDraining
-	9,  // 19: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
-	21, // 20: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
-	4,  // 21: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
-	4,  // 22: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
-	22, // 23: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
-	22, // 24: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
-	23, // 25: a2amesh.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
-	23, // 26: a2amesh.v1.DrainRequest.wait:type_name -> google.protobuf.Duration
-	0,  // 27: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
-	15, // 28: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
-	17, // 29: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
-	19, // 30: a2amesh.v1.PeerService.Drain:input_type -> a2amesh.v1.DrainRequest
-	9,  // 31: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
-	16, // 32: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
-	18, // 33: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
-	20, // 34: a2amesh.v1.PeerService.Drain:output_type -> a2amesh.v1.DrainResponse
-	31, // [31:35] is the sub-list for method output_type
-	27, // [27:31] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	9,  // 5: a2amesh.v1.LinkRequest.drained:type_name -> a2amesh.v1.LinkDrained
+	8,  // 6: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
+	3,  // 7: a2amesh.v1.LinkRequest.part:type_name -> a2amesh.v1.LinkPart
+	0,  // 8: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
+	24, // 9: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
+	4,  // 10: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
+	5,  // 11: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
+	24, // 12: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
+	14, // 13: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
+	15, // 14: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
+	13, // 15: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
+	12, // 16: a2amesh.v1.LinkResponse.welcome:type_name -> a2amesh.v1.LinkWelcome
+	4,  // 17: a2amesh.v1.LinkResponse.metadata:type_name -> a2amesh.v1.LinkMetadata
+	3,  // 18: a2amesh.v1.LinkResponse.part:type_name -> a2amesh.v1.LinkPart
+	11, // 19: a2amesh.v1.LinkResponse.draining:type_name -> a2amesh.v1.LinkDraining
+	10, // 20: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
+	24, // 21: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
+	4,  // 22: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
+	4,  // 23: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
+	25, // 24: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
+	25, // 25: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
+	26, // 26: a2amesh.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	26, // 27: a2amesh.v1.DrainRequest.wait:type_name -> google.protobuf.Duration
+	0,  // 28: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
+	16, // 29: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
+	18, // 30: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
+	20, // 31: a2amesh.v1.PeerService.Drain:input_type -> a2amesh.v1.DrainRequest
+	22, // 32: a2amesh.v1.PeerService.ReadServerLog:input_type -> a2amesh.v1.ReadServerLogRequest
+	10, // 33: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
+	17, // 34: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
+	19, // 35: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
+	21, // 36: a2amesh.v1.PeerService.Drain:output_type -> a2amesh.v1.DrainResponse
+	23, // 37: a2amesh.v1.PeerService.ReadServerLog:output_type -> a2amesh.v1.ReadServerLogResponse
+	33, // [33:38] is the sub-list for method output_type
+	28, // [28:33] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_a2amesh_v1_peer_service_proto_init() }
@@ -1857,10 +2049,11 @@ func file_a2amesh_v1_peer_service_proto_init() {
 		(*LinkRequest_Ping)(nil),
 		(*LinkRequest_Batch)(nil),
 		(*LinkRequest_Pong)(nil),
+		(*LinkRequest_Drained)(nil),
 		(*LinkRequest_Settled)(nil),
 		(*LinkRequest_Part)(nil),
 	}
-	file_a2amesh_v1_peer_service_proto_msgTypes[9].OneofWrappers = []any{
+	file_a2amesh_v1_peer_service_proto_msgTypes[10].OneofWrappers = []any{
 		(*LinkResponse_Output)(nil),
 		(*LinkResponse_End)(nil),
 		(*LinkResponse_Fail)(nil),
@@ -1879,7 +2072,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_peer_service_proto_rawDesc), len(file_a2amesh_v1_peer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

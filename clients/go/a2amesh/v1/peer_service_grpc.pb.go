@@ -19,10 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PeerService_Link_FullMethodName     = "/a2amesh.v1.PeerService/Link"
-	PeerService_FindCall_FullMethodName = "/a2amesh.v1.PeerService/FindCall"
-	PeerService_EndCall_FullMethodName  = "/a2amesh.v1.PeerService/EndCall"
-	PeerService_Drain_FullMethodName    = "/a2amesh.v1.PeerService/Drain"
+	PeerService_Link_FullMethodName          = "/a2amesh.v1.PeerService/Link"
+	PeerService_FindCall_FullMethodName      = "/a2amesh.v1.PeerService/FindCall"
+	PeerService_EndCall_FullMethodName       = "/a2amesh.v1.PeerService/EndCall"
+	PeerService_Drain_FullMethodName         = "/a2amesh.v1.PeerService/Drain"
+	PeerService_ReadServerLog_FullMethodName = "/a2amesh.v1.PeerService/ReadServerLog"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -42,6 +43,8 @@ type PeerServiceClient interface {
 	EndCall(ctx context.Context, in *EndCallRequest, opts ...grpc.CallOption) (*EndCallResponse, error)
 	// Drain tells this node to take no new work, and says how far it is with what it has.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
+	// ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here.
+	ReadServerLog(ctx context.Context, in *ReadServerLogRequest, opts ...grpc.CallOption) (*ReadServerLogResponse, error)
 }
 
 type peerServiceClient struct {
@@ -95,6 +98,16 @@ func (c *peerServiceClient) Drain(ctx context.Context, in *DrainRequest, opts ..
 	return out, nil
 }
 
+func (c *peerServiceClient) ReadServerLog(ctx context.Context, in *ReadServerLogRequest, opts ...grpc.CallOption) (*ReadServerLogResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadServerLogResponse)
+	err := c.cc.Invoke(ctx, PeerService_ReadServerLog_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -112,6 +125,8 @@ type PeerServiceServer interface {
 	EndCall(context.Context, *EndCallRequest) (*EndCallResponse, error)
 	// Drain tells this node to take no new work, and says how far it is with what it has.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
+	// ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here.
+	ReadServerLog(context.Context, *ReadServerLogRequest) (*ReadServerLogResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -133,6 +148,9 @@ func (UnimplementedPeerServiceServer) EndCall(context.Context, *EndCallRequest) 
 }
 func (UnimplementedPeerServiceServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
+}
+func (UnimplementedPeerServiceServer) ReadServerLog(context.Context, *ReadServerLogRequest) (*ReadServerLogResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadServerLog not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -216,6 +234,24 @@ func _PeerService_Drain_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_ReadServerLog_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadServerLogRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).ReadServerLog(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_ReadServerLog_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).ReadServerLog(ctx, req.(*ReadServerLogRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -234,6 +270,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Drain",
 			Handler:    _PeerService_Drain_Handler,
+		},
+		{
+			MethodName: "ReadServerLog",
+			Handler:    _PeerService_ReadServerLog_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1523,7 +1523,8 @@ type RetryRunRequest struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Step id is the failed step to take up. Absent means all that failed.
 	StepId string `protobuf:"bytes,2,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
-	// Timeout is how long the run may still take, 1 s to 30 days. Absent means as long as it was given at first.
+	// Timeout is how long the run may still take, 1 s to 30 days. Absent means as long as it was given at first. With it the run
+	// has its budget anew: it may use as much as it was given at first beyond what it has used.
 	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -120,8 +120,8 @@ export interface AttachLeave {
 /** AttachResponse is one frame from the node to the agent. */
 export interface AttachResponse {
   /**
-   * Call id says which call the frame is about; absent for `welcome`, `ping`, `pong` and `draining`. It is the call's identity in the
-   * mesh, a UUID; no two calls of a stream have the same at a time.
+   * Call id says which call the frame is about; absent for `welcome`, `ping`, `pong`, `draining` and `config`. It is the call's identity
+   * in the mesh, a UUID; no two calls of a stream have the same at a time.
    */
   callId: string;
   /** Frame is what the node says. */
@@ -156,6 +156,9 @@ export interface AttachResponse {
     | //
     /** Pong answers a ping, with its number, once the ends of all calls that are over have been sent. */
     { $case: "pong"; value: bigint }
+    | //
+    /** Config is the agent's configuration since it was changed, for all calls that start after this frame. */
+    { $case: "config"; value: AttachConfig }
     | undefined;
 }
 
@@ -173,7 +176,7 @@ export interface AttachWelcome {
   nodeId: string;
   /** Output credit is how many outputs of a call the agent may send ahead. */
   outputCredit: number;
-  /** Agent config is the agent's configuration as the registry has it. */
+  /** Agent config is the agent's configuration as the registry has it; a `config` frame tells of each change. */
   agentConfig:
     | { [key: string]: any }
     | undefined;
@@ -235,6 +238,12 @@ export interface AttachCancel {
 
 /** AttachDraining says that the node is about to stop. */
 export interface AttachDraining {
+}
+
+/** AttachConfig says how the agent is configured from now on. */
+export interface AttachConfig {
+  /** Agent config is the agent's configuration as the registry has it, whole. */
+  agentConfig: { [key: string]: any } | undefined;
 }
 
 function createBaseAttachRequest(): AttachRequest {
@@ -1127,6 +1136,9 @@ export const AttachResponse: MessageFns<AttachResponse> = {
         }
         writer.uint32(88).uint64(message.frame.value);
         break;
+      case "config":
+        AttachConfig.encode(message.frame.value, writer.uint32(98).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1232,6 +1244,14 @@ export const AttachResponse: MessageFns<AttachResponse> = {
             message.frame = { $case: "pong", value: reader.uint64() as bigint };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.frame = { $case: "config", value: AttachConfig.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1273,6 +1293,8 @@ export const AttachResponse: MessageFns<AttachResponse> = {
         ? { $case: "batch", value: AttachResponseBatch.fromJSON(object.batch) }
         : isSet(object.pong)
         ? { $case: "pong", value: BigInt(object.pong) }
+        : isSet(object.config)
+        ? { $case: "config", value: AttachConfig.fromJSON(object.config) }
         : undefined,
     };
   },
@@ -1302,6 +1324,8 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       obj.batch = AttachResponseBatch.toJSON(message.frame.value);
     } else if (message.frame?.$case === "pong") {
       obj.pong = message.frame.value.toString();
+    } else if (message.frame?.$case === "config") {
+      obj.config = AttachConfig.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -1370,6 +1394,12 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       case "pong": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "pong", value: BigInt(object.frame.value) };
+        }
+        break;
+      }
+      case "config": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "config", value: AttachConfig.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -2126,6 +2156,79 @@ export const AttachDraining: MessageFns<AttachDraining> = {
   },
   fromPartial<I extends Exact<DeepPartial<AttachDraining>, I>>(_: I): AttachDraining {
     const message = createBaseAttachDraining();
+    return message;
+  },
+};
+
+function createBaseAttachConfig(): AttachConfig {
+  return { agentConfig: undefined };
+}
+
+export const AttachConfig: MessageFns<AttachConfig> = {
+  encode(message: AttachConfig, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agentConfig !== undefined) {
+      Struct.encode(Struct.wrap(message.agentConfig), writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AttachConfig {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agentConfig = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AttachConfig {
+    return {
+      agentConfig: isObject(object.agentConfig)
+        ? object.agentConfig
+        : isObject(object.agent_config)
+        ? object.agent_config
+        : undefined,
+    };
+  },
+
+  toJSON(message: AttachConfig): unknown {
+    const obj: any = {};
+    if (message.agentConfig !== undefined) {
+      obj.agentConfig = message.agentConfig;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AttachConfig>, I>>(base?: I): AttachConfig {
+    return AttachConfig.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AttachConfig>, I>>(object: I): AttachConfig {
+    const message = createBaseAttachConfig();
+    message.agentConfig = object.agentConfig ?? undefined;
     return message;
   },
 };

@@ -152,13 +152,18 @@ export interface InvokeStreamRequest {
   input:
     | Payload
     | undefined;
-  /** Idempotency key: see InvokeRequest. */
+  /**
+   * Idempotency key makes the call safe to repeat: the same key with the same request joins the first call, on any node. It gets
+   * what was said before, then what follows, under that call's id and sequences, for an hour after its end, too. A call that ended
+   * without an output, and in a way that another try may mend, such as NODE_LOST, is begun again. A different request under the
+   * same key is refused. Keys of Invoke are others. At most 255 characters. Absent means that every call is a new one.
+   */
   idempotencyKey: string;
   /** Call id is chosen by the client or absent: see InvokeRequest. */
   callId: string;
   /**
-   * Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC.
-   * Absent means true.
+   * Resumable says whether the events are kept, so that a lost reader can come back, and whether the call outlives the RPC. With an
+   * idempotency key they are kept in any case. Absent means true.
    */
   resumable?:
     | boolean
@@ -201,7 +206,7 @@ export interface StreamPosition {
 
 /** InvokeStreamResponse is one event of a call. */
 export interface InvokeStreamResponse {
-  /** Call id is the call's identity, a UUID. */
+  /** Call id is the call's identity, a UUID; that of the first call where an idempotency key joins one. */
   callId: string;
   /** Sequence counts the outputs from 1, without gaps. For a gap it is the last sequence that is missing. */
   sequence: bigint;

@@ -58,10 +58,12 @@ export interface Envelope {
   authority: string[];
   /** Scopes are what bounds the keys on the way here; each of them bounds this call. */
   scopes: EnvelopeScopes[];
-  /** Budgeted says that the tree has a budget, which is kept under the root call id. */
+  /** Budgeted says that the tree has a budget, which is kept under the root call id, or the budget id. */
   budgeted: boolean;
   /** Budget left is what the tree had left by unit when this call was admitted. */
   budgetLeft: { [key: string]: bigint };
+  /** Budget id is under what that budget is kept where it is not the root call id, as below a run with a budget of its own. */
+  budgetId: string;
 }
 
 export interface Envelope_BudgetLeftEntry {
@@ -96,6 +98,7 @@ function createBaseEnvelope(): Envelope {
     scopes: [],
     budgeted: false,
     budgetLeft: {},
+    budgetId: "",
   };
 }
 
@@ -164,6 +167,9 @@ export const Envelope: MessageFns<Envelope> = {
     globalThis.Object.entries(message.budgetLeft).forEach(([key, value]: [string, bigint]) => {
       Envelope_BudgetLeftEntry.encode({ key: key as any, value }, writer.uint32(154).fork()).join();
     });
+    if (message.budgetId !== "") {
+      writer.uint32(162).string(message.budgetId);
+    }
     return writer;
   },
 
@@ -335,6 +341,14 @@ export const Envelope: MessageFns<Envelope> = {
             }
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.budgetId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -428,6 +442,11 @@ export const Envelope: MessageFns<Envelope> = {
           {},
         )
         : {},
+      budgetId: isSet(object.budgetId)
+        ? globalThis.String(object.budgetId)
+        : isSet(object.budget_id)
+        ? globalThis.String(object.budget_id)
+        : "",
     };
   },
 
@@ -496,6 +515,9 @@ export const Envelope: MessageFns<Envelope> = {
         });
       }
     }
+    if (message.budgetId !== "") {
+      obj.budgetId = message.budgetId;
+    }
     return obj;
   },
 
@@ -535,6 +557,7 @@ export const Envelope: MessageFns<Envelope> = {
       },
       {},
     );
+    message.budgetId = object.budgetId ?? "";
     return message;
   },
 };

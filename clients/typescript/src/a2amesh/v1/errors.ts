@@ -108,8 +108,8 @@ export enum ErrorReason {
   /** STREAM_GAP - ERROR_REASON_STREAM_GAP: outputs were trimmed before their reader came back for them. DATA_LOSS; made by clients. */
   STREAM_GAP = 51,
   /**
-   * ENVELOPE_INVALID - ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused. UNAUTHENTICATED. The problem is
-   * "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
+   * ENVELOPE_INVALID - ERROR_REASON_ENVELOPE_INVALID: the sealed envelope of a call between nodes is refused, or the warrant that a step of a run is
+   * called by. UNAUTHENTICATED. The problem is "stripped", "malformed", "forged", "unknown secret", "audience", "expired", "replayed", "mismatch" or "door".
    * Example: {"reason": "ENVELOPE_INVALID", "metadata": {"problem": "replayed", "issuer": "node-a"}}.
    */
   ENVELOPE_INVALID = 50,
@@ -167,6 +167,14 @@ export enum ErrorReason {
   RUN_STATE_CONFLICT = 130,
   /** STEP_NOT_WAITING - ERROR_REASON_STEP_NOT_WAITING: the step waits for no approval. FAILED_PRECONDITION. */
   STEP_NOT_WAITING = 131,
+  /** APPROVAL_REJECTED - ERROR_REASON_APPROVAL_REJECTED: somebody said no to the step. FAILED_PRECONDITION. */
+  APPROVAL_REJECTED = 132,
+  /** APPROVAL_EXPIRED - ERROR_REASON_APPROVAL_EXPIRED: nobody decided on the step in its time. DEADLINE_EXCEEDED. */
+  APPROVAL_EXPIRED = 133,
+  /** RUN_EXPIRED - ERROR_REASON_RUN_EXPIRED: the run did not end in its time. DEADLINE_EXCEEDED. */
+  RUN_EXPIRED = 134,
+  /** RUN_CANCELLED - ERROR_REASON_RUN_CANCELLED: the run of a sub-workflow was cancelled. CANCELLED. */
+  RUN_CANCELLED = 135,
   /** SETTING_INVALID - ERROR_REASON_SETTING_INVALID: a setting of the node is wrong; the node does not start. INVALID_ARGUMENT. */
   SETTING_INVALID = 100,
   /** DATA_DIRECTORY_BUSY - ERROR_REASON_DATA_DIRECTORY_BUSY: another node runs on this data directory. FAILED_PRECONDITION. */
@@ -178,6 +186,35 @@ export enum ErrorReason {
    * Example: {"reason": "SCHEMA_UNKNOWN", "metadata": {"found": "0007", "newest": "0003"}}.
    */
   SCHEMA_UNKNOWN = 103,
+  /** PATH_NOT_FOUND - ERROR_REASON_PATH_NOT_FOUND: nothing is served at the path of an HTTP request. NOT_FOUND. */
+  PATH_NOT_FOUND = 150,
+  /**
+   * METHOD_NOT_ALLOWED - ERROR_REASON_METHOD_NOT_ALLOWED: the path of an HTTP request is served by other methods. UNIMPLEMENTED, HTTP 405.
+   * Example: {"reason": "METHOD_NOT_ALLOWED", "metadata": {"method": "PUT", "allowed": "GET, HEAD"}}.
+   */
+  METHOD_NOT_ALLOWED = 151,
+  /** REQUEST_MALFORMED - ERROR_REASON_REQUEST_MALFORMED: the request is no HTTP that a node reads. INVALID_ARGUMENT. */
+  REQUEST_MALFORMED = 152,
+  /** HEADERS_TOO_LARGE - ERROR_REASON_HEADERS_TOO_LARGE: the head of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 431. */
+  HEADERS_TOO_LARGE = 153,
+  /** BODY_TOO_LARGE - ERROR_REASON_BODY_TOO_LARGE: the body of an HTTP request is over the limit. RESOURCE_EXHAUSTED, HTTP 413. */
+  BODY_TOO_LARGE = 154,
+  /** REQUEST_TOO_SLOW - ERROR_REASON_REQUEST_TOO_SLOW: the client has not sent its HTTP request in time. DEADLINE_EXCEEDED, HTTP 408. */
+  REQUEST_TOO_SLOW = 155,
+  /**
+   * REQUEST_BLOCKED - ERROR_REASON_REQUEST_BLOCKED: a rule of the node's request inspection keeps the HTTP request out. PERMISSION_DENIED.
+   * Example: {"reason": "REQUEST_BLOCKED", "metadata": {"rule": "path-traversal"}}.
+   */
+  REQUEST_BLOCKED = 156,
+  /**
+   * TOO_MANY_REQUESTS - ERROR_REASON_TOO_MANY_REQUESTS: an address asks faster than a rule of the request inspection lets it.
+   * RESOURCE_EXHAUSTED; RetryInfo says how long to wait.
+   */
+  TOO_MANY_REQUESTS = 157,
+  /** TOO_MANY_CONNECTIONS - ERROR_REASON_TOO_MANY_CONNECTIONS: the node has as many busy HTTP connections as it may. UNAVAILABLE. */
+  TOO_MANY_CONNECTIONS = 158,
+  /** ORIGIN_REFUSED - ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED. */
+  ORIGIN_REFUSED = 159,
   UNRECOGNIZED = -1,
 }
 
@@ -360,6 +397,18 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 131:
     case "ERROR_REASON_STEP_NOT_WAITING":
       return ErrorReason.STEP_NOT_WAITING;
+    case 132:
+    case "ERROR_REASON_APPROVAL_REJECTED":
+      return ErrorReason.APPROVAL_REJECTED;
+    case 133:
+    case "ERROR_REASON_APPROVAL_EXPIRED":
+      return ErrorReason.APPROVAL_EXPIRED;
+    case 134:
+    case "ERROR_REASON_RUN_EXPIRED":
+      return ErrorReason.RUN_EXPIRED;
+    case 135:
+    case "ERROR_REASON_RUN_CANCELLED":
+      return ErrorReason.RUN_CANCELLED;
     case 100:
     case "ERROR_REASON_SETTING_INVALID":
       return ErrorReason.SETTING_INVALID;
@@ -372,6 +421,36 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 103:
     case "ERROR_REASON_SCHEMA_UNKNOWN":
       return ErrorReason.SCHEMA_UNKNOWN;
+    case 150:
+    case "ERROR_REASON_PATH_NOT_FOUND":
+      return ErrorReason.PATH_NOT_FOUND;
+    case 151:
+    case "ERROR_REASON_METHOD_NOT_ALLOWED":
+      return ErrorReason.METHOD_NOT_ALLOWED;
+    case 152:
+    case "ERROR_REASON_REQUEST_MALFORMED":
+      return ErrorReason.REQUEST_MALFORMED;
+    case 153:
+    case "ERROR_REASON_HEADERS_TOO_LARGE":
+      return ErrorReason.HEADERS_TOO_LARGE;
+    case 154:
+    case "ERROR_REASON_BODY_TOO_LARGE":
+      return ErrorReason.BODY_TOO_LARGE;
+    case 155:
+    case "ERROR_REASON_REQUEST_TOO_SLOW":
+      return ErrorReason.REQUEST_TOO_SLOW;
+    case 156:
+    case "ERROR_REASON_REQUEST_BLOCKED":
+      return ErrorReason.REQUEST_BLOCKED;
+    case 157:
+    case "ERROR_REASON_TOO_MANY_REQUESTS":
+      return ErrorReason.TOO_MANY_REQUESTS;
+    case 158:
+    case "ERROR_REASON_TOO_MANY_CONNECTIONS":
+      return ErrorReason.TOO_MANY_CONNECTIONS;
+    case 159:
+    case "ERROR_REASON_ORIGIN_REFUSED":
+      return ErrorReason.ORIGIN_REFUSED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -499,6 +578,14 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_RUN_STATE_CONFLICT";
     case ErrorReason.STEP_NOT_WAITING:
       return "ERROR_REASON_STEP_NOT_WAITING";
+    case ErrorReason.APPROVAL_REJECTED:
+      return "ERROR_REASON_APPROVAL_REJECTED";
+    case ErrorReason.APPROVAL_EXPIRED:
+      return "ERROR_REASON_APPROVAL_EXPIRED";
+    case ErrorReason.RUN_EXPIRED:
+      return "ERROR_REASON_RUN_EXPIRED";
+    case ErrorReason.RUN_CANCELLED:
+      return "ERROR_REASON_RUN_CANCELLED";
     case ErrorReason.SETTING_INVALID:
       return "ERROR_REASON_SETTING_INVALID";
     case ErrorReason.DATA_DIRECTORY_BUSY:
@@ -507,6 +594,26 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_STORE_START_FAILED";
     case ErrorReason.SCHEMA_UNKNOWN:
       return "ERROR_REASON_SCHEMA_UNKNOWN";
+    case ErrorReason.PATH_NOT_FOUND:
+      return "ERROR_REASON_PATH_NOT_FOUND";
+    case ErrorReason.METHOD_NOT_ALLOWED:
+      return "ERROR_REASON_METHOD_NOT_ALLOWED";
+    case ErrorReason.REQUEST_MALFORMED:
+      return "ERROR_REASON_REQUEST_MALFORMED";
+    case ErrorReason.HEADERS_TOO_LARGE:
+      return "ERROR_REASON_HEADERS_TOO_LARGE";
+    case ErrorReason.BODY_TOO_LARGE:
+      return "ERROR_REASON_BODY_TOO_LARGE";
+    case ErrorReason.REQUEST_TOO_SLOW:
+      return "ERROR_REASON_REQUEST_TOO_SLOW";
+    case ErrorReason.REQUEST_BLOCKED:
+      return "ERROR_REASON_REQUEST_BLOCKED";
+    case ErrorReason.TOO_MANY_REQUESTS:
+      return "ERROR_REASON_TOO_MANY_REQUESTS";
+    case ErrorReason.TOO_MANY_CONNECTIONS:
+      return "ERROR_REASON_TOO_MANY_CONNECTIONS";
+    case ErrorReason.ORIGIN_REFUSED:
+      return "ERROR_REASON_ORIGIN_REFUSED";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -26,7 +26,10 @@ import { Payload } from "./payload.js";
 
 /** LinkRequest is one frame from the calling node. */
 export interface LinkRequest {
-  /** Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong` and `batch`. */
+  /**
+   * Call is the number of the call that the frame is about, from 1 and never used twice on a link; absent for `ping`, `pong`, `batch` and
+   * `drained`.
+   */
   call: bigint;
   /** Frame is what the calling node says. */
   frame:
@@ -54,6 +57,9 @@ export interface LinkRequest {
     | //
     /** Pong answers a ping, with its number, once the ends of all calls that are over have been sent. */
     { $case: "pong"; value: bigint }
+    | //
+    /** Drained answers `draining`, once: no more calls follow on the link. */
+    { $case: "drained"; value: LinkDrained }
     | //
     /** Settled says that all that the call has said and how it ended is kept, or was not wanted: nobody has to go on with it. */
     { $case: "settled"; value: LinkSettled }
@@ -161,6 +167,10 @@ export interface LinkCancel {
 export interface LinkSettled {
 }
 
+/** LinkDrained says that no more calls follow. */
+export interface LinkDrained {
+}
+
 /** LinkResponse is one frame from the node that is called. */
 export interface LinkResponse {
   /** Call is the number of the call that the frame is about; absent for `welcome`, `ping`, `pong`, `batch` and `draining`. */
@@ -198,13 +208,18 @@ export interface LinkResponse {
     /** Part is a part of a large frame of the call; only for a call whose start says that parts are read. */
     { $case: "part"; value: LinkPart }
     | //
-    /** Draining says that the node is about to stop: begin no more calls on the link. Those under way go on. */
+    /** Draining says that the node is about to stop: begin no more calls on the link, and say so. Those under way go on. */
     { $case: "draining"; value: LinkDraining }
     | undefined;
 }
 
 /** LinkDraining says that the node is about to stop. */
 export interface LinkDraining {
+  /**
+   * Revision is that of the registry in which the node's agents have moved, as far as they do: the calling node reads up to it before
+   * it begins no more calls, so that it knows where to go. Calls that it begins meanwhile are taken.
+   */
+  revision: bigint;
 }
 
 /** LinkWelcome says who takes the calls. */
@@ -301,6 +316,22 @@ export interface DrainResponse {
   runningCalls: number;
   /** Drained says that the node has waited long enough and closes now; the calls that still run then are cut off. */
   drained: boolean;
+  /** Looked says that the request changed nothing: the node was draining already, and no time was named. */
+  looked: boolean;
+}
+
+/** ReadServerLogRequest names the server. */
+export interface ReadServerLogRequest {
+  /** Server id is the server's name. Required. */
+  serverId: string;
+  /** Lines is how many of the last lines of its standard error to show; at most 1,000. */
+  lines: number;
+}
+
+/** ReadServerLogResponse shows them. */
+export interface ReadServerLogResponse {
+  /** Lines are the last lines, the oldest first, secrets masked. */
+  lines: string[];
 }
 
 function createBaseLinkRequest(): LinkRequest {
@@ -345,6 +376,9 @@ export const LinkRequest: MessageFns<LinkRequest> = {
           throw new globalThis.Error("value provided for field message.frame.value of type uint64 too large");
         }
         writer.uint32(72).uint64(message.frame.value);
+        break;
+      case "drained":
+        LinkDrained.encode(message.frame.value, writer.uint32(82).fork()).join();
         break;
       case "settled":
         LinkSettled.encode(message.frame.value, writer.uint32(202).fork()).join();
@@ -441,6 +475,14 @@ export const LinkRequest: MessageFns<LinkRequest> = {
             message.frame = { $case: "pong", value: reader.uint64() as bigint };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.frame = { $case: "drained", value: LinkDrained.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 25: {
             if (tag !== 202) {
               break;
@@ -490,6 +532,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
         ? { $case: "batch", value: LinkRequestBatch.fromJSON(object.batch) }
         : isSet(object.pong)
         ? { $case: "pong", value: BigInt(object.pong) }
+        : isSet(object.drained)
+        ? { $case: "drained", value: LinkDrained.fromJSON(object.drained) }
         : isSet(object.settled)
         ? { $case: "settled", value: LinkSettled.fromJSON(object.settled) }
         : isSet(object.part)
@@ -519,6 +563,8 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       obj.batch = LinkRequestBatch.toJSON(message.frame.value);
     } else if (message.frame?.$case === "pong") {
       obj.pong = message.frame.value.toString();
+    } else if (message.frame?.$case === "drained") {
+      obj.drained = LinkDrained.toJSON(message.frame.value);
     } else if (message.frame?.$case === "settled") {
       obj.settled = LinkSettled.toJSON(message.frame.value);
     } else if (message.frame?.$case === "part") {
@@ -579,6 +625,12 @@ export const LinkRequest: MessageFns<LinkRequest> = {
       case "pong": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "pong", value: BigInt(object.frame.value) };
+        }
+        break;
+      }
+      case "drained": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "drained", value: LinkDrained.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -1448,6 +1500,58 @@ export const LinkSettled: MessageFns<LinkSettled> = {
   },
 };
 
+function createBaseLinkDrained(): LinkDrained {
+  return {};
+}
+
+export const LinkDrained: MessageFns<LinkDrained> = {
+  encode(_: LinkDrained, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinkDrained {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinkDrained();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): LinkDrained {
+    return {};
+  },
+
+  toJSON(_: LinkDrained): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LinkDrained>, I>>(base?: I): LinkDrained {
+    return LinkDrained.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinkDrained>, I>>(_: I): LinkDrained {
+    const message = createBaseLinkDrained();
+    return message;
+  },
+};
+
 function createBaseLinkResponse(): LinkResponse {
   return { call: 0n, frame: undefined };
 }
@@ -1764,11 +1868,17 @@ export const LinkResponse: MessageFns<LinkResponse> = {
 };
 
 function createBaseLinkDraining(): LinkDraining {
-  return {};
+  return { revision: 0n };
 }
 
 export const LinkDraining: MessageFns<LinkDraining> = {
-  encode(_: LinkDraining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: LinkDraining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
     return writer;
   },
 
@@ -1785,6 +1895,14 @@ export const LinkDraining: MessageFns<LinkDraining> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1797,20 +1915,24 @@ export const LinkDraining: MessageFns<LinkDraining> = {
     }
   },
 
-  fromJSON(_: any): LinkDraining {
-    return {};
+  fromJSON(object: any): LinkDraining {
+    return { revision: isSet(object.revision) ? BigInt(object.revision) : 0n };
   },
 
-  toJSON(_: LinkDraining): unknown {
+  toJSON(message: LinkDraining): unknown {
     const obj: any = {};
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<LinkDraining>, I>>(base?: I): LinkDraining {
     return LinkDraining.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<LinkDraining>, I>>(_: I): LinkDraining {
+  fromPartial<I extends Exact<DeepPartial<LinkDraining>, I>>(object: I): LinkDraining {
     const message = createBaseLinkDraining();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     return message;
   },
 };
@@ -2673,7 +2795,7 @@ export const DrainRequest: MessageFns<DrainRequest> = {
 };
 
 function createBaseDrainResponse(): DrainResponse {
-  return { runningCalls: 0, drained: false };
+  return { runningCalls: 0, drained: false, looked: false };
 }
 
 export const DrainResponse: MessageFns<DrainResponse> = {
@@ -2683,6 +2805,9 @@ export const DrainResponse: MessageFns<DrainResponse> = {
     }
     if (message.drained !== false) {
       writer.uint32(16).bool(message.drained);
+    }
+    if (message.looked !== false) {
+      writer.uint32(24).bool(message.looked);
     }
     return writer;
   },
@@ -2716,6 +2841,14 @@ export const DrainResponse: MessageFns<DrainResponse> = {
             message.drained = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.looked = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2736,6 +2869,7 @@ export const DrainResponse: MessageFns<DrainResponse> = {
         ? globalThis.Number(object.running_calls)
         : 0,
       drained: isSet(object.drained) ? globalThis.Boolean(object.drained) : false,
+      looked: isSet(object.looked) ? globalThis.Boolean(object.looked) : false,
     };
   },
 
@@ -2747,6 +2881,9 @@ export const DrainResponse: MessageFns<DrainResponse> = {
     if (message.drained !== false) {
       obj.drained = message.drained;
     }
+    if (message.looked !== false) {
+      obj.looked = message.looked;
+    }
     return obj;
   },
 
@@ -2757,6 +2894,163 @@ export const DrainResponse: MessageFns<DrainResponse> = {
     const message = createBaseDrainResponse();
     message.runningCalls = object.runningCalls ?? 0;
     message.drained = object.drained ?? false;
+    message.looked = object.looked ?? false;
+    return message;
+  },
+};
+
+function createBaseReadServerLogRequest(): ReadServerLogRequest {
+  return { serverId: "", lines: 0 };
+}
+
+export const ReadServerLogRequest: MessageFns<ReadServerLogRequest> = {
+  encode(message: ReadServerLogRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.serverId !== "") {
+      writer.uint32(10).string(message.serverId);
+    }
+    if (message.lines !== 0) {
+      writer.uint32(16).int32(message.lines);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadServerLogRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadServerLogRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.serverId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lines = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadServerLogRequest {
+    return {
+      serverId: isSet(object.serverId)
+        ? globalThis.String(object.serverId)
+        : isSet(object.server_id)
+        ? globalThis.String(object.server_id)
+        : "",
+      lines: isSet(object.lines) ? globalThis.Number(object.lines) : 0,
+    };
+  },
+
+  toJSON(message: ReadServerLogRequest): unknown {
+    const obj: any = {};
+    if (message.serverId !== "") {
+      obj.serverId = message.serverId;
+    }
+    if (message.lines !== 0) {
+      obj.lines = Math.round(message.lines);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReadServerLogRequest>, I>>(base?: I): ReadServerLogRequest {
+    return ReadServerLogRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadServerLogRequest>, I>>(object: I): ReadServerLogRequest {
+    const message = createBaseReadServerLogRequest();
+    message.serverId = object.serverId ?? "";
+    message.lines = object.lines ?? 0;
+    return message;
+  },
+};
+
+function createBaseReadServerLogResponse(): ReadServerLogResponse {
+  return { lines: [] };
+}
+
+export const ReadServerLogResponse: MessageFns<ReadServerLogResponse> = {
+  encode(message: ReadServerLogResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.lines) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadServerLogResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadServerLogResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lines.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadServerLogResponse {
+    return { lines: globalThis.Array.isArray(object?.lines) ? object.lines.map((e: any) => globalThis.String(e)) : [] };
+  },
+
+  toJSON(message: ReadServerLogResponse): unknown {
+    const obj: any = {};
+    if (message.lines?.length) {
+      obj.lines = message.lines;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReadServerLogResponse>, I>>(base?: I): ReadServerLogResponse {
+    return ReadServerLogResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadServerLogResponse>, I>>(object: I): ReadServerLogResponse {
+    const message = createBaseReadServerLogResponse();
+    message.lines = object.lines?.map((e) => e) || [];
     return message;
   },
 };
@@ -2809,6 +3103,17 @@ export const PeerServiceService = {
     responseSerialize: (value: DrainResponse): Buffer => Buffer.from(DrainResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DrainResponse => DrainResponse.decode(value),
   },
+  /** ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here. */
+  readServerLog: {
+    path: "/a2amesh.v1.PeerService/ReadServerLog" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReadServerLogRequest): Buffer => Buffer.from(ReadServerLogRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadServerLogRequest => ReadServerLogRequest.decode(value),
+    responseSerialize: (value: ReadServerLogResponse): Buffer =>
+      Buffer.from(ReadServerLogResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReadServerLogResponse => ReadServerLogResponse.decode(value),
+  },
 } as const;
 
 export interface PeerServiceServer extends UntypedServiceImplementation {
@@ -2825,6 +3130,8 @@ export interface PeerServiceServer extends UntypedServiceImplementation {
   endCall: handleUnaryCall<EndCallRequest, EndCallResponse>;
   /** Drain tells this node to take no new work, and says how far it is with what it has. */
   drain: handleUnaryCall<DrainRequest, DrainResponse>;
+  /** ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here. */
+  readServerLog: handleUnaryCall<ReadServerLogRequest, ReadServerLogResponse>;
 }
 
 export interface PeerServiceClient extends Client {
@@ -2884,6 +3191,22 @@ export interface PeerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DrainResponse) => void,
+  ): ClientUnaryCall;
+  /** ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here. */
+  readServerLog(
+    request: ReadServerLogRequest,
+    callback: (error: ServiceError | null, response: ReadServerLogResponse) => void,
+  ): ClientUnaryCall;
+  readServerLog(
+    request: ReadServerLogRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReadServerLogResponse) => void,
+  ): ClientUnaryCall;
+  readServerLog(
+    request: ReadServerLogRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReadServerLogResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -301,7 +301,10 @@ export interface RetryRunRequest {
   runId: string;
   /** Step id is the failed step to take up. Absent means all that failed. */
   stepId: string;
-  /** Timeout is how long the run may still take, 1 s to 30 days. Absent means as long as it was given at first. */
+  /**
+   * Timeout is how long the run may still take, 1 s to 30 days. Absent means as long as it was given at first. With it the run
+   * has its budget anew: it may use as much as it was given at first beyond what it has used.
+   */
   timeout: Duration | undefined;
 }
 
