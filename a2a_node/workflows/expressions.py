@@ -141,8 +141,7 @@ def evaluated(text: str, values: Values) -> object:
         said = str(error).splitlines() or [type(error).__name__]
         kind = f"has no {said[0]}" if isinstance(error, KeyError) else said[0][:200]
         raise ExpressionFailed(kind) from None
-    _check_json(value)
-    return value
+    return _as_json(value)
 
 
 def resolved(value: object, values: Values) -> object:
@@ -167,17 +166,19 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _check_json(value: object) -> None:
-    """ExpressionFailed for what JSON cannot say, such as a moment or bytes."""
+def _as_json(value: object) -> object:
+    """The same with the keys of objects in order; ExpressionFailed for what JSON cannot say, such as a moment or bytes.
+
+    CEL has the keys in another order each time, and a step's call that is made again must say the same under its key.
+    """
     if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise ExpressionFailed("makes an object with a key that is no text")
-            _check_json(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_json(inner)
-    elif isinstance(value, float) and not isfinite(value):
+        if not all(isinstance(key, str) for key in value):
+            raise ExpressionFailed("makes an object with a key that is no text")
+        return {key: _as_json(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_as_json(inner) for inner in value]
+    if isinstance(value, float) and not isfinite(value):
         raise ExpressionFailed("makes a number that JSON cannot say")
-    elif value is not None and not isinstance(value, bool | int | float | str):
+    if value is not None and not isinstance(value, bool | int | float | str):
         raise ExpressionFailed(f"makes a {type(value).__name__}, which JSON cannot say; string(...) can")
+    return value

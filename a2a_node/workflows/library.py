@@ -8,28 +8,36 @@ from contextlib import suppress
 from dataclasses import replace
 
 from a2a_node.expressions.fence import ready
-from a2a_node.model.errors import TemplateInvalid, TemplateNotFound
+from a2a_node.model.errors import InvalidInput, TemplateInvalid, TemplateNotFound
 from a2a_node.model.workflow_ports import KnownAgents, Templates
-from a2a_node.model.workflows import Object, Problem, Template, TemplateVersion
+from a2a_node.model.workflows import Object, Problem, SubWorkflow, Template, TemplateVersion
 from a2a_node.workflows.expansion import MOST_TEMPLATES, subs
-from a2a_node.workflows.plan import Known
+from a2a_node.workflows.plan import Known, filled, growth
 from a2a_node.workflows.template import Reading, read_template
 from a2a_node.workflows.validating import Validation, validated
 
+MOST_READ = 256  # versions of which runs began, as they were read
+
 
 class Library:
-    """Templates in the store, and the agents that their steps may call."""
+    """Templates in the store, and the agents that their steps may call, where these are known."""
 
-    def __init__(self, store: Templates, agents: KnownAgents) -> None:
+    def __init__(self, store: Templates, agents: KnownAgents | None = None) -> None:
         self._store, self._agents = store, agents
+        self._read: dict[tuple[str, int], Template] = {}
         self._turn = asyncio.Lock()  # one source at a time: others wait, and calls do not
 
-    async def put(self, source: str, by: str, expected: int | None = None) -> tuple[TemplateVersion, Validation]:
-        """Keep a source as the next version; TemplateInvalid when it has errors, VersionConflict."""
+    async def put(
+        self, source: str, by: str, expected: int | None = None, authority: bytes = b""
+    ) -> tuple[TemplateVersion, Validation]:
+        """Keep a source as the next version; TemplateInvalid when it has errors, VersionConflict.
+
+        By the authority its schedule starts runs; without one it starts none.
+        """
         validation = await self.validate(source)
         if validation.template is None or validation.errors:
             raise TemplateInvalid([_violation(problem) for problem in validation.errors])
-        kept = await self._store.put(validation.template, source, by, expected)
+        kept = await self._store.put(validation.template, source, by, expected, authority)
         return replace(kept, template=validation.template), validation
 
     async def get(self, name: str, version: int = 0) -> tuple[TemplateVersion, Validation]:
@@ -39,6 +47,39 @@ class Library:
         if not isinstance(reading, Reading):  # written by a version of the software that reads more
             return kept, Validation(None, reading)
         return replace(kept, template=reading.template), Validation(reading.template, lines=reading.lines)
+
+    async def start(self, name: str, version: int, inputs: Object) -> tuple[TemplateVersion, Object]:
+        """The version that a run is of, and its inputs with defaults filled in.
+
+        TemplateNotFound, TemplateInvalid for one that this software cannot read; InvalidInput for the inputs, also when
+        a run with them would grow too large.
+        """
+        kept = await self._known(await self._store.get(name, version))
+        given = filled(kept.template, inputs)
+        if any(step.foreach or isinstance(step.work, SubWorkflow) for step in kept.template.steps):
+            await self._check_growth(kept.source, given)
+        return kept, given
+
+    async def _known(self, kept: TemplateVersion) -> TemplateVersion:
+        """A version with all that its source says, read once: many runs begin with the same."""
+        key = kept.template.name, kept.version
+        if (template := self._read.get(key)) is None:
+            reading = await asyncio.to_thread(read_template, kept.source)
+            if not isinstance(reading, Reading):  # as in `get`
+                raise TemplateInvalid([_violation(problem) for problem in reading])
+            if len(self._read) >= MOST_READ:
+                self._read.clear()
+            self._read[key] = template = reading.template
+        return replace(kept, template=template)
+
+    async def _check_growth(self, source: str, inputs: Object) -> None:
+        await ready()
+        async with self._turn:
+            known = Known(None, _Read(await self._started_by(source)))
+            reading = await asyncio.to_thread(read_template, source)
+            if isinstance(reading, Reading):
+                for problem in await asyncio.to_thread(growth, reading, inputs, known):
+                    raise InvalidInput("inputs", problem.message)
 
     async def list(self, tag: str, after: str, limit: int) -> Sequence[TemplateVersion]:
         """The newest version of each template by name, after a name, those with the tag where it is not empty."""

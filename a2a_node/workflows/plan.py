@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from a2a_node.model.errors import CapabilityNotFound, InvalidInput
 from a2a_node.model.workflow_ports import KnownAgents, KnownTemplates
-from a2a_node.model.workflows import AgentCall, Object, PlannedStep, Template, TemplateStep
+from a2a_node.model.workflows import AgentCall, Object, PlannedStep, Problem, Severity, Template, TemplateStep
 from a2a_node.workflows import expressions
 from a2a_node.workflows.agreement import offers
 from a2a_node.workflows.checking import input_of
@@ -17,6 +17,7 @@ from a2a_node.workflows.expressions import ExpressionFailed, Values
 from a2a_node.workflows.graph import Graph
 from a2a_node.workflows.problems import Problems
 from a2a_node.workflows.schemas import value_faults
+from a2a_node.workflows.template import Reading
 
 MOST_TOLD = 10  # inputs at fault
 MOST_AGENTS = 10  # that are named for one step
@@ -45,6 +46,13 @@ def filled(template: Template, inputs: Object) -> Object:
         (field, problem), *more = faults
         raise InvalidInput(field, problem, more[: MOST_TOLD - 1])
     return {name: inputs.get(name, one.default) for name, one in taken.items()}
+
+
+def growth(reading: Reading, inputs: Object, known: Known) -> Sequence[Problem]:
+    """Why a run with these inputs, defaults filled in, would grow too large; nothing when it would not."""
+    template, problems = reading.template, reading.problems
+    check_size(template, reached(template, known.templates), Values.of({"inputs": inputs}), problems)
+    return [problem for problem in problems.told() if problem.severity is Severity.ERROR]
 
 
 def planned(template: Template, inputs: Object, known: Known, problems: Problems) -> Sequence[PlannedStep]:

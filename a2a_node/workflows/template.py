@@ -23,6 +23,7 @@ from a2a_node.workflows.source import Source, SourceInvalid, read_source
 from a2a_node.workflows.steps import read_step
 
 MOST_INPUTS, MOST_TAGS, MOST_RUNS = 100, 32, 1_000
+MOST_TOLD = 10  # inputs at fault
 DESCRIPTION = 2_000  # characters
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 
@@ -53,25 +54,30 @@ def _template(source: Source) -> tuple[Template, Problems]:
     if name and not TEMPLATE_NAME.fullmatch(name):
         form = "1 to 63 lower-case letters, digits, '-' and '_', beginning with a letter"
         fields.wrong(("name",), f"is {name[:80]!r}, and must be {form}", "bad-name")
+    inputs = _inputs(fields.inner("inputs")) if "inputs" in fields else ()
     template = Template(
         name=name,
         description=fields.text("description", DESCRIPTION),
         tags=fields.tags("tags", MOST_TAGS),
-        inputs=_inputs(fields.inner("inputs")) if "inputs" in fields else (),
+        inputs=inputs,
         steps=_steps(fields),
         output=fields.object("output"),
         timeout=fields.span("timeout", LEAST_TIMEOUT, MOST_TIMEOUT, RUN_TIMEOUT),
-        schedule=_schedule(fields),
+        schedule=_schedule(fields, inputs),
         max_concurrent_runs=fields.whole("max_concurrent_runs", 1, MOST_RUNS, 0),
     )
     fields.done()
     return template, problems
 
 
-def _schedule(fields: Fields) -> str:
+def _schedule(fields: Fields, inputs: tuple[TemplateInput, ...]) -> str:
     text = fields.text("schedule", 255)
     if text and (fault := cron_fault(text)):
         fields.wrong(("schedule",), fault)
+    missing = [one.name for one in inputs if one.required][:MOST_TOLD]
+    if text and missing:
+        said = f"starts runs with defaults alone, and there is none for {', '.join(missing)}"
+        fields.wrong(("schedule",), said, "needs-defaults")
     return text
 
 

@@ -28,7 +28,7 @@ name: release
 description: Builds and ships.
 tags: [ci]
 timeout: 1h
-schedule: "0 3 * * 1-5"
+# no schedule: nobody would name the repository
 max_concurrent_runs: 2
 inputs:
   repository: {type: string, description: Where it lies.}

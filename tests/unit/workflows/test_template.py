@@ -18,10 +18,10 @@ from tests.unit.workflows.samples import RELEASE, found, of_steps, only, read, r
 
 
 def test_a_template_says_everything_of_a_workflow() -> None:
-    """What it is, what it is given, and when it runs by itself."""
+    """What it is, what it is given, and what it does."""
     template = read(RELEASE)
     assert (template.name, template.description, template.tags) == ("release", "Builds and ships.", ("ci",))
-    assert (template.timeout, template.schedule, template.max_concurrent_runs) == (3600, "0 3 * * 1-5", 2)
+    assert (template.timeout, template.schedule, template.max_concurrent_runs) == (3600, "", 2)
     assert template.inputs == (
         TemplateInput("repository", "Where it lies.", {"type": "string"}),
         TemplateInput("files", "", {"type": "array"}, required=False, default=["a.py", "b.py"]),
@@ -61,6 +61,13 @@ def test_steps_call_agents_run_templates_or_wait_for_somebody() -> None:
         ("name: t\nschedule: daily\nsteps: {a: {agent: b}}", "bad-value", 2, 11, "must have five"),
         ("name: t\nschedule: 61 * * * *\nsteps: {a: {agent: b}}", "bad-value", 2, 11, "from 0 to 59"),
         ("name: t\nschedule: '*/0 * * * *'\nsteps: {a: {agent: b}}", "bad-value", 2, 12, "for the minute"),
+        (
+            "name: t\ninputs: {day: {type: string}, n: {default: 1}}\nschedule: 0 3 * * *\nsteps: {a: {agent: b}}",
+            "needs-defaults",
+            3,
+            11,
+            "none for day",
+        ),
         ("name: t\ntimeout: 90\nsteps: {a: {agent: b}}", "bad-value", 2, 10, "must be a span"),
         ("name: t\ntimeout: 31d\nsteps: {a: {agent: b}}", "bad-value", 2, 10, "from 1 s to"),
         ("name: t\nmax_concurrent_runs: 0\nsteps: {a: {agent: b}}", "bad-value", 2, 22, "whole number from 1"),

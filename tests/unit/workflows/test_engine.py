@@ -1,0 +1,68 @@
+"""The executor of runs: each is walked once, whatever is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from a2a_node.model.runs import NewRun, RunStatus, RunStep
+from a2a_node.testing import MemoryRuns
+from a2a_node.workflows.engine import Engine
+from a2a_node.workflows.lease import Executor, Lease
+from a2a_node.workflows.news import News
+from a2a_node.workflows.reading import Recorded
+from a2a_node.workflows.walk_ports import House
+from tests.unit.workflows.samples import read
+from tests.unit.workflows.walks import Agents, NoChildren, Untraced, inline
+
+WHO = Executor("e1", "n1", 15.0)
+SOURCE = (
+    "name: work\nsteps:\n  one: {agent: echo, capability: say}\n  two: {agent: echo, capability: say, needs: [one]}\n"
+)
+
+
+class Twice:
+    """An engine below that begins each run twice, as one does that was asked again because it was late."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.walks: list[asyncio.Task[str]] = []
+        self.began = asyncio.Event()
+
+    async def begin(self, run_id: str, group: int) -> None:
+        """Begin a run."""
+        assert self.engine is not None
+        assert group == 1
+        self.walks += [asyncio.create_task(self.engine.walk(run_id)) for _ in range(2)]
+        self.began.set()
+
+    async def forget(self) -> None:
+        """There is nothing to forget."""
+
+
+async def test_a_run_that_is_begun_twice_is_walked_once() -> None:
+    """Each step is called once, and the walk that came late says nothing of the run."""
+    runs, agents, below = MemoryRuns(), Agents(), Twice()
+    lease = Lease(WHO, runs, lambda: None)
+    await lease.begin()
+    recorded = Recorded(runs, WHO.id)
+
+    def house(_: News) -> House:
+        return House(agents, NoChildren(), recorded.write, recorded.read, lease.now, lambda: 0.0, inline, Untraced())
+
+    async def template(*_: object) -> object:
+        return read(SOURCE)
+
+    below.engine = Engine(WHO, lease, runs, template, house)  # type: ignore[arg-type]
+    steps = [RunStep("one"), RunStep("two", needs=("one",))]
+    run = await runs.record(NewRun("r1", "work", 1, steps, "person:ada", 3600.0))
+    executing = asyncio.create_task(below.engine.execute(below))
+    async with asyncio.timeout(60):
+        await below.began.wait()
+        done, late = await asyncio.wait(below.walks, return_when=asyncio.FIRST_COMPLETED)
+    assert [walk.result() for walk in done] == [RunStatus.COMPLETED]
+    assert agents.order == ["one", "two"]
+    assert (await runs.get(run.id)).status is RunStatus.COMPLETED
+    assert len(late) == 1
+    for task in (executing, *late):
+        task.cancel()
+    await asyncio.wait((executing, *late))
