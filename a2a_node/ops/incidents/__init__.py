@@ -1,0 +1,1 @@
+"""Incidents: noticed, explained, acted upon and written down."""

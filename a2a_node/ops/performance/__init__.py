@@ -1,0 +1,1 @@
+"""Performance: load, profiles, and settings that are kept only when they help."""
