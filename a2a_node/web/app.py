@@ -1,25 +1,26 @@
-"""Health and metrics over HTTP, in the node's process, never on the path of a call."""
+"""Health, metrics, the API and the door for MCP over HTTP, in the node's process, never on the path of a call."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, Router
-from uvicorn.config import Config
-from uvicorn.server import Server
+from starlette.routing import BaseRoute, Route, Router
 
-from a2a_node.model.errors import SettingInvalid
+from a2a_node.web.api.site import Bare, Site, nowhere
 from a2a_node.web.figures import Figures
+from a2a_node.web.mcp.door import Door
+from a2a_node.web.mcp.refusals import METADATA, PATH
 
 Readiness = Callable[[], tuple[bool, Mapping[str, str]]]
 
 
-def app(readiness: Readiness, figures: Figures) -> Router:
-    """The application; `readiness` says whether calls are served, and how each dependency stands."""
+def app(readiness: Readiness, figures: Figures, site: Site, mcp: Door | None = None) -> Router:
+    """The application; `readiness` says whether calls are served, and how each dependency stands.
+
+    `site` is the API; `mcp` is the door for MCP clients, None where it is closed.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"alive": True})
@@ -32,45 +33,11 @@ def app(readiness: Readiness, figures: Figures) -> Router:
         page, media_type = await figures.page(request.headers.get("accept", ""))
         return Response(page, headers={"content-type": media_type})
 
-    return Router(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    routes += [*site.routes(), *(_for_mcp(mcp) if mcp is not None else ())]
+    return Router(routes=routes, default=nowhere, redirect_slashes=False)
 
 
-@asynccontextmanager
-async def serving(host: str, port: int, application: Router) -> AsyncIterator[None]:
-    """Serve until the block ends; SettingInvalid when the port is taken."""
-    config = Config(
-        application, host, port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
-    server = _Quiet(config)
-    task = asyncio.create_task(_served(server))
-    try:
-        await _started(server, task, port)
-        yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait([task])
-
-
-class _Quiet(Server):
-    """A server that leaves the process's signals alone."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the command."""
-        yield
-
-
-async def _served(server: Server) -> bool:
-    """Whether it ended in order; uvicorn leaves by SystemExit when it cannot bind."""
-    try:
-        await server.serve()
-    except SystemExit:
-        return False
-    return True
-
-
-async def _started(server: Server, task: asyncio.Task[bool], port: int) -> None:
-    while not server.started:
-        if task.done():
-            raise SettingInvalid("http_port", f"{port} cannot be listened on; is another node running?")
-        await asyncio.sleep(0.005)
+def _for_mcp(door: Door) -> Sequence[Route]:
+    about = Bare(door.metadata)
+    return Route(PATH, door), Route(METADATA, about), Route(f"{METADATA}{PATH}", about)

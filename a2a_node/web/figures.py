@@ -38,6 +38,16 @@ class Figures(Collector):
         """What was read last."""
         return self._taken
 
+    def read(self, names: Iterable[str]) -> Mapping[str, float | Mapping[str, float]]:
+        """Figures by their names, as they are now; KeyError."""
+        known = {figure.name: figure for figure in self._figures}
+        return {name: known[name].read() for name in names}
+
+    async def sums(self, names: Iterable[str]) -> Mapping[str, float]:
+        """Counters by their names, each the sum of its series; 0 for one that has counted nothing."""
+        counted = await asyncio.to_thread(_counted, self._registry, frozenset(names))
+        return {name: counted.get(name, 0.0) for name in names}
+
     async def page(self, accept: str) -> Page:
         """Everything, in OpenMetrics where the `accept` header asks for it, with exemplars then.
 
@@ -46,6 +56,14 @@ class Figures(Collector):
         """
         self._taken = [_read(figure) for figure in self._figures]
         return await asyncio.to_thread(_written, self._registry, accept)
+
+
+def _counted(registry: CollectorRegistry, names: frozenset[str]) -> Mapping[str, float]:
+    families = (family for family in registry.collect() if family.name in names)
+    return {
+        family.name: sum(sample.value for sample in family.samples if sample.name == f"{family.name}_total")
+        for family in families
+    }
 
 
 def _written(registry: CollectorRegistry, accept: str) -> Page:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from a2a_node.audit.recording import Recorder
 from a2a_node.audit.refusals import Refusals
@@ -23,9 +23,6 @@ from a2a_node.model.nodes import NodeStatus
 from a2a_node.store.pool import Pool
 from a2a_node.tracing.counts import Counts
 from a2a_node.web.figures import Figure
-from a2amesh.v1 import workflow_pb2
-
-STATUSES = [name.removeprefix("WORKFLOW_STATUS_").lower() for name in workflow_pb2.WorkflowStatus.keys()[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +92,19 @@ def of_work(work: Work) -> Sequence[Figure]:
     def lookups() -> Mapping[str, float]:
         return {"hit": work.lookups.hits, "miss": work.lookups.misses}
 
+    def occupancies() -> Mapping[str, float]:
+        return {
+            InstanceKind.HOSTED.value: work.hosted.occupancy(),
+            InstanceKind.ATTACHED.value: work.attached.occupancy(),
+        }
+
+    occupied = "Calls of the busiest agent, as a part of those that it takes at a time, by kind of instance"
     answered = "Calls of cached capabilities, by whether they were answered without an agent's work"
     return (
         Figure("a2a_calls_in_flight", "Calls under way that came into the mesh here", work.calls.entered),
         Figure("a2a_calls_remembered", "Ended calls that GetCall still knows", work.calls.remembered),
         Figure("a2a_agent_load", "Calls that agents work on or have waiting, by kind of instance", loads, "kind"),
+        Figure("a2a_agent_occupancy", occupied, occupancies, "kind"),
         Figure("a2a_attached_agents", "Agents that are attached to this node", lambda: len(work.attached)),
         Figure("a2a_endpoint_lines", "Connections to agents' own addresses", work.endpoints.lines),
         Figure("a2a_open_streams", "RPCs that stream and are open, by method", work.open_streams, "method"),
@@ -157,28 +162,6 @@ def of_membership(renewals: Renewals) -> Sequence[Figure]:
     )
 
 
-@dataclass(slots=True)
-class Tallies:
-    """What rooms count that are not part of this node yet: they change these numbers, and nothing else."""
-
-    workflows: Counter[str] = field(default_factory=Counter)  # runs that came to a status, by the contract's words
-    mcp_servers: int = 0  # MCP servers that run now
-    websockets: int = 0  # WebSocket connections that are open
-
-
-def of_tallies(tallies: Tallies) -> Sequence[Figure]:
-    """What is counted elsewhere; every status of the contract has its number from the start."""
-
-    def workflows() -> Mapping[str, float]:
-        return {status: tallies.workflows[status] for status in STATUSES}
-
-    return (
-        Figure("a2a_workflows", "Workflow runs that came to a status", workflows, "status", grows=True),
-        Figure("a2a_mcp_servers_running", "MCP servers that run on this node", lambda: tallies.mcp_servers),
-        Figure("a2a_websocket_connections", "WebSocket connections that are open", lambda: tallies.websockets),
-    )
-
-
 def of_audit(records: Records) -> Sequence[Figure]:
     """How far the audit is with what it has to write, and who reads it."""
     recorder = records.recorder
@@ -189,6 +172,7 @@ def of_audit(records: Records) -> Sequence[Figure]:
     dropped = "Events that were not written: the queue was full, or the store away until the end"
     return (
         Figure("a2a_audit_queue", "Events that wait to be written", recorder.queued),
+        Figure("a2a_audit_queue_capacity", "Events that may wait to be written", lambda: recorder.capacity),
         Figure("a2a_audit_behind_seconds", "Since events were written, while any wait", recorder.behind),
         Figure("a2a_audit_written", "Events that were written", lambda: recorder.written, grows=True),
         Figure("a2a_audit_dropped", dropped, lambda: recorder.dropped, grows=True),

@@ -1,0 +1,1 @@
+"""The JSON face of the node's services, and the document of it."""

@@ -1,0 +1,128 @@
+"""The JSON face of the node's services: every RPC that HTTP can carry, at `/api/v1`, in the layers that gRPC's pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+from google.protobuf.message import Message
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from a2a_node.model.errors import InternalError, MeshError, MethodNotAllowed, NodeDraining, PathNotFound
+from a2a_node.web.api import callers
+from a2a_node.web.api.answers import as_json
+from a2a_node.web.api.attending import attended
+from a2a_node.web.api.events import Events
+from a2a_node.web.api.positions import place_of
+from a2a_node.web.api.requests import Reader
+from a2a_node.web.api.resources import Endpoint, endpoints_of
+from a2a_node.web.api.routing import Found, Paths, path_of
+from a2a_node.web.api.versions import VERSION, headers_of
+from a2a_node.web.bodies import Disconnected, limit_of, whole
+from a2a_node.web.edge.bodies import declared
+from a2a_node.web.errors import answer_of
+from a2a_node.web.rpcs import Asking, Rpcs
+
+JSON = "application/json"
+log = structlog.get_logger()
+Http = tuple[Scope, Receive, Send]
+
+
+class Drains(Protocol):
+    """What ends the streams: watches as soon as the node takes no new calls, all others once it is over."""
+
+    async def asked(self) -> None:
+        """Wait until draining begins."""
+
+    async def over(self) -> None:
+        """Wait until nothing runs any more, or its time is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The node that answers, and the bytes of a payload at most."""
+
+    node_id: str
+    payload_limit: int
+
+
+class Face:
+    """The application at `/api/v1`; its paths are made with the first request."""
+
+    def __init__(self, rpcs: Rpcs, drains: Drains, place: Place) -> None:
+        self._rpcs, self._drains, self._place = rpcs, drains, place
+        self._reader = Reader()
+        self._paths: Paths | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path, method = path_of(scope), scope["method"]
+        found = self._ways().find(path, method)
+        if isinstance(found, tuple):
+            await self._served(found, (scope, receive, send))
+            return
+        failure = MethodNotAllowed(method, ", ".join(found)) if found else PathNotFound(path)
+        await answer_of(failure, VERSION)(scope, receive, send)
+
+    def _ways(self) -> Paths:
+        if self._paths is None:
+            self._paths = Paths(endpoints_of(self._rpcs.methods))
+        return self._paths
+
+    async def _served(self, found: Found, http: Http) -> None:
+        endpoint = found[0]
+        headers = headers_of(endpoint)
+        try:
+            await self._answered(found, http, headers)
+        except Disconnected:
+            log.debug("a client has left", operation=endpoint.name)
+        except Exception as failure:  # noqa: BLE001 - every failure is named in one place
+            await answer_of(_named(failure, endpoint), headers)(*http)
+
+    async def _answered(self, found: Found, http: Http, headers: Mapping[str, str]) -> None:
+        (scope, receive, send), endpoint = http, found[0]
+        asking = callers.asking(scope)
+        request = await self._request(found, http, asking)
+        if endpoint.streams:
+            events = Events(send, place_of(endpoint.descriptor), headers)
+            await self._streamed(endpoint, request, asking, (events, receive))
+            return
+        answer = await attended(self._rpcs.ask(endpoint.rpc, request, asking), receive)
+        await Response(await as_json(answer), 200, headers, JSON)(*http)
+
+    async def _request(self, found: Found, http: Http, asking: Asking) -> Message:
+        (scope, receive, _), endpoint = http, found[0]
+        try:
+            callers.checked(scope)
+            body = await whole(receive, limit_of(self._place.payload_limit), declared(scope))
+            return await self._reader.read(*found, scope, body)
+        except MeshError as failure:
+            await self._rpcs.refuse(endpoint.rpc, failure, asking)
+            raise
+
+    async def _streamed(self, endpoint: Endpoint, request: Message, asking: Asking, to: tuple[Events, Receive]) -> None:
+        events, receive = to
+        ends = self._drains.asked() if self._rpcs.endless(endpoint.rpc) else self._drains.over()
+        work = self._rpcs.stream(endpoint.rpc, request, replace(asking, admitted=events.admit), events.write)
+        async with events.alive():
+            failure = None
+            try:
+                await attended(work, receive, (ends, NodeDraining(self._place.node_id)))
+            except Disconnected:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                failure = error
+        if failure is not None and not events.begun:
+            raise failure
+        await events.end(None if failure is None else _named(failure, endpoint))
+
+
+def _named(failure: Exception, endpoint: Endpoint) -> MeshError:
+    """A failure as its client is told of it; what nobody named is logged and leaves without its text."""
+    if isinstance(failure, MeshError):
+        return failure
+    log.error("unexpected failure", method=endpoint.rpc, exc_info=failure)
+    return InternalError()
