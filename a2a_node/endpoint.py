@@ -171,7 +171,7 @@ class _Serves:
         methods: Mapping[str, Method] = {
             "Invoke": Unary(self._invoke),
             "InvokeStream": Unary(self._invoke_stream),
-            "Converse": Stream(self._converse),
+            "Converse": Stream(self._converse, plain=True),
             "CancelCall": Unary(self._cancel_call),
         }
         return Routes({f"/{SERVICE}/{name}": method for name, method in methods.items()}, Stream(_unserved))

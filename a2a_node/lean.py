@@ -9,6 +9,7 @@ programs that use the client for example, libraries are as their makers have mad
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -32,9 +33,14 @@ KNOWN: Mapping[str, Callable[[], object]] = {
     "redis.__version__": lambda: version("redis"),  # by each look at the figures of its pool
 }
 
+_loading = threading.RLock()  # one for all: packages ask for each other
+
 
 def postpone(name: str) -> None:
-    """Have a package's own code run when something of it is asked for; its modules can be imported before."""
+    """Have a package's own code run when something of it is asked for; its modules can be imported before.
+
+    Whoever asks in another thread while it runs waits for its end, and does not find half a package.
+    """
     spec = None if name in sys.modules else find_spec(name)
     if spec is None or spec.loader is None:
         return
@@ -46,10 +52,20 @@ def postpone(name: str) -> None:
             return package.__dict__.setdefault(attribute, KNOWN[full]())
         if full in sys.modules or find_spec(full) is not None:  # the package's modules ask for each other
             return import_module(full)
-        package.__dict__.pop("__getattr__", None)
-        loader.exec_module(package)
+        with _loading:
+            if name in running:  # its own code asks for what it has not made
+                raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+            if package.__dict__.get("__getattr__") is whole:
+                running.add(name)
+                try:
+                    loader.exec_module(package)
+                finally:
+                    running.discard(name)
+                if package.__dict__.get("__getattr__") is whole:
+                    del package.__dict__["__getattr__"]
         return getattr(package, attribute)
 
+    running: set[str] = set()
     package.__dict__["__getattr__"] = whole
     sys.modules[name] = package
     above, _, own = name.rpartition(".")

@@ -14,8 +14,11 @@ from a2a_node.model.errors import SettingInvalid
 from a2a_node.model.names import NAME
 from a2a_node.model.places import default_data_dir
 from a2a_node.model.principal import WRITTEN
+from a2a_node.secret_sources import secret
 
 DOMAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}=[^,\x00-\x1f]{0,255}")
+ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?")
 TRUST_DOMAIN = "a2a.local"
 
 
@@ -25,17 +28,47 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="A2A_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on for gRPC; others than loopback need TLS.")
-    http_host: str = Field("127.0.0.1", description="Address to listen on for HTTP, which has neither TLS nor keys.")
+    http_host: str = Field("127.0.0.1", description="Address to listen on for HTTP; others than loopback need TLS.")
     advertise_host: str = Field("", description="Address where other nodes reach this one; absent means --host.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 picks a free one.")
     peer_port: int = Field(50052, ge=0, le=65535, description="Port for other nodes, by mTLS; 0 picks a free one.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
+    health_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of --http-host for gRPC health alone, without TLS; absent means none."
+    )
+    http_tls: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Serve HTTP by TLS with tls_cert: on, off, or auto (beyond loopback, unless that was confirmed).",
+    )
+    http_cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may ask over HTTP, such as https://ops.example; absent means none."
+    )
+    http_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses and networks whose X-Forwarded-For and -Proto are believed; absent means none."
+    )
+    http_body_limit: int = Field(
+        0, ge=0, le=1 << 30, description="Bytes of a request's body over HTTP; 0 means a payload in base64 and 64 KiB."
+    )
+    http_header_limit: int = Field(65_536, ge=4096, le=1 << 20, description="Bytes of a request's head over HTTP.")
+    http_header_seconds: float = Field(10.0, ge=0.1, le=3600, description="Seconds for the head of a request.")
+    http_stall_seconds: float = Field(
+        30.0, ge=0.1, le=3600, description="Seconds that a request's body, or who reads an answer, may stand still."
+    )
+    http_keep_alive: int = Field(15, ge=1, le=3600, description="Seconds that a connection is kept between requests.")
+    http_connections: int = Field(1000, ge=10, le=100_000, description="Connections over HTTP at a time.")
+    http_websockets: int = Field(100, ge=0, le=10_000, description="WebSockets of live events at a time.")
+    http_rules: Path | None = Field(
+        None, description="File of rules for request inspection, TOML; absent means the node's own."
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Directory of the key and the embedded stores."
     )
     node_id: str = Field("", description="The node's name in the mesh; absent means one that is made once and kept.")
     region: str = Field("", description="Where the node runs, for example eu-west-1.")
     zone: str = Field("", description="Where in its region the node runs.")
+    labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Labels of the node, each as name=value, by which MCP servers choose it."
+    )
     agent: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Agents to host, each as `package.module:name`; commas between them in the variable."
     )
@@ -44,6 +77,48 @@ class Settings(BaseSettings):
         description="Principals that hold every permission, such as person:ada; commas between them in the variable.",
     )
     echo: bool = Field(default=True, description="Host the small agent `echo`, to try the node with.")
+    ops: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Ops agents to host, which the built-in templates call: their names, or all."
+    )
+    ops_workspace: Path | None = Field(
+        None, description="Directory that ops agents work in, the same for all nodes that host them."
+    )
+    ops_commands: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Programs that ops agents may run, as name or name=/path; absent means those that they need."
+    )
+    ops_git: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Where the agent git may clone from beside the workspace: folders, beginnings of https URLs."
+    )
+    ops_databases: SecretStr = Field(
+        SecretStr(""), description="Databases that the agent database works on, as name=URL,name=URL."
+    )
+    ops_stores: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Where the agent vault keeps backups, as name=URL, such as name=file:///srv/backups."
+    )
+    ops_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts that the agent prober may ask beside this machine, as host or host:port."
+    )
+    ops_webhooks: SecretStr = Field(
+        SecretStr(""), description="Where the agent notifier tells people, as channel=URL,channel=URL."
+    )
+    ops_seconds: float = Field(600.0, gt=0, le=86_400, description="Seconds that a command of ops agents may take.")
+    ops_output_bytes: int = Field(
+        256 * 1024, ge=1024, le=1 << 24, description="Bytes that are kept of what such a command prints."
+    )
+    ops_workspace_bytes: int = Field(4 << 30, ge=1 << 20, description="Bytes in the workspace of ops agents at most.")
+    ops_concurrency: int = Field(4, ge=1, le=64, description="Commands of ops agents at a time; more wait.")
+    mcp: Literal["auto", "on", "off"] = Field(
+        "auto", description="Serve the agents as MCP tools at /mcp of HTTP: on, off, or auto (on loopback alone)."
+    )
+    mcp_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names by which MCP clients and their pages know the node, beside its addresses and localhost."
+    )
+    mcp_servers: Path | None = Field(
+        None, description="File of MCP servers for the mesh to keep, JSON in the form of `mcpServers`."
+    )
+    mcp_secrets: Path | None = Field(
+        None, description="Directory of the secrets that MCP servers are given by name, a file each."
+    )
     postgres_url: SecretStr = Field(SecretStr(""), description="Postgres of the mesh; `up` brings its own.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis of the mesh; `up` brings its own.")
     mesh_passphrase: SecretStr = Field(
@@ -76,6 +151,8 @@ class Settings(BaseSettings):
     lease: float = Field(15.0, ge=1, description="Seconds that the node is believed to live without a renewal.")
     stream_grace: float = Field(30.0, ge=0, description="Seconds that a stream goes on while nobody reads it.")
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
+    run_retention: float = Field(30.0, gt=0, description="Days that runs of workflows are kept after their end.")
+    workflows: bool = Field(default=True, description="Execute runs of workflows, in a process beside the node.")
     trace_endpoint: str = Field(
         "", description="OTLP receiver of traces, for example http://127.0.0.1:4317; absent means that none are kept."
     )
@@ -100,10 +177,28 @@ class Settings(BaseSettings):
         default=False, description="Log the texts of unexpected exceptions, too, which may quote payloads."
     )
 
-    @field_validator("agent", "administrators", mode="before")
+    @field_validator(
+        "labels",
+        "agent",
+        "administrators",
+        "mcp_hosts",
+        "http_cors_origins",
+        "http_trusted_proxies",
+        "ops",
+        "ops_commands",
+        "ops_hosts",
+        "ops_git",
+        "ops_stores",
+        mode="before",
+    )
     @classmethod
     def _listed(cls, several: object) -> object:
         return several.split(",") if isinstance(several, str) else several
+
+    @field_validator("postgres_url", "redis_url", "mesh_passphrase", "ops_databases", "ops_webhooks", "trace_headers")
+    @classmethod
+    def _fetched(cls, said: SecretStr) -> SecretStr:
+        return SecretStr(secret(said.get_secret_value()))
 
     @field_validator("administrators")
     @classmethod
@@ -113,10 +208,38 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name!r} must look like person:NAME, agent:NAME or node:NAME")
         return names
 
+    @field_validator("http_cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} must look like https://host or https://host:port, in lower case")
+        return origins
+
+    @field_validator("http_trusted_proxies")
+    @classmethod
+    def _networks(cls, places: tuple[str, ...]) -> tuple[str, ...]:
+        for place in places:
+            ipaddress.ip_network(place)  # its ValueError says what is wrong
+        return places
+
+    @field_validator("labels")
+    @classmethod
+    def _labelled(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        for label in labels:
+            if not LABEL.fullmatch(label):
+                raise ValueError(f"{label!r} must look like name=value")
+        return labels
+
     @field_validator("data_dir")
     @classmethod
     def _anchored(cls, directory: Path) -> Path:
         return directory.expanduser().absolute()
+
+    @field_validator("ops_workspace")
+    @classmethod
+    def _somewhere(cls, directory: Path | None) -> Path | None:
+        return directory and directory.expanduser().absolute()
 
     @field_validator("node_id")
     @classmethod
@@ -144,16 +267,28 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        for name, secured in (("host", self.tls_cert is not None), ("http_host", False)):
+        if self.http_tls == "on" and self.tls_cert is None:
+            raise SettingInvalid("tls_cert", "is needed beside http_tls")
+        for name, secured in (("host", self.tls_cert is not None), ("http_host", self.http_secured)):
             address = getattr(self, name)
-            twice = self.insecure_bind and self.insecure_bind_confirm == address
-            if not (is_loopback(address) or secured or twice):
-                how = "give tls_cert and tls_key, or say" if name == "host" else "say"
+            if not (is_loopback(address) or secured or self._confirmed(address)):
+                how = "give tls_cert and tls_key, or say" if self.tls_cert is None else "leave http_tls at auto, or say"
                 why = "is no loopback address: whoever reaches it could read along"
                 raise SettingInvalid(
                     name, f"{address!r} {why}; {how} --insecure-bind --insecure-bind-confirm {address}, both"
                 )
         return self
+
+    @property
+    def http_secured(self) -> bool:
+        """Whether HTTP is served by TLS."""
+        if self.tls_cert is None or self.http_tls != "auto":
+            return self.http_tls == "on"
+        return not is_loopback(self.http_host) and not self._confirmed(self.http_host)
+
+    def _confirmed(self, address: str) -> bool:
+        """Whether somebody asked twice to listen there without TLS."""
+        return self.insecure_bind and self.insecure_bind_confirm == address
 
     @property
     def reflects_openly(self) -> bool:

@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from a2a_node.model.grant_ports import GrantChanges
 from a2a_node.model.grants import MOST_DEPTH, Grant
 from a2a_node.model.permissions import ANY, covering, resource
-from a2a_node.model.ports import GrantChanges
 
 SPARE = 1000  # ends of grants that ended before, until they are cleared away
 

@@ -9,7 +9,7 @@ from typing import Self
 from a2a_node.access.book import Book
 from a2a_node.expressions import fence
 from a2a_node.mesh.followed import DEFAULT, Followed, Habits
-from a2a_node.model.ports import GrantChanges, Grants
+from a2a_node.model.grant_ports import GrantChanges, Grants
 
 __all__ = ["Following", "Habits"]
 

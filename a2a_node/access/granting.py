@@ -11,9 +11,9 @@ from a2a_node.access.conditions import checked_conditions
 from a2a_node.access.following import Following
 from a2a_node.expressions import fence
 from a2a_node.model.errors import GrantTooWide, InvalidInput, PermissionDenied
+from a2a_node.model.grant_ports import Grants
 from a2a_node.model.grants import MOST_DEPTH, Decision, Grant, NewGrant, PermissionRequest, wider
 from a2a_node.model.permissions import checked_permission, covers
-from a2a_node.model.ports import Grants
 from a2a_node.model.principal import Principal, checked_principal
 
 

@@ -16,7 +16,7 @@ from typing import Self
 
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.model.ports import MeshSecrets
+from a2a_node.model.secret_ports import MeshSecrets
 from a2a_node.model.secrets import Secret, signing
 
 Clock = Callable[[], float]

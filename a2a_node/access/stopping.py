@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -101,13 +101,10 @@ class Stopping:
         for count in self._counts.values():
             _end(count)
 
-    async def check(self, call: Call, proceed: Proceed) -> None:
+    def check(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """The layer: Frozen for what is frozen, now or while it runs."""
         self._refuse(call)
-        if call.endless:
-            await self._guarded(call, proceed)
-        else:
-            await proceed(call)
+        return self._guarded(call, proceed) if call.endless else proceed(call)
 
     async def check_again(self, call: Call, proceed: Proceed) -> None:
         """The layer around an agent's work: what was frozen on the way here was told to no running call yet."""

@@ -14,9 +14,9 @@ from pydantic_core import to_jsonable_python
 
 from a2a_node.model.budget import Amounts, Spending
 from a2a_node.model.call import Terms
+from a2a_node.model.call_ports import Caller
 from a2a_node.model.errors import NoInstance
 from a2a_node.model.payload import JSON, Payload
-from a2a_node.model.ports import Caller
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +32,7 @@ class Context:
     mesh: Caller | None = None
     threads: Executor | None = None  # where plain functions run; None means the loop's own
     spending: Spending | None = None  # of a call whose tree has a budget
+    unary: bool = False  # its caller takes exactly one output
     in_thread: Future[object] | None = field(default=None, init=False, repr=False)  # what last ran in a thread
     _cancelled: threading.Event | None = field(default=None, init=False, repr=False)
 

@@ -10,7 +10,7 @@ from a2a_node.agent import Agent, Context, Threads
 from a2a_node.client.tls import Tls
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.budget import Spending
-from a2a_node.model.ports import Caller
+from a2a_node.model.call_ports import Caller
 from a2a_node.wire.agents import from_descriptor, seconds
 from a2amesh.v1 import agent_host_service_pb2 as pb
 

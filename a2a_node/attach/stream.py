@@ -98,6 +98,8 @@ class Stream:
             self._doubt.pong(frame.pong)
         elif kind == "welcome":
             self._welcome(frame.welcome)
+        elif kind == "config":
+            self._config = to_mapping(frame.config.agent_config)
         elif kind == "draining":  # calls under way may still call this agent, so it stays to the end
             log.info("the node is about to stop", agent=self._host.agent.name, address=self._host.address)
             self._hears.draining()

@@ -19,8 +19,8 @@ import structlog
 
 from a2a_node.mesh.background import background
 from a2a_node.model.audit import Fact
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.model.errors import InvalidInput, StoreUnavailable
-from a2a_node.model.ports import AuditLog
 
 log = structlog.get_logger()
 
@@ -65,6 +65,11 @@ class Recorder:
     def queued(self) -> int:
         """How many facts wait to be written."""
         return len(self._facts)
+
+    @property
+    def capacity(self) -> int:
+        """How many facts may wait."""
+        return self._rules.capacity
 
     def behind(self) -> float:
         """Seconds since a batch was written, while any waits."""

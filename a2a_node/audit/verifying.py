@@ -16,8 +16,8 @@ from a2a_node.model.audit import (
     inserted,
     missing,
 )
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.model.errors import NodeNotFound
-from a2a_node.model.ports import AuditLog
 
 PAGE = 200  # events whose hashes are computed at a stretch, about 2 ms
 

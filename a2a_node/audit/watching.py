@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from a2a_node.model.audit import AuditEvent, AuditFilter
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.model.errors import InvalidInput, StoreUnavailable, TooManySubscribers
-from a2a_node.model.ports import AuditLog
 
 MOST = 100  # watchers of a node
 SHARED = 1000  # newest events in memory, while anybody watches

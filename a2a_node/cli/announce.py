@@ -28,6 +28,7 @@ class Arrival:
     http_address: str
     key_file: Path
     tls: bool = False
+    https: bool = False
 
 
 def announce(arrival: Arrival) -> None:
@@ -66,7 +67,7 @@ def _greet(arrival: Arrival, lines: Sequence[str]) -> None:
     tls = " (TLS; A2A_TLS_CA names its authorities)" if arrival.tls else ""
     facts = (
         f"gRPC  {arrival.grpc_address}{tls}",
-        f"HTTP  http://{arrival.http_address}",
+        f"HTTP  {'https' if arrival.https else 'http'}://{arrival.http_address}",
         f"key   {arrival.key_file}",
     )
     # without a border: a fold would be pasted along with it

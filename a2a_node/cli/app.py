@@ -52,6 +52,11 @@ def options(
 
 def main() -> None:
     """Run the command that the process was given, and end the process with its exit code."""
+    if sys.argv[1:] == ["engine"]:
+        from a2a_node.cli.engine import engine  # noqa: PLC0415 - see above
+
+        engine()
+        return
     try:
         _app(sys.argv[1:2])()
     except SystemExit as end:

@@ -34,6 +34,16 @@ def given_object(text: str) -> dict[str, object]:
     return value
 
 
+def given_source(file: str) -> str:
+    """The text of a file, or of stdin for `-`; typer.BadParameter says why it cannot be read."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{file!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{file!r} is no text in UTF-8") from None
+
+
 def given_budget(text: str) -> Amounts:
     """What a budget such as `calls=10,tokens=5000` limits; typer.BadParameter says what is wrong with it."""
     try:

@@ -72,7 +72,7 @@ def _option(name: str, field: FieldInfo) -> Parameter:
 def _otherwise(name: str, field: FieldInfo) -> str:
     """Where the value comes from when the option is not given."""
     if field.annotation is SecretStr:
-        return f"Better as {variable(name)}: others can read command lines."
+        return f"Better as {variable(name)}, or as file:PATH or vault:PATH#FIELD: others can read command lines."
     default = field.get_default(call_default_factory=True)
     shown = str(default).lower() if isinstance(default, bool) else default
     return f"({variable(name)}, else {shown})" if shown not in ("", ()) else f"({variable(name)})"

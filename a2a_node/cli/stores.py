@@ -1,4 +1,4 @@
-"""Where the database of a node is: as it was named, or where its running node keeps it, or one started for now."""
+"""Where the stores of a node are: as they were named, or where its running node keeps them, or one started for now."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from a2a_node.settings import Settings
 from a2a_node.store.embedded import DataDirectory, embedded, held
 from a2a_node.store.embedded.access import kept_access
 from a2a_node.store.embedded.postgres import Postgres
+from a2a_node.store.embedded.valkey import Valkey
+
+Kind = type[Postgres] | type[Valkey]
 
 
 @asynccontextmanager
@@ -34,22 +37,33 @@ async def database_url(settings: Settings) -> AsyncIterator[str]:
 
 def running_database(settings: Settings) -> str:
     """Where the database should answer now, named or embedded; empty where none should."""
-    if named := settings.postgres_url.get_secret_value():
-        return named
-    if not settings.data_dir.exists():
-        return ""
-    try:
-        with held(settings.data_dir):
-            return ""
-    except DataDirectoryBusy:
-        return kept_database(settings.data_dir)
+    return settings.postgres_url.get_secret_value() or _running(settings.data_dir, Postgres)
+
+
+def running_redis(settings: Settings) -> str:
+    """The same of Redis or Valkey."""
+    return settings.redis_url.get_secret_value() or _running(settings.data_dir, Valkey)
 
 
 def kept_database(data_dir: Path) -> str:
     """Where the embedded Postgres of a data directory answers while it runs; empty where there is none."""
+    return _kept(data_dir, Postgres)
+
+
+def _running(data_dir: Path, kind: Kind) -> str:
+    if not data_dir.exists():
+        return ""
+    try:
+        with held(data_dir):
+            return ""
+    except DataDirectoryBusy:
+        return _kept(data_dir, kind)
+
+
+def _kept(data_dir: Path, kind: Kind) -> str:
     directory = DataDirectory(data_dir.expanduser().resolve(), None)
     try:
-        access = kept_access(directory.file(Postgres.name, "secret"))
+        access = kept_access(directory.file(kind.name, "secret"))
     except OSError as error:
         raise SettingInvalid("data_dir", f"{data_dir} cannot be read: {error.strerror}") from None
-    return Postgres(directory).url(access) if access else ""
+    return kind(directory).url(access) if access else ""

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from a2a_node.client.anywhere import Anywhere
-from a2a_node.client.connection import Rpc
+from a2a_node.client.rpcs import INVOKE_STREAM, Rpc
 from a2a_node.model.call import Terms
 from a2a_node.model.payload import Payload
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
 
 INVOKE = Rpc("AgentService/Invoke", pb.InvokeRequest, pb.InvokeResponse)
-INVOKE_STREAM = Rpc("AgentService/InvokeStream", pb.InvokeStreamRequest, pb.InvokeStreamResponse)
 
 
 class MeshCaller:
-    """Calls agents through a node on behalf of an agent at work; see `model.ports.Caller`."""
+    """Calls agents through a node on behalf of an agent at work; see `model.call_ports.Caller`."""
 
     def __init__(self, connection: Anywhere) -> None:
         self._connection = connection

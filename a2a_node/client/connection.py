@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import Generic, TypeVar, cast
+from typing import TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
 
 from a2a_node.agent import current
+from a2a_node.client.rpcs import ENVELOPE_BYTES, MAX_MESSAGE, Rpc
 from a2a_node.client.sending import sending
 from a2a_node.client.tls import Tls, met_at
 from a2a_node.model.call import Terms
@@ -26,10 +26,10 @@ from a2a_node.wire.errors import DETAILS_KEY, from_status
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
-ENVELOPE_BYTES = 64 * 1024  # of a message around its payload
 PING_MS = 5000  # a node that is silent for so long is asked whether it lives, and has as long to answer
 UNCONNECTED = "failed to connect to all addresses"  # as gRPC says it, in its message alone
-MAX_MESSAGE = 16 * 1024 * 1024 + ENVELOPE_BYTES
+
+__all__ = ["ENVELOPE_BYTES", "MAX_MESSAGE", "Connection", "Rpc", "Unanswered", "Unsent", "lost", "seconds", "terms"]
 
 
 class Unanswered(NodeUnreachable):
@@ -38,20 +38,6 @@ class Unanswered(NodeUnreachable):
 
 class Unsent(Unanswered):
     """The same, and nothing was sent, for there was no connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rpc(Generic[Q, R]):
-    """One RPC of the contract: `Service/Method` and its messages."""
-
-    name: str
-    request: type[Q]
-    response: type[R]
-
-    @property
-    def path(self) -> str:
-        """Its full name on the wire."""
-        return f"/a2amesh.v1.{self.name}"
 
 
 def terms(timeout: float | None = None) -> Terms:

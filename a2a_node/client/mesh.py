@@ -20,10 +20,12 @@ from a2a_node.client.keys import Keys
 from a2a_node.client.limits import Limits
 from a2a_node.client.nodes import Nodes
 from a2a_node.client.records import to_record
+from a2a_node.client.rpcs import CANCEL
 from a2a_node.client.sessions import Sessions
-from a2a_node.client.streaming import CANCEL, Streaming
+from a2a_node.client.streaming import Streaming
 from a2a_node.client.through import Through
 from a2a_node.client.tls import Tls
+from a2a_node.client.tools import Tools
 from a2a_node.client.values import decoded, encoded
 from a2a_node.client.workflows import Workflows
 from a2a_node.model.budget import Amounts
@@ -42,7 +44,9 @@ class CallOptions(TypedDict, total=False):
     """What a call may be given besides its input."""
 
     timeout: float  # seconds; absent means what the node gives, or inside an agent's work what that has left
-    idempotency_key: str  # makes a unary call safe to repeat: the first outcome is given again
+    idempotency_key: (
+        str  # makes a call safe to repeat: the first outcome is given again, or its stream from the beginning
+    )
     call_id: str  # a UUID of one's own, to cancel the call or ask for it elsewhere
     budget: Amounts  # what the whole tree of the call may use, by unit, for example {"calls": 10, "tokens": 5000}
     reserve: Amounts  # inside an agent's work: what the call is expected to use of its tree's budget
@@ -92,6 +96,7 @@ class MeshClient:
         self.keys = Keys(self._connection)
         self.freezes = Freezes(self._connection)
         self.limits = Limits(self._connection)
+        self.tools = Tools(self._connection)
         self.workflows = Workflows(self._connection)
 
     async def __aenter__(self) -> Self:
@@ -132,7 +137,7 @@ class MeshClient:
         input: object = None,  # noqa: A002 - the contract's own word
         **options: Unpack[StreamOptions],
     ) -> AsyncIterator[object]:
-        """The outputs of a capability, as they come; closing the iterator cancels the call.
+        """The outputs of a capability, as they come; closing the iterator cancels the call, if this one has begun it.
 
         A stream whose connection or client's node is lost is read on by itself, each output once and in order, unless
         it is not `resumable`. StreamGap when the node had to let go of outputs before this reader came back for them.

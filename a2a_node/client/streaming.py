@@ -11,13 +11,12 @@ from time import monotonic
 from typing import cast
 
 from a2a_node.client.anywhere import NOT_BEGUN, Anywhere
-from a2a_node.client.caller import INVOKE_STREAM
-from a2a_node.client.connection import Connection, Rpc, lost
+from a2a_node.client.connection import Connection, lost
+from a2a_node.client.rpcs import CANCEL, INVOKE_STREAM, Rpc
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import MeshError, NodeDraining, RateLimited, StoreUnavailable, StreamNotFound
 from a2amesh.v1 import agent_service_pb2 as pb
 
-CANCEL = Rpc("AgentService/CancelCall", pb.CancelCallRequest, pb.CancelCallResponse)
 GET = Rpc("AgentService/GetCall", pb.GetCallRequest, pb.GetCallResponse)
 
 PATIENCE = 30.0  # seconds without an answer of any node; the nodes' own patience with streams that nobody reads
@@ -33,6 +32,7 @@ class _Place:
 
     after: int = 0
     resumable: bool = True
+    call_id: str = ""  # the call's own, or that of an earlier one under the same idempotency key
 
 
 class Streaming:
@@ -43,7 +43,8 @@ class Streaming:
 
     async def events(self, request: pb.InvokeStreamRequest, within: Terms) -> AsyncGenerator[Event, None]:
         """The events of a call, each once and in order; closing the iterator cancels the call. Any MeshError."""
-        place = _Place(resumable=not request.HasField("resumable") or request.resumable)
+        resumable = not request.HasField("resumable") or request.resumable
+        place = _Place(resumable=resumable, call_id=request.call_id)
         ended = False
         try:
             async with aclosing(self._all(request, within, place)) as events:
@@ -54,7 +55,7 @@ class Streaming:
             ended = True
             raise
         finally:
-            if not ended and place.resumable:
+            if not ended and place.resumable and place.call_id == request.call_id:
                 await self._part(request.call_id)
 
     async def _all(self, request: pb.InvokeStreamRequest, within: Terms, place: _Place) -> AsyncGenerator[Event, None]:
@@ -69,7 +70,7 @@ class Streaming:
             first = failure
         else:
             return
-        async with aclosing(self._rest(request.call_id, replace(within, time_left=end), place, first)) as events:
+        async with aclosing(self._rest(request, replace(within, time_left=end), place, first)) as events:
             async for event in events:
                 yield event
 
@@ -93,7 +94,9 @@ class Streaming:
             async for event in events:
                 yield event
 
-    async def _rest(self, call_id: str, until: Terms, place: _Place, first: MeshError) -> AsyncGenerator[Event, None]:
+    async def _rest(
+        self, request: pb.InvokeStreamRequest, until: Terms, place: _Place, first: MeshError
+    ) -> AsyncGenerator[Event, None]:
         """Go round the nodes until one tells how the call ended; `until.time_left` is a time of the clock here."""
         patience, wait = monotonic() + PATIENCE, FIRST_WAIT
         left_last, *others = self._nodes.ring()
@@ -102,9 +105,8 @@ class Streaming:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
             before = place.after
-            position = pb.StreamPosition(call_id=call_id, after_sequence=place.after)
             left = None if until.time_left is None else max(0.0, until.time_left - monotonic())
-            asked = self._part_of(node, pb.InvokeStreamRequest(resume=position), Terms(until.token, left), place)
+            asked = self._part_of(node, _next(request, place), Terms(until.token, left), place)
             try:
                 async with aclosing(asked) as events:
                     async for event in events:
@@ -112,7 +114,7 @@ class Streaming:
             except StreamNotFound:
                 raise first from None  # it had not begun, or could not be kept: what was lost is lost
             except MeshError as failure:
-                if not place.resumable or not (lost(failure) or await self._passes(node, call_id, failure)):
+                if not place.resumable or not (lost(failure) or await self._passes(node, place.call_id, failure)):
                     raise
                 if place.after > before:
                     patience, wait = monotonic() + PATIENCE, FIRST_WAIT
@@ -127,7 +129,7 @@ class Streaming:
         heard = cast("AsyncGenerator[Event, None]", node.listen(INVOKE_STREAM, request, within))
         async with aclosing(heard) as events:
             async for event in events:
-                place.after, place.resumable = event.sequence, event.resumable
+                place.after, place.resumable, place.call_id = event.sequence, event.resumable, event.call_id
                 yield event
 
     async def _passes(self, node: Connection, call_id: str, failure: MeshError) -> bool:
@@ -147,3 +149,11 @@ class Streaming:
             with suppress(MeshError):
                 await node.ask(CANCEL, request, Terms(time_left=PARTING))
                 return
+
+
+def _next(request: pb.InvokeStreamRequest, place: _Place) -> pb.InvokeStreamRequest:
+    """What is asked once the connection was lost: the same again, where a key makes that safe, or what follows."""
+    if request.idempotency_key and not place.after:
+        return request
+    position = pb.StreamPosition(call_id=place.call_id, after_sequence=place.after)
+    return pb.InvokeStreamRequest(resume=position)

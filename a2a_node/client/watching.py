@@ -55,7 +55,8 @@ class _Patience:
 async def watched(nodes: Sequence[Connection], watch: Watch[Q, R], request: Q) -> AsyncGenerator[R, None]:
     """What the first node tells, and when it is lost what the others do, each once and in order; any MeshError.
 
-    Until one of them has told something, each is asked once.
+    A node whose store is away, or that is about to stop, is as good as lost. Until one of them has told something, each
+    is asked once.
     """
     patience, failure = _Patience(), None
     for number, node in enumerate(cycle(nodes)):
@@ -73,7 +74,7 @@ async def watched(nodes: Sequence[Connection], watch: Watch[Q, R], request: Q) -
                     for one in told:
                         yield one
         except MeshError as error:
-            if not lost(error):
+            if not lost(error) and error.code != "UNAVAILABLE":
                 raise
             failure = error
         else:

@@ -1,4 +1,4 @@
-"""Workflows: templates, put, looked at, listed and planned."""
+"""Workflows: templates, put, looked at, listed and planned; and runs of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from google.protobuf.struct_pb2 import Struct
 
-from a2a_node.client.anywhere import Anywhere
 from a2a_node.client.connection import Rpc, terms
+from a2a_node.client.runs import WorkflowRuns
 from a2a_node.model.workflows import PlannedStep, Problem, Template, TemplateVersion
 from a2a_node.wire.payloads import from_mapping
 from a2a_node.wire.workflows import to_planned, to_problem, to_template, to_version
@@ -38,11 +38,8 @@ class Check:
     plan: Sequence[PlannedStep]
 
 
-class Workflows:
-    """Templates of workflows. Runs of them are not served yet."""
-
-    def __init__(self, connection: Anywhere) -> None:
-        self._connection = connection
+class Workflows(WorkflowRuns):
+    """Templates of workflows, and runs of them."""
 
     async def templates(self, *, tag: str = "", name: str = "") -> AsyncIterator[TemplateVersion]:
         """The newest version of each template, those with the tag; or with a name all versions of that one.

@@ -42,6 +42,15 @@ class Status:
     trailing: Metadata
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The only message of an RPC, for how many seconds its answers are waited for, and what is said beside it."""
+
+    message: bytes
+    seconds: float
+    metadata: Metadata = ()
+
+
 class Failed(Exception):
     """An RPC ended with another status than OK."""
 
@@ -62,13 +71,14 @@ class Channel:
         """Begin an RPC of messages in both directions; `method` such as "/package.Service/Method"."""
         return Stream(self._completions, method)
 
-    async def ask(self, method: str, message: bytes, seconds: float) -> bytes:
+    def answers(self, method: str, question: Question) -> Stream:
+        """Begin an RPC of one message for many."""
+        return Stream(self._completions, method, question)
+
+    async def ask(self, method: str, message: bytes, seconds: float, metadata: Metadata = ()) -> bytes:
         """One message for one, in so many seconds; Failed with the status that came in its place."""
         answer: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
-        operations = (
-            *(send_initial_metadata(None, 0), send_message(message, 0), send_close(0)),
-            *(receive_initial_metadata(0), receive_message(0), receive_status(0)),
-        )
+        operations = (*_saying(Question(message, seconds, metadata)), receive_message(0), receive_status(0))
 
         def answered(event: Event) -> None:
             self._completions.over(call)
@@ -88,27 +98,39 @@ class Channel:
 
     async def close(self) -> None:
         """End it, with what still runs on it."""
-        await self._pump.stop()
-        self._core.close(CANCELLED, "the connection is closed")
+        try:
+            await self._pump.stop()
+        finally:
+            self._core.close(CANCELLED, "the connection is closed")
 
 
 class Stream(Messages):
-    """An RPC that sends and receives messages until its status comes."""
+    """An RPC that sends and receives messages until its status comes; with a question, it is all that is sent."""
 
     __slots__ = ("_call", "_completions", "_status")
 
-    def __init__(self, completions: Completions, method: str) -> None:
+    def __init__(self, completions: Completions, method: str, question: Question | None = None) -> None:
         super().__init__()
         self._opened = True
         self._status: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
         self._completions = completions
-        opening = (send_initial_metadata(None, 0), receive_initial_metadata(0))
-        batches = ((opening, _nothing), ((receive_status(0),), self._ended))
-        self._call = completions.call(method, None, batches)
+        ending = ((receive_status(0),), self._ended)
+        if question is None:
+            opening = (send_initial_metadata(None, 0), receive_initial_metadata(0))
+            self._call = completions.call(method, None, ((opening, _nothing), ending))
+        else:
+            self._asked = True  # the first answer comes with the opening, which saves a completion
+            asking = (*_saying(question), receive_message(0))
+            self._call = completions.call(method, time() + question.seconds, ((asking, self._received), ending))
 
     def cancel(self) -> None:
         """End it, whatever is still to be said."""
         self._call.cancel(CANCELLED, "nobody reads it any more")
+
+    @property
+    def over(self) -> bool:
+        """Whether its status has come."""
+        return self._status.done()
 
     async def status(self) -> Status:
         """Wait for its end."""
@@ -120,6 +142,12 @@ class Stream(Messages):
     def _ended(self, event: Event) -> None:
         self._completions.over(self._call)
         self._status.set_result(_status(event.batch_operations[0]))
+
+
+def _saying(question: Question) -> tuple[Operation, ...]:
+    """All that the side of the client says of an RPC of one message."""
+    said = (send_initial_metadata(question.metadata, 0), send_message(question.message, 0), send_close(0))
+    return (*said, receive_initial_metadata(0))
 
 
 def _nothing(_: Event) -> None:

@@ -8,7 +8,7 @@ in it; that thread hands over the one completion that ends the wait, and then wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from threading import Lock, Thread
 
@@ -37,9 +37,9 @@ class Pump:
         self._later.append(look)
 
     async def stop(self) -> None:
-        """End, once everything that was begun is complete."""
+        """End, once everything that was begun is complete; a cancellation is raised then, and not before."""
         self.queue.shutdown()
-        await self._ended
+        await whole(self._ended)
         self._thread.join()
 
     def _wait(self) -> None:
@@ -60,10 +60,13 @@ class Pump:
             return
         self._take(event)
         self._looks = 0
-        self._loop.call_soon(self._drain)
+        self._empty()
 
     def _drain(self) -> None:
         self._look_after()
+        self._empty()
+
+    def _empty(self) -> None:
         poll, taken = self.queue.poll, 0
         while taken < BATCH and self._take(poll(PAST)):
             taken += 1
@@ -88,3 +91,17 @@ class Pump:
             told = {"message": "a completion could not be handled", "exception": failure}
             self._loop.call_exception_handler(told)
         return True
+
+
+async def whole(end: Awaitable[None]) -> None:
+    """Wait for an end that must not be left half done; a cancellation meanwhile is raised once it is there."""
+    cancelled: asyncio.CancelledError | None = None
+    ending = asyncio.ensure_future(end)
+    while not ending.done():
+        try:
+            await asyncio.wait((ending,))
+        except asyncio.CancelledError as wish:
+            cancelled = wish
+    ending.result()
+    if cancelled is not None:
+        raise cancelled

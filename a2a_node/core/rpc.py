@@ -23,14 +23,26 @@ from a2a_node.core.library import (
 )
 from a2a_node.core.messages import Messages, settle
 
-OK, CANCELLED, INTERNAL = 0, 1, 13  # of gRPC's status codes
+OK, CANCELLED, INTERNAL, UNAVAILABLE = 0, 1, 13, 14  # of gRPC's status codes
 TURNS, PARTING = 3, 0.002  # of the loop; seconds: in which a client's leaving is heard after the end of its messages
 
 
 class Rpc(Messages):
     """An RPC in the hands of one task; `ended` is told once the C core has let go of it."""
 
-    __slots__ = ("_call", "_deadline", "_ended", "_left", "_watched", "door", "metadata", "method", "over", "task")
+    __slots__ = (
+        "_call",
+        "_deadline",
+        "_ended",
+        "_left",
+        "_watched",
+        "door",
+        "metadata",
+        "method",
+        "over",
+        "plain",
+        "task",
+    )
 
     def __init__(self, event: Event, door: str, ended: Callable[[Rpc], None]) -> None:
         super().__init__()
@@ -38,7 +50,8 @@ class Rpc(Messages):
         self.metadata = event.invocation_metadata
         self.door = door
         self.task: asyncio.Task[None] | None = None
-        self.over = False  # its status was sent
+        self.over = False  # its status was sent, or nothing will be any more
+        self.plain = False  # its initial metadata say nothing, and may go before anything else does
         self._call: CoreCall | None = event.call
         self._deadline = event.call_details.deadline
         self._ended = ended
@@ -75,6 +88,11 @@ class Rpc(Messages):
             await self._stayed()
         return message
 
+    async def each(self, take: Callable[[bytes], None]) -> None:
+        """The same for the messages of the client; CancelledError when it has left before their end."""
+        await super().each(take)
+        await self._stayed()
+
     async def begin(self, initial: Metadata) -> None:
         """Send the initial metadata, before any message; without it goes with the first message, or the end."""
         sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -87,6 +105,10 @@ class Rpc(Messages):
         """Send a message; returns when the connection took it, so that a slow reader slows the writer."""
         if not await self.sent(message):
             raise asyncio.CancelledError  # the client is gone; the task hears so in a moment
+
+    def begun(self, message: bytes) -> asyncio.Future[bool] | None:
+        """The same, begun at once by whoever alone sends; None when the C core has let go of the RPC."""
+        return None if self._call is None else super().begun(message)
 
     def end(
         self, code: int = OK, details: str = "", trailing: Metadata | None = None, message: bytes | None = None
@@ -101,20 +123,38 @@ class Rpc(Messages):
         self._start(operations, self._finished)
         self.over = self._watched = True
 
+    def mark(self, tag: Tag) -> bool:
+        """Begin a batch of nothing, which completes at once; False when the C core has let go of the RPC."""
+        return self._call is not None and not self._call.start_server_batch((), tag)
+
     def abandon(self) -> None:
         """Let go of an RPC whose task does not end; whatever it still does is cancelled."""
-        self._call = None
+        self._call, self.over = None, True
 
     async def _stayed(self) -> None:
         """Tell the end of a client's messages from its leaving, of which the C core speaks a moment later.
 
-        Without this every killed client seemed to have ended its messages well; with the turns alone 1 in 100 did on a
-        busy machine, with the time 1 in 3,900. One message alone, as of a unary RPC, is not kept waiting for it.
+        Without this every killed client seemed to have ended its messages well. What is sent now comes back behind the
+        word of a client's leaving, so that of 2,100 clients that left none seemed to stay; initial metadata can be sent
+        where nothing was. Else some time goes by: with the turns alone 1 in 100 left unheard on a busy machine, with
+        the time 1 in 3,900. One message alone, as of a unary RPC, is not kept waiting for it.
         """
+        if self.plain and self._heard != 1 and await self._knocked():
+            return
         for turn in range(TURNS + 1):
             await asyncio.sleep(0 if turn < TURNS or self._heard == 1 else PARTING)
             if self._left:
                 raise asyncio.CancelledError
+
+    async def _knocked(self) -> bool:
+        """Send initial metadata of nothing; False when something was sent before, CancelledError for who has left."""
+        async with self._turn():
+            if self._opened:
+                return False
+            await self.begin(())
+        if self._left:
+            raise asyncio.CancelledError
+        return True
 
     def _closed(self, event: Event) -> None:
         self._left = event.batch_operations[0].cancelled()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from a2a_node.core.library import Credentials, Event, Options, new_queue, new_server, of_credentials
-from a2a_node.core.pump import Pump
-from a2a_node.core.rpc import CANCELLED, INTERNAL, Rpc
+from a2a_node.core.completions import Arrivals
+from a2a_node.core.library import Credentials, Event, Options, Queue, Tag, new_queue, new_server, of_credentials
+from a2a_node.core.pump import Pump, whole
+from a2a_node.core.rpc import CANCELLED, INTERNAL, UNAVAILABLE, Rpc
 
 log = structlog.get_logger()
 ALONE = ("grpc.so_reuseport", 0)  # a port that somebody listens on is an error, not to be shared
@@ -26,7 +27,7 @@ class Door:
 
     address: str
     credentials: Credentials | None = None  # as grpc.ssl_server_credentials makes them; None without TLS
-    peers: bool = False  # the door of other nodes
+    name: str = ""  # what RPCs that come in here are told of it, such as "peers" for the door of other nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Stream:
     """What serves an RPC whose request is a stream of messages."""
 
     serve: Callable[[Rpc], Coroutine[None, None, None]]
+    plain: bool = False  # its initial metadata say nothing, and may be sent by the server itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +71,36 @@ async def serving(
     """Serve until the block ends, then let running RPCs end for `grace` seconds; yields the port of each door.
 
     OSError when a door's address cannot be listened on. What serves an RPC ends it; where it does not, the RPC ends OK
-    when it returns, CANCELLED when it is cancelled, and INTERNAL, without a word of it, when it fails.
+    when it returns, CANCELLED when it is cancelled, and INTERNAL, without a word of it, when it fails. Who is cancelled
+    in the grace has no more of it, and who is cancelled later waits all the same until nothing is left.
     """
-    pump, work = Pump(new_queue()), _Work(routes)
+    queue, work = new_queue(), _Work(routes)
+    pump = Pump(Arrivals(queue, work.mark))
     try:
-        listeners = [_Listener(door, pump, work, options) for door in doors]
+        listeners = [_Listener(door, (queue, pump), work, options) for door in doors]
         for listener in listeners:
             listener.open()
         try:
             yield tuple(listener.port for listener in listeners)
         finally:
-            await _close(listeners, work, grace)
+            for listener in listeners:
+                listener.close()
+            try:
+                await work.over(grace)
+            finally:
+                work.refuse()
+                await whole(_leave(listeners, work))
     finally:
         await pump.stop()
 
 
-async def _close(listeners: Sequence[_Listener], work: _Work, grace: float) -> None:
-    for listener in listeners:
-        listener.close()
-    if not await work.over(grace):
+async def _leave(listeners: Sequence[_Listener], work: _Work) -> None:
+    """Cancel what still runs, and wait until nothing is begun any more and the C core has let go of everything."""
+    if work.running:
         for listener in listeners:
             listener.cancel()
-        if not await work.over(STUBBORN):
-            work.abandon()
+        await work.over(STUBBORN)
+        work.abandon()
     for listener in listeners:
         await listener.gone()
 
@@ -99,12 +108,12 @@ async def _close(listeners: Sequence[_Listener], work: _Work, grace: float) -> N
 class _Listener:
     """One door: a server of the C core, so that its RPCs are known by it."""
 
-    def __init__(self, door: Door, pump: Pump, work: _Work, options: Options) -> None:
-        self._door = "peers" if door.peers else ""
-        self._pump, self._work = pump, work
+    def __init__(self, door: Door, pumped: tuple[Queue, Pump], work: _Work, options: Options) -> None:
+        self._door = door.name
+        (self._queue, self._pump), self._work = pumped, work
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._core = new_server((*options, ALONE), False)  # noqa: FBT003 - whether it is configured by xDS
-        self._core.register_completion_queue(pump.queue)
+        self._core.register_completion_queue(self._queue)
         self._open = False
         self.port = self._core.add_http2_port(door.address.encode(), of_credentials(door.credentials))
         if not self.port:
@@ -120,7 +129,7 @@ class _Listener:
     def close(self) -> None:
         """Take no more RPCs."""
         self._open = False
-        self._core.shutdown(self._pump.queue, self._shut)
+        self._core.shutdown(self._queue, self._shut)
 
     def cancel(self) -> None:
         """Cancel the RPCs that still run."""
@@ -134,7 +143,7 @@ class _Listener:
         self._core.destroy()
 
     def _request(self) -> None:
-        self._core.request_call(self._pump.queue, self._pump.queue, self._arrived)
+        self._core.request_call(self._queue, self._queue, self._arrived)
 
     def _arrived(self, event: Event) -> None:
         if self._open:
@@ -153,26 +162,44 @@ class _Work:
         self._methods, self._others = routes.methods, routes.others
         self._loop = asyncio.get_running_loop()
         self._running: set[Rpc] = set()
+        self._refuses = False
         self._emptied: asyncio.Future[None] | None = None  # for whoever waits until none is left
 
+    @property
+    def running(self) -> bool:
+        """Whether any has not ended."""
+        return bool(self._running)
+
     def begin(self, rpc: Rpc, pump: Pump) -> None:
-        """Serve an RPC that has arrived."""
+        """Serve an RPC that has arrived, or refuse it."""
+        if self._refuses:
+            rpc.end(UNAVAILABLE, "the server is ending")
+            rpc.abandon()
+            return
         self._running.add(rpc)
         route = self._methods.get(rpc.method, self._others)
         method = route.of(rpc) if isinstance(route, Choice) else route
         if isinstance(method, Stream):
+            rpc.plain = method.plain
             self._serve(rpc, method.serve(rpc), pump)
             return
         serve = method.serve
 
         def received(event: Event) -> None:
             message = event.batch_operations[0].message()
+            if rpc.over:  # it was let go of meanwhile
+                return
             if message is None:
                 rpc.end(INTERNAL, "the request's message is missing")
                 return
             self._serve(rpc, serve(rpc, message), pump)
 
         rpc.open(received)
+
+    def mark(self, tag: Tag) -> bool:
+        """Begin a batch of nothing, whose tag comes behind all that is complete; False while no RPC runs."""
+        rpc = next(iter(self._running), None)
+        return rpc is not None and rpc.mark(tag)
 
     def end(self, rpc: Rpc) -> None:
         """The C core has let go of an RPC."""
@@ -181,16 +208,20 @@ class _Work:
             self._emptied.set_result(None)
             self._emptied = None
 
-    async def over(self, seconds: float) -> bool:
-        """Wait so long for all of them to end; whether they did."""
+    async def over(self, seconds: float) -> None:
+        """Wait so long for all of them to end."""
         if self._running:
             emptied = self._emptied = self._emptied or self._loop.create_future()
             await asyncio.wait((emptied,), timeout=seconds)
-        return not self._running
+
+    def refuse(self) -> None:
+        """Serve none that is still to arrive."""
+        self._refuses = True
 
     def abandon(self) -> None:
-        """Let go of those whose tasks do not end when they are cancelled."""
-        log.error("calls that do not end were abandoned", methods=sorted({rpc.method for rpc in self._running}))
+        """Let go of those whose tasks do not end when they are cancelled, so that nothing is begun on any."""
+        if self._running:
+            log.error("calls that do not end were abandoned", methods=sorted({rpc.method for rpc in self._running}))
         for rpc in self._running:
             rpc.abandon()
 

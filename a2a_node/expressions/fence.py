@@ -55,15 +55,18 @@ def program(text: str) -> Program:
     return cel.compile(text)
 
 
-def fault(text: str, names: AbstractSet[str]) -> str:
-    """What is wrong with an expression that may read those names, in words; empty when nothing is."""
+def fault(text: str, names: AbstractSet[str], more: AbstractSet[str] = frozenset()) -> str:
+    """What is wrong with an expression that may read those names, in words; empty when nothing is.
+
+    `more` can be called, too, by expressions of the operator's own.
+    """
     if not text or len(text) > LENGTH:
         return f"has {len(text)} characters, 1 to {LENGTH} are allowed"
     if not PLAIN.fullmatch(text):
         return "has line ends or control characters"
     called = CALLED.findall(text)
-    if unknown := [name for name in called if name not in CALLABLE]:
-        return f"calls {unknown[0]!r}; these can be called: {', '.join(sorted(CALLABLE))}"
+    if unknown := [name for name in called if name not in CALLABLE | more]:
+        return f"calls {unknown[0]!r}; these can be called: {', '.join(sorted(CALLABLE | more))}"
     loops = loops_in(text)
     if loops > 1:
         return "has more than one loop; give each its own expression"

@@ -7,16 +7,15 @@ was lost. Cut off, the node goes on by what it knows.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from itertools import product
 from typing import Self
 
 import structlog
 
 from a2a_node.mesh.background import background
+from a2a_node.mesh.hearing import DEFAULT, Habits, Hearing
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.errors import InvalidInput, StoreUnavailable
 from a2a_node.model.limit_ports import LimitBook, Limits
@@ -28,19 +27,6 @@ log = structlog.get_logger()
 KEPT = 20_000  # rates that are remembered by what they apply to
 PARTS = tuple(product((True, False), repeat=3))  # which parts of a key a limit names: the more exact come first
 DECLARED = (False, True, True)
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How the limits are followed; spans in seconds."""
-
-    first_wait: float = 0.2  # before it tries again after it was cut off
-    longest_wait: float = 5.0
-    reread: float = 15.0  # between looks that nobody asked for
-    patience: float = 5.0  # of whoever waits for a revision
-
-
-DEFAULT = Habits()
 
 
 class Rules:
@@ -62,8 +48,9 @@ class Rules:
     async def following(cls, store: Limits, default: Rate, habits: Habits = DEFAULT) -> AsyncIterator[Self]:
         """Follow the limits until the block ends; StoreUnavailable when the first look at them fails."""
         rules = cls(store, default, habits)
-        await rules._read()
-        async with background(rules._follow, rules._reread):
+        await rules._catch_up()
+        ear = Hearing(store, habits, rules._catch_up, rules._heard)
+        async with background(ear.follow, ear.reread):
             yield rules
 
     def rate(self, key: LimitKey, offered: AgentCapability) -> Rate:
@@ -102,31 +89,11 @@ class Rules:
         except TimeoutError:
             raise StoreUnavailable("postgres") from None
 
-    async def _follow(self) -> None:
-        """Hear of changes; come back whenever that was cut off."""
-        wait = self._habits.first_wait
-        while True:
-            with suppress(StoreUnavailable):  # said below
-                async with self._store.revisions() as revisions:
-                    await self._read()
-                    wait = self._habits.first_wait
-                    async for revision in revisions:
-                        await self._catch_up(revision)
+    def _heard(self, *, cut_off: bool) -> None:
+        if cut_off:
             log.warning("limits are out of hearing; going on by those from memory", revision=self.revision)
-            await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - it keeps no secret, it spreads nodes
-            wait = min(2 * wait, self._habits.longest_wait)
 
-    async def _reread(self) -> None:
-        while True:
-            await asyncio.sleep(self._habits.reread)
-            with suppress(StoreUnavailable):  # whoever hears of changes notices as well
-                await self._read()
-
-    async def _catch_up(self, revision: int) -> None:
-        if self.revision < revision:
-            await self._read(revision)
-
-    async def _read(self, least: int | None = None) -> None:
+    async def _catch_up(self, least: int | None = None) -> None:
         """Read all limits, unless the revision `least` is here already; one after the other, so none comes late."""
         async with self._reading:
             if least is None or self.revision < least:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from a2a_node.agent import Agent
 from a2a_node.model.agents import Instance, InstanceKind
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 
 
 async def announced(registry: Registry, node_id: str, agents: Mapping[str, Agent], owner: str) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from contextlib import suppress
 
-from a2a_node.mesh.arriving import Arriving, Peer, Stop, Write
+from a2a_node.mesh.arriving import Arriving, Frames, Peer, Stop, Write
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import DEFAULT, Rules
 from a2a_node.model.call import Proceed
 from a2a_node.model.errors import MeshError, NodeDraining, PermissionDenied
-from a2amesh.v1 import peer_service_pb2 as pb
 
 
 def nobody(call_id: str, failure: MeshError) -> bool:  # noqa: ARG001 - a call that nobody keeps books on
@@ -25,7 +25,7 @@ class Arrivals:
         self._node_id = node_id
         self.rules, self._stop = rules, stop
         self._links: set[Arriving] = set()
-        self._draining = False
+        self._left_at: int | None = None  # the revision of the registry in which this node's agents have moved
         self._run: Proceed | None = None
         self._rest: Proceed | None = None
         self._heirs: Heirs | None = None
@@ -44,13 +44,26 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._links)
 
-    def drain(self) -> None:
-        """Tell all other nodes to bring no more calls."""
-        self._draining = True
-        for link in self._links:
-            link.drain()
+    async def drain(self, revision: int, patience: float) -> None:
+        """Have all other nodes bring no more calls, which first read the registry up to a revision.
 
-    async def serve(self, requests: AsyncIterator[pb.LinkRequest], write: Write, peer: Peer) -> None:
+        Those that have not answered after so many seconds may still bring some.
+        """
+        self._left_at = revision
+        for link in self._links:
+            link.drain(revision)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                for link in [*self._links]:
+                    await link.drained.wait()
+
+    def part(self) -> None:
+        """The node closes: what it cuts off with its links is not gone on with here, for nobody else is lost."""
+        self._heirs = None
+        for link in self._links:
+            link.heirs = None
+
+    async def serve(self, requests: Frames, write: Write, peer: Peer) -> None:
         """Serve a link until the other node closes it; its calls end with it. InvalidInput for what makes no sense.
 
         PermissionDenied for whoever is no node.
@@ -61,8 +74,8 @@ class Arrivals:
             raise NodeDraining(self._node_id)
         link = Arriving(self.rules, (self._run, self._rest), peer, (self._heirs, self._stop))
         link.welcome(self._node_id)
-        if self._draining:
-            link.drain()
+        if self._left_at is not None:
+            link.drain(self._left_at)
         self._links.add(link)
         try:
             await link.run(requests, write)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import structlog
 
@@ -43,8 +43,24 @@ METHOD = "/a2amesh.v1.AgentService/"
 PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's metadata that came with it
 LOOKS = 4  # at a link without a sign before its node is taken for lost: a pause of this process counts as one look
 PEERS = "peers"  # the door that these calls come in at
-Write = Callable[[pb.LinkResponse], Awaitable[None]]
 Stop = Callable[[str, MeshError], bool]
+
+
+class Frames(Protocol):
+    """What another node says on a link."""
+
+    async def each(self, take: Callable[[pb.LinkRequest], None]) -> None:
+        """Call `take` with every frame as it comes, until the node closes the link; what that raises ends it."""
+
+
+class Write(Protocol):
+    """Says something on a link."""
+
+    async def __call__(self, frame: pb.LinkResponse, /) -> None:
+        """Say it; returns once it is said."""
+
+    def begin(self, frame: pb.LinkResponse, /) -> asyncio.Future[bool] | None:
+        """Begin to say it, while nothing else is being said; None on a broken stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,7 @@ class Arriving:
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts = Parts(pb.LinkRequest, rules.payload_limit, rules.calls)
         self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
+        self.drained = asyncio.Event()  # it brings no more calls
         self.doubt = Doubt(lambda number: self.out.push(pb.LinkResponse(ping=number)))
 
     def load(self) -> int:
@@ -84,15 +101,16 @@ class Arriving:
         welcome = pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit, reads_parts=True)
         self.out.push(pb.LinkResponse(welcome=welcome))
 
-    def drain(self) -> None:
-        """Ask for no more calls."""
-        self.out.push(pb.LinkResponse(draining=pb.LinkDraining()))
+    def drain(self, revision: int) -> None:
+        """Ask for no more calls, as of a revision of the registry; `drained` tells when none follow."""
+        self.out.push(pb.LinkResponse(draining=pb.LinkDraining(revision=revision)))
 
-    async def run(self, requests: AsyncIterator[pb.LinkRequest], write: Write) -> None:
+    async def run(self, requests: Frames, write: Write) -> None:
         """Read and write until the other node closes the stream, or NodeUnreachable."""
         try:
-            await first(self._read(requests), self.out.run(write, packed), self._watch())
+            await first(requests.each(self._take), self.out.run(write, packed, write.begin), self._watch())
         finally:
+            self.drained.set()
             self.out.drop()
             await self._end_works()
 
@@ -113,16 +131,15 @@ class Arriving:
             if self._unheard > LOOKS and any(work.heir is not None for work in self._works.values()):
                 raise NodeUnreachable(self.peer.address_of())
 
-    async def _read(self, requests: AsyncIterator[pb.LinkRequest]) -> None:
-        async for frame in requests:
-            self.doubt.heard()
-            self._unheard = 0
-            kind = frame.WhichOneof("frame")
-            if kind == "batch":
-                for one in frame.batch.frames:
-                    self._hear(one.WhichOneof("frame"), one)
-            else:
-                self._hear(kind, frame)
+    def _take(self, frame: pb.LinkRequest) -> None:
+        self.doubt.heard()
+        self._unheard = 0
+        kind = frame.WhichOneof("frame")
+        if kind == "batch":
+            for one in frame.batch.frames:
+                self._hear(one.WhichOneof("frame"), one)
+        else:
+            self._hear(kind, frame)
 
     def _hear(self, kind: str | None, frame: pb.LinkRequest) -> None:
         if kind == "start":
@@ -133,6 +150,8 @@ class Arriving:
             self.doubt.pong(frame.pong)
         elif kind == "part":
             self._add(frame.call, frame.part)
+        elif kind == "drained":
+            self.drained.set()
         else:
             if kind == "cancel":
                 self._parts.drop(frame.call)
@@ -165,7 +184,7 @@ class Arriving:
     def _done(self, number: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._parts.drop(number)
-        del self._works[number]
+        self._works.pop(number).part()
 
 
 class Work:
@@ -175,7 +194,7 @@ class Work:
         self._number, self._start, self._link = number, start, link
         self.call_id = start.call_id
         self._credit = asyncio.Semaphore(start.output_credit or link.rules.credit)
-        self._inputs: asyncio.Queue[Payload | MeshError | None] = asyncio.Queue(link.rules.credit + 1)
+        self._inputs: asyncio.Queue[Payload | MeshError | None] | None = None  # made when it is wanted
         self._output: payload_pb2.Payload | None = None
         self._stopped = False
         self._call: Call | None = None
@@ -188,10 +207,17 @@ class Work:
         if self.task is not None:
             self.task.cancel()
 
+    def part(self) -> None:
+        """The task has ended: let go of its call, which is replied to here; the collector would find that ring late."""
+        self._call = None
+
     def left(self) -> asyncio.Task[None] | None:
         """The link is broken: the task of the call where that goes on without it."""
         heirs, task = self._link.heirs, self.task
-        if heirs is None or self.heir is None or self._stopped or self._call is None or task is None:
+        if self.heir is None or self._stopped or self._call is None or task is None:
+            return None
+        if heirs is None:  # this node is the one that goes
+            self.heir.settle()
             return None
         self._credit.release()  # to an output that waits for it, which the heir has
         if heirs.take(self.heir, self._call, task):
@@ -302,14 +328,19 @@ class Work:
 
     def _take(self, heard: Payload | MeshError | None) -> None:
         try:
-            self._inputs.put_nowait(heard)
+            self._queue().put_nowait(heard)
         except asyncio.QueueFull:
             raise InvalidInput("input", f"more than {self._link.rules.credit} were sent ahead") from None
+
+    def _queue(self) -> asyncio.Queue[Payload | MeshError | None]:
+        if self._inputs is None:
+            self._inputs = asyncio.Queue(self._link.rules.credit + 1)
+        return self._inputs
 
     async def _heard(self) -> AsyncGenerator[Payload, None]:
         """The inputs as they come; once half of those allowed have been taken, as many more are."""
         taken = 0
-        while (heard := await self._inputs.get()) is not None:
+        while (heard := await self._queue().get()) is not None:
             if isinstance(heard, MeshError):
                 raise heard
             yield heard
@@ -327,7 +358,9 @@ def _method(start: pb.LinkStart) -> str:
 
 def packed(frames: Sequence[pb.LinkResponse]) -> pb.LinkResponse:
     """Several frames as one."""
-    return pb.LinkResponse(batch=pb.LinkResponseBatch(frames=frames))
+    together = pb.LinkResponse()
+    together.batch.frames.extend(frames)  # made of a list they would be copied twice
+    return together
 
 
 def failed(number: int, failure: MeshError, *, unstarted: bool = False) -> pb.LinkResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -23,7 +23,7 @@ from a2a_node.tracing.context import carried_by
 from a2a_node.wire.agents import duration
 from a2a_node.wire.awake import Awake
 from a2a_node.wire.outbox import Outbox, first
-from a2a_node.wire.payloads import check_size, from_payload, to_payload
+from a2a_node.wire.payloads import check_size, from_mapping, from_payload, to_payload
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from a2amesh.v1 import payload_pb2
 
@@ -65,6 +65,7 @@ class AttachStream:
         self._pulse = Pulse(rules.silence, monotonic())
         self._stray_told = self._leaving = self._gone = self._over = False
         self._verdict: MeshError | None = None
+        self._config: Mapping[str, object] = {}  # as the agent knows it
         self.open = False
 
     @property
@@ -72,8 +73,14 @@ class AttachStream:
         """How many calls are under way or wait for their turn."""
         return self._slots.taken + self._slots.waiting
 
-    def begin(self) -> None:
-        """Take calls from now on; their frames wait for `run`."""
+    @property
+    def occupancy(self) -> float:
+        """Its calls as a part of those that it takes at a time; above 1 while some wait for their turn."""
+        return self.in_flight / self.guest.max_calls
+
+    def begin(self, config: Mapping[str, object]) -> None:
+        """Take calls from now on; their frames wait for `run`. `config`: what the welcome says."""
+        self._config = config
         self.open = True
 
     def drain(self) -> None:
@@ -102,6 +109,13 @@ class AttachStream:
         """
         pack = packed if self.guest.reads_batches else None
         await first(self._read(requests), self._out.run(partial(self._write, write), pack), self._watch())
+
+    def configure(self, config: Mapping[str, object]) -> None:
+        """Tell the agent its config, where it knows another one, before whatever calls start from now on."""
+        if config is not self._config:
+            changed, self._config = config != self._config, config
+            if changed:
+                self._out.push(pb.AttachResponse(config=pb.AttachConfig(agent_config=from_mapping(config))))
 
     async def carry(self, call: Call) -> None:
         """Take a call to the agent and its outputs back; AgentOverloaded, AgentLost, AgentProtocol, PayloadTooLarge."""

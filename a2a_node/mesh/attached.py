@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
@@ -16,7 +16,7 @@ from a2a_node.mesh.route import Finds
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentOwned, NodeDraining, NoInstance, TooManySubscribers
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 from a2a_node.wire.awake import Awake
 from a2a_node.wire.payloads import from_mapping
 from a2amesh.v1 import agent_host_service_pb2 as pb
@@ -79,6 +79,10 @@ class Attached:
         """How many calls all attached agents have, those that wait for their turn included."""
         return sum(stream.in_flight for stream in self._streams.values())
 
+    def occupancy(self) -> float:
+        """Of the agent that is closest to its bound: how much of it is used; above 1 while calls wait there."""
+        return max((stream.occupancy for stream in self._streams.values()), default=0.0)
+
     def __len__(self) -> int:
         return self._dialled
 
@@ -87,6 +91,7 @@ class Attached:
         stream = self._streams.get(instance.id)
         if stream is None or not stream.open:
             raise NoInstance(instance.agent)
+        stream.configure(self._config_of(instance.agent))
         await stream.carry(call)
 
     async def serve(
@@ -103,9 +108,10 @@ class Attached:
         try:
             _, revision = await self._registry.register(guest.agent, owner, guest.instance)
             await self._directory.reached(revision)
-            stream.begin()
+            config = self._config_of(guest.agent.name)
+            stream.begin(config)
             # Not among the other frames: gRPC cannot end a stream with a status while it writes the first message.
-            await write(self._welcome(guest))
+            await write(self._welcome(guest, config))
             if self._draining:
                 stream.drain()
             await stream.run(requests, write)
@@ -152,8 +158,10 @@ class Attached:
         self._left.set()
         self._departures.add(instance_id)
 
-    def _welcome(self, guest: Guest) -> pb.AttachResponse:
-        config = self._directory.find(guest.agent.name).agent.descriptor.config
+    def _config_of(self, agent: str) -> Mapping[str, object]:
+        return self._directory.find(agent).agent.descriptor.config
+
+    def _welcome(self, guest: Guest, config: Mapping[str, object]) -> pb.AttachResponse:
         return pb.AttachResponse(
             welcome=pb.AttachWelcome(
                 instance_id=guest.instance.id,

@@ -9,7 +9,7 @@ is somebody. Instances of a node that lies in doubt or is about to stop come las
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
@@ -69,13 +69,13 @@ class Balance:
         self._place = place
         self._ordered: dict[str, tuple[Entry, int, Tiers]] = {}
 
-    async def layer(self, call: Call, proceed: Proceed) -> None:
+    def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Pick the instance; NoInstance when none is within reach."""
         call.instance = None
         call.instance = self.picked(call)
-        await proceed(call)
+        return proceed(call)
 
-    async def here(self, call: Call, proceed: Proceed) -> None:
+    def here(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """The same, of this node's own instances alone: a call that another node has brought goes no further.
 
         An endpoint that was wanted here is still called from here: the other node has not heard yet that it has moved.
@@ -87,7 +87,7 @@ class Balance:
         call.instance = self._of_tier(wanted, call, now) or self._of_tier(own, call, now)
         if call.instance is None:
             raise self._nobody(call, own)
-        await proceed(call)
+        return proceed(call)
 
     def _ours(self, instance: Instance) -> Instance:
         """The instance, as reached from this node where it can be."""

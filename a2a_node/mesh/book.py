@@ -12,7 +12,7 @@ from a2a_node.mesh.entries import Entry, Mark, Wanted, entries_of
 from a2a_node.model.agents import Instance
 from a2a_node.model.errors import AgentNotFound, InstanceNotFound, NodeNotFound
 from a2a_node.model.nodes import Node
-from a2a_node.model.ports import Changes, Snapshot
+from a2a_node.model.registry_ports import Changes, Snapshot
 
 FEW = 8  # times as many agents as are found, for these to be few
 

@@ -22,6 +22,7 @@ from a2a_node.model.errors import (
     InternalError,
     MeshError,
     NodeLost,
+    bare,
 )
 from a2a_node.model.names import fresh_bits
 
@@ -160,6 +161,11 @@ class Calls:
         while self._running:
             await _end_of(next(iter(self._running.values())))
 
+    async def idle_of(self, agent: str) -> None:
+        """Wait until no call of an agent is under way."""
+        while running := next((one for one in self._running.values() if one.call.agent == agent), None):
+            await _end_of(running)
+
     def _entered(self, call: Call) -> _Running:
         if call.id in self._running or (call.id in self._ended and not call.carrier):
             raise CallIdTaken(call.id)  # another node may bring a call again that has failed here
@@ -190,7 +196,7 @@ class Calls:
     def _left(self, running: _Running, status: CallStatus, error: MeshError | None) -> None:
         call = running.call
         del self._running[call.id]
-        self._ended[call.id] = (running.created_at, time(), status, error, self._said(call))
+        self._ended[call.id] = (running.created_at, time(), status, error and bare(error), self._said(call))
         if len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
         if running.ended is not None:

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 KEPT = 10_000

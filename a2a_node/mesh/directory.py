@@ -7,7 +7,6 @@ memory, says that it is behind, comes back with a growing wait, and reads what i
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,23 +16,20 @@ from typing import Self
 
 import structlog
 
+from a2a_node.mesh import hearing
 from a2a_node.mesh.background import background
 from a2a_node.mesh.book import Book, Step, step_by, step_to
 from a2a_node.mesh.news import Event, News, Removed, everything
 from a2a_node.model.errors import StoreUnavailable, TooManySubscribers
-from a2a_node.model.ports import Registry, Snapshot
+from a2a_node.model.registry_ports import Registry, Snapshot
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Habits(hearing.Habits):
     """How a directory follows the registry; spans in seconds."""
 
-    first_wait: float = 0.2  # before it tries again after it was cut off
-    longest_wait: float = 5.0
-    reread: float = 15.0  # between looks that nobody asked for, in case that word of a change was lost
-    patience: float = 5.0  # of whoever waits for a revision
     news: int = 10_000  # events kept for watchers
     watchers: int = 1000
 
@@ -60,7 +56,8 @@ class Directory(Book):
     async def following(cls, registry: Registry, habits: Habits = DEFAULT) -> AsyncIterator[Self]:
         """Follow the registry until the block ends; StoreUnavailable when the first look at it fails."""
         directory = cls(registry, await registry.snapshot(), habits)
-        async with background(directory._follow, directory._reread):
+        ear = hearing.Hearing(registry, habits, directory._catch_up, directory._heard)
+        async with background(ear.follow, ear.reread):
             yield directory
 
     @property
@@ -129,27 +126,6 @@ class Directory(Book):
         finally:
             self._watchers -= 1
 
-    async def _follow(self) -> None:
-        """Hear of revisions; come back whenever that was cut off."""
-        wait = self._habits.first_wait
-        while True:
-            with suppress(StoreUnavailable):  # said once, below
-                async with self._registry.revisions() as revisions:
-                    await self._catch_up()
-                    self._heard()
-                    wait = self._habits.first_wait
-                    async for revision in revisions:
-                        await self._catch_up(revision)
-            self._cut_off()
-            await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - it keeps no secret, it spreads nodes
-            wait = min(2 * wait, self._habits.longest_wait)
-
-    async def _reread(self) -> None:
-        while True:
-            await asyncio.sleep(self._habits.reread)
-            with suppress(StoreUnavailable):  # whoever hears of revisions notices as well
-                await self._catch_up()
-
     async def _catch_up(self, least: int | None = None) -> None:
         """Read what changed, unless the revision `least` is here already."""
         async with self._reading:
@@ -171,17 +147,15 @@ class Directory(Book):
         self._news.add(step.revision, [*(Removed(name) for name in step.removed), *step.entries])
         self._wake()
 
-    def _heard(self) -> None:
-        if self.behind:
-            log.info("registry is heard again", revision=self.revision, behind_since=str(self.behind_since))
-            self.behind_since = None
-            self._wake()
-
-    def _cut_off(self) -> None:
-        if not self.behind:
-            self.behind_since = datetime.now(UTC)
+    def _heard(self, *, cut_off: bool) -> None:
+        if cut_off == self.behind:
+            return
+        if cut_off:
             log.warning("registry is out of hearing; answering from memory", revision=self.revision)
-            self._wake()
+        else:
+            log.info("registry is heard again", revision=self.revision, behind_since=str(self.behind_since))
+        self.behind_since = datetime.now(UTC) if cut_off else None
+        self._wake()
 
     def _wake(self) -> None:
         self._changed.set()

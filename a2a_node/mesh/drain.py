@@ -63,6 +63,10 @@ class Draining:
             if not self._admitted:
                 self._emptied.set()
 
+    async def over(self) -> None:
+        """Wait until no call runs any more after that, or their time is up."""
+        await self._over.wait()
+
     async def finished(self) -> int:
         """Wait until no call runs, as long as there is patience; how many still do."""
         with suppress(TimeoutError):

@@ -11,7 +11,7 @@ from a2a_node.client.connection import Rpc
 from a2a_node.mesh.directory import Directory
 from a2a_node.model.errors import NodeUnreachable
 from a2a_node.model.nodes import NodeStatus, Progress
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 from a2a_node.wire.agents import duration
 from a2amesh.v1 import peer_service_pb2 as pb
 
@@ -47,12 +47,13 @@ class Drains:
         wait = min(wait, LONGEST_WAIT)
         if node_id == self._node_id:
             return await self._here(seconds, wait)
-        if self._directory.node(node_id).status is NodeStatus.GONE:
-            return Progress(0, drained=True)
+        status = self._directory.node(node_id).status
+        if status is NodeStatus.GONE:
+            return Progress(0, drained=True, begun=False)
         timeout = None if seconds is None else duration(seconds)
         try:
             answer = await self._peers.ask(node_id, DRAIN, pb.DrainRequest(timeout=timeout, wait=duration(wait)))
         except NodeUnreachable:
             await self._directory.reached(await self._registry.set_status(node_id, NodeStatus.DRAINING))
-            return Progress(0)
-        return Progress(answer.running_calls, drained=answer.drained)
+            return Progress(0, begun=status is not NodeStatus.DRAINING)
+        return Progress(answer.running_calls, drained=answer.drained, begun=not answer.looked)

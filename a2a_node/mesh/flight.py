@@ -32,7 +32,7 @@ class Flight:
         self._outputs: deque[payload_pb2.Payload] = deque()
         self._over = False
         self._failure: MeshError | None = None
-        self._news, self._allowed = asyncio.Event(), asyncio.Event()
+        self._news, self._allowed = Signal(), Signal()
         self.begun = False  # the agent has been told of it
         self.fed = False  # inputs were taken from the caller, who cannot say them again
         self.keeps = False  # outputs count as taken once they are kept
@@ -106,7 +106,6 @@ class Flight:
     async def headed(self) -> peer_service_pb2.LinkMetadata | None:
         """What the agent says before its outputs; None when it says nothing, or the call is over."""
         while self.first is None and not (self._outputs or self._over):
-            self._news.clear()
             await self._news.wait()
         return self.first
 
@@ -117,7 +116,6 @@ class Flight:
                 raise self._failure
             if self._over:
                 return None
-            self._news.clear()
             await self._news.wait()
         return self._outputs.popleft()
 
@@ -133,7 +131,6 @@ class Flight:
     async def allowed(self) -> None:
         """Wait until one more input may be sent."""
         while not self._inputs:
-            self._allowed.clear()
             await self._allowed.wait()
         self._inputs -= 1
 
@@ -145,3 +142,22 @@ class Flight:
                 self._spending.spend(unit, amount)
         except InvalidInput as fault:
             self.abort(AgentProtocol(self._agent, str(fault)))
+
+
+class Signal:
+    """Wakes the one task that waits for something to change; whoever waits looks again, for it may be nothing."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self) -> None:
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        """Something has changed."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the next change."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter

@@ -7,9 +7,8 @@ knows, comes back with a growing wait, and reads what it missed.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -17,6 +16,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import structlog
 
+from a2a_node.mesh import hearing
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import StoreUnavailable
 
@@ -24,14 +24,10 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Habits(hearing.Habits):
     """How rows are followed; spans in seconds."""
 
-    first_wait: float = 0.2  # before it tries again after it was cut off
-    longest_wait: float = 5.0
-    reread: float = 15.0  # between looks that nobody asked for, in case that word of a change was lost
     tick: float = 0.25  # between looks for rows whose time is over
-    patience: float = 5.0  # of whoever waits for a revision
 
 
 DEFAULT = Habits()
@@ -104,7 +100,8 @@ class Followed(Generic[C]):
     async def following(self) -> AsyncIterator[Self]:
         """Follow the store until the block ends; StoreUnavailable when the first look at it fails."""
         await self._replace(await self._store.snapshot())
-        async with background(self._follow, self._reread, self._expire):
+        ear = hearing.Hearing(self._store, self._habits, self._catch_up, self._heard)
+        async with background(ear.follow, ear.reread, self._expire):
             yield self
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -130,27 +127,6 @@ class Followed(Generic[C]):
 
     async def prepare(self, changes: C) -> None:
         """Make ready for what is about to be taken in; nothing, unless a room overrides it."""
-
-    async def _follow(self) -> None:
-        """Hear of changes; come back whenever that was cut off."""
-        wait = self._habits.first_wait
-        while True:
-            with suppress(StoreUnavailable):  # said once, below
-                async with self._store.revisions() as revisions:
-                    await self._catch_up()
-                    self._heard(cut_off=False)
-                    wait = self._habits.first_wait
-                    async for revision in revisions:
-                        await self._catch_up(revision)
-            self._heard(cut_off=True)
-            await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - it keeps no secret, it spreads nodes
-            wait = min(2 * wait, self._habits.longest_wait)
-
-    async def _reread(self) -> None:
-        while True:
-            await asyncio.sleep(self._habits.reread)
-            with suppress(StoreUnavailable):  # whoever hears of changes notices as well
-                await self._catch_up()
 
     async def _expire(self) -> None:
         while True:

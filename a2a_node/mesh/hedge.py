@@ -8,7 +8,7 @@ as a whole is not asked twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
@@ -42,13 +42,15 @@ class Hedge:
     def __init__(self, balance: Knows, savings: Savings, hedges: Hedges) -> None:
         self._balance, self._savings, self._hedges = balance, savings, hedges
 
-    async def layer(self, call: Call, proceed: Proceed) -> None:
+    def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Have the call answered by the first of two tries; one that is tried again after a failure has one try."""
         delay, kept = delay_of(call), call.requests
         if not delay or call.tried or not isinstance(kept, Once) or kept.payload is None:
-            await proceed(call)
-            return
-        reply, like = call.reply, replace(call, requests=Once(kept.payload), beside=True)
+            return proceed(call)
+        return self._hedged(call, replace(call, requests=Once(kept.payload), beside=True), delay, proceed)
+
+    async def _hedged(self, call: Call, like: Call, delay: float, proceed: Proceed) -> None:
+        reply = call.reply
         tries = [Try(call, proceed)]
         try:
             await asyncio.wait([tries[0].task], timeout=delay)

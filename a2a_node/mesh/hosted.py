@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from a2a_node.agent import Agent, Context, Threads
 from a2a_node.agent.running import left_by
 from a2a_node.mesh import blocked
 from a2a_node.mesh.blocked import Pace, Warn, Work
 from a2a_node.mesh.lingering import Lingering
-from a2a_node.model.agents import Instance, InstanceKind
-from a2a_node.model.call import Call
-from a2a_node.model.errors import AgentOverloaded, InternalError, NoInstance
-from a2a_node.model.ports import Caller
+from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind
+from a2a_node.model.call import Call, Reply
+from a2a_node.model.call_ports import Caller
+from a2a_node.model.errors import AgentHeld, AgentOverloaded, InternalError, NoInstance
+from a2a_node.model.payload import Payload
 
 MAX_CALLS = 1000
 ConfigOf = Callable[[str], Mapping[str, object]]
+
+
+class Serves(Protocol):
+    """What can be hosted: an Agent, or whatever else does the work of calls."""
+
+    name: str
+
+    @property
+    def descriptor(self) -> AgentDescriptor:
+        """The agent as it introduces itself now."""
+
+    async def serve(self, capability: str, context: Context, requests: AsyncIterator[Payload], reply: Reply) -> None:
+        """Do the work of one call; any MeshError."""
 
 
 class Hosted:
@@ -38,7 +53,8 @@ class Hosted:
         `lingering` hears of work that outlives its call: that of plain functions, which cannot be interrupted.
         """
         self._lingering = Lingering() if lingering is None else lingering
-        self._agents, self._mesh, self._max_calls = agents, mesh, max_calls
+        self._agents: dict[str, Serves] = dict(agents)
+        self._mesh, self._max_calls = mesh, max_calls
         self._config_of: ConfigOf = config_of or (lambda name: agents[name].descriptor.config)
         self._threads = {name: Threads(f"agent-{name}") for name in agents}
         self._in_flight: Counter[str] = Counter()
@@ -59,6 +75,17 @@ class Hosted:
             for threads in self._threads.values():
                 threads.shutdown()
 
+    @contextmanager
+    def joined(self, agent: Serves) -> Iterator[None]:
+        """Run another agent here until the block ends; AgentHeld while there is one of its name. It has no threads."""
+        if agent.name in self._agents:
+            raise AgentHeld(agent.name, ["this node"])
+        self._agents[agent.name] = agent
+        try:
+            yield
+        finally:
+            del self._agents[agent.name]
+
     def reaches(self, instance: Instance) -> bool:
         """Whether the agent runs here."""
         return instance.kind is InstanceKind.HOSTED and instance.agent in self._agents
@@ -66,6 +93,10 @@ class Hosted:
     def load(self) -> int:
         """How many calls all agents here work on."""
         return self._in_flight.total()
+
+    def occupancy(self) -> float:
+        """Of the agent that is closest to its bound: how much of it is used, from 0 to 1."""
+        return max(self._in_flight.values(), default=0) / self._max_calls
 
     async def carry(self, call: Call, instance: Instance) -> None:
         """Run the call here; AgentOverloaded when the agent has as many as it takes, NoInstance when it is not here."""
@@ -114,6 +145,7 @@ class Hosted:
             token=call.token,
             config=self._config_of(name),
             mesh=self._mesh,
-            threads=self._threads[name],
+            threads=self._threads.get(name),
             spending=call.spending,
+            unary=call.unary,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 from a2a_node.mesh.arrivals import Arrivals
 from a2a_node.mesh.attached import Attached
@@ -16,6 +17,7 @@ from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.nodes import NodeStatus, Progress
 
 ENDPOINTS = 10.0  # seconds, at most, that endpoints get to renew their lease at another node: they do so every 5 s
+PARTING = 5.0  # seconds, at most, that other nodes get to hear where agents have gone, and to bring no more calls
 
 
 class Leaving:
@@ -31,8 +33,9 @@ class Leaving:
 
     async def here(self, seconds: float | None, wait: float) -> Progress:
         """Begin, or go on, and tell how far it is, at the end or after a wait; both in seconds."""
+        begins = seconds is not None or not self._draining.begun
         await self._member.drain(seconds)
-        return await self._draining.progress(wait)
+        return replace(await self._draining.progress(wait), begun=begins)
 
     async def done(self) -> int:
         """Take no new calls and let those under way end, in the time that they get; how many did not."""
@@ -40,9 +43,11 @@ class Leaving:
         async with background(self._told):  # beside: the registry may be away
             self._attached.drain()
             await self._moved()
+            await self._arrivals.drain(self._directory.revision, min(self._draining.left(), PARTING))
             self._draining.close()
-            self._arrivals.drain()
-            return await self._draining.finished()
+            left = await self._draining.finished()
+        self._arrivals.part()
+        return left
 
     async def _told(self) -> None:
         with suppress(StoreUnavailable):

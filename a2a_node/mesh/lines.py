@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import grpc
 
+from a2a_node.client.rpcs import ENVELOPE_BYTES
 from a2a_node.model.errors import NoInstance
 from a2amesh.v1 import agent_service_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["AgentService"].full_name
-ENVELOPE_BYTES = 64 * 1024  # of a message around its payload
 Clock = Callable[[], float]
 Options = Sequence[tuple[str, int]]
 

@@ -7,7 +7,7 @@ message's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -50,25 +50,32 @@ class Rules:
 
 
 DEFAULT = Rules()
+Follow = Callable[[int], Awaitable[None]]
 
 
 class Wire(Protocol):
     """The stream itself."""
 
-    async def read(self) -> pb.LinkResponse | None:
-        """What the other node says next; None when it has closed the stream, NodeUnreachable when that broke."""
+    async def each(self, take: Callable[[pb.LinkResponse], None]) -> None:
+        """Call `take` with every frame as it comes, until the other node closes the stream; what that raises ends it.
+
+        NodeUnreachable when the stream broke.
+        """
 
     async def write(self, frame: pb.LinkRequest) -> None:
         """Say something; nothing happens on a broken stream, which whoever reads it hears of."""
+
+    def begin(self, frame: pb.LinkRequest) -> asyncio.Future[bool] | None:
+        """Begin to say it, while nothing else is being said; None on a broken stream."""
 
 
 class Link:
     """Takes calls to one node from its welcome on, until the stream breaks; `run` reads and writes the frames."""
 
-    def __init__(self, node_id: str, address: str, rules: Rules, on_open: Callable[[], None]) -> None:
-        """`on_open` hears that the node has answered."""
+    def __init__(self, node_id: str, address: str, rules: Rules, on_open: Callable[[], None], follow: Follow) -> None:
+        """`on_open` hears that the node has answered; `follow` reads the registry up to a revision, where it can."""
         self.node_id, self.address = node_id, address
-        self._on_open = on_open
+        self._on_open, self._follow = on_open, follow
         self._rules = rules
         self._flights: dict[int, tuple[Flight, Instance]] = {}
         self._number = 0
@@ -81,7 +88,9 @@ class Link:
         self._settled = asyncio.Event()  # welcomed, or over
         self._asked = 0  # the number of a ping that is not answered yet
         self.open = self.over = self.was_open = False
-        self.leaving = False  # the node is about to stop, and asked for no more calls
+        self.leaving = False  # the node is about to stop, and gets no more calls
+        self._left_at = 0  # the revision of the registry in which its agents are elsewhere
+        self._leaves = asyncio.Event()  # the node has asked for no more calls
         self.used_at = self._wrote_at = monotonic()
 
     @property
@@ -93,7 +102,11 @@ class Link:
         """Read and write until the stream breaks or the node no longer answers; NodeUnreachable says so."""
         try:
             await first(
-                self._read(wire), self._out.run(partial(self._write, wire), packed), self._watch(), self._awake.watch()
+                self._read(wire),
+                self._out.run(partial(self._write, wire), packed, partial(self._begin, wire)),
+                self._watch(),
+                self._awake.watch(),
+                self._part(),
             )
         finally:
             self.lose()
@@ -189,25 +202,34 @@ class Link:
             call.proxied.trailing = from_link(flight.last)
 
     async def _read(self, wire: Wire) -> None:
-        while (frame := await wire.read()) is not None:
-            self._pulse.heard(monotonic())
-            kind = frame.WhichOneof("frame")
-            if kind == "batch":
-                for one in frame.batch.frames:
-                    self._hear(one.WhichOneof("frame"), one)
-            else:
-                self._hear(kind, frame)
-            if self._asked:
-                await self._awake.calm()  # so that the ends of calls that are over are said before
-                self._out.push(pb.LinkRequest(pong=self._asked))
-                self._asked = 0
+        await wire.each(self._take)
         raise NodeUnreachable(self.address)
+
+    def _take(self, frame: pb.LinkResponse) -> None:
+        self._pulse.heard(monotonic())
+        kind = frame.WhichOneof("frame")
+        if kind == "batch":
+            for one in frame.batch.frames:
+                self._hear(one.WhichOneof("frame"), one)
+        else:
+            self._hear(kind, frame)
+        if self._asked:
+            self._answer()
+
+    def _answer(self) -> None:
+        """Answer a ping, after the ends of calls that are over: where the node stood still, those are said first."""
+        if (seconds := self._awake.look()) > 0:
+            asyncio.get_running_loop().call_later(seconds, self._answer)
+        elif self._asked:
+            self._out.push(pb.LinkRequest(pong=self._asked))
+            self._asked = 0
 
     def _hear(self, kind: str | None, frame: pb.LinkResponse) -> None:
         if kind == "welcome":
             self._welcome(frame.welcome)
         elif kind == "draining":
-            self.leaving = True
+            self._left_at = frame.draining.revision
+            self._leaves.set()
         elif kind == "ping":
             self._asked = frame.ping
         elif frame.call in self._flights:  # else the call was cancelled while the frame was on its way
@@ -235,9 +257,27 @@ class Link:
         self._settled.set()
         self._on_open()
 
+    async def _part(self) -> None:
+        """Take no more calls to a node that asks for that, once it is known where its agents have gone, for ever."""
+        while True:
+            await self._leaves.wait()
+            self._leaves.clear()
+            await self._follow(self._left_at)
+            self.leaving = True
+            self._out.push(pb.LinkRequest(drained=pb.LinkDrained()))
+
     async def _write(self, wire: Wire, frame: pb.LinkRequest) -> None:
         await self._awake.calm()  # what waited here while the node stood still may be over, and its end follows it
         await wire.write(frame)
+        self._wrote()
+
+    def _begin(self, wire: Wire, frame: pb.LinkRequest) -> asyncio.Future[bool] | None:
+        if self._awake.look() > 0:
+            return None
+        self._wrote()
+        return wire.begin(frame)
+
+    def _wrote(self) -> None:
         self._wrote_at = monotonic()
         self._pulse.written(self._wrote_at)
 
@@ -277,7 +317,9 @@ def _tell(flight: Flight, kind: str | None, frame: pb.LinkResponse) -> None:
 
 def packed(frames: Sequence[pb.LinkRequest]) -> pb.LinkRequest:
     """Several frames as one."""
-    return pb.LinkRequest(batch=pb.LinkRequestBatch(frames=frames))
+    together = pb.LinkRequest()
+    together.batch.frames.extend(frames)  # made of a list they would be copied twice
+    return together
 
 
 def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.LinkStart:

@@ -14,7 +14,7 @@ from a2a_node.mesh.background import background
 from a2a_node.mesh.directory import Directory
 from a2a_node.model.errors import NodeNotFound, StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
-from a2a_node.model.ports import Registry
+from a2a_node.model.registry_ports import Registry
 
 log = structlog.get_logger()
 DOUBTFUL = (NodeStatus.SUSPECT, NodeStatus.DRAINING)

@@ -12,8 +12,8 @@ import structlog
 
 from a2a_node.model.call import Call, Layer, Once, Proceed
 from a2a_node.model.errors import IdempotencyKeyReused, MeshError, StoreUnavailable
+from a2a_node.model.outcome_ports import Claim, Outcomes
 from a2a_node.model.payload import Payload
-from a2a_node.model.ports import Claim, Outcomes
 from a2a_node.model.state import Outcome
 
 log = structlog.get_logger()
@@ -30,21 +30,20 @@ class Lookups:
 
 
 def idempotent(outcomes: Outcomes) -> Layer:
-    """The layer for calls with an idempotency key: the first outcome answers them all.
+    """The layer for unary calls with an idempotency key: the first outcome answers them all.
 
     IdempotencyKeyReused when the key comes again with another request.
 
     Without the store the promise cannot be kept, so that such a call is refused with StoreUnavailable.
     """
 
-    async def layer(call: Call, proceed: Proceed) -> None:
-        if not call.idempotency_key:
-            await proceed(call)
-            return
-        payload = await _only(call)
-        key = f"key:{call.principal}:{_hashed(call.agent, call.capability, call.idempotency_key)}"
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
+        return claimed(call, proceed) if call.idempotency_key and call.unary else proceed(call)
+
+    async def claimed(call: Call, proceed: Proceed) -> None:
+        payload = await only(call)
         try:
-            async with outcomes.claim(key, _digest(payload), _patience(call)) as claim:
+            async with outcomes.claim(f"key:{key_of(call)}", digest(payload), patience(call)) as claim:
                 await _answer(call, proceed, claim, RETENTION, _kept_exactly)
         except IdempotencyKeyReused:
             raise IdempotencyKeyReused(call.idempotency_key) from None
@@ -58,21 +57,20 @@ def cached(outcomes: Outcomes, lookups: Lookups) -> Layer:
     Without the store every call goes to an agent. What comes of each is counted in `lookups`.
     """
 
-    async def layer(call: Call, proceed: Proceed) -> None:
-        offered = call.offered
-        if offered is None or not offered.cache_ttl or not call.unary:
-            await proceed(call)
-            return
-        payload = await _only(call)
-        digest = _digest(payload)
-        key = f"cache:{_hashed(call.agent, call.version, call.capability, digest)}"
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
+        ttl = call.offered.cache_ttl if call.offered is not None and call.unary else 0.0
+        return looked_up(call, ttl, proceed) if ttl else proceed(call)
+
+    async def looked_up(call: Call, ttl: float, proceed: Proceed) -> None:
+        mark = digest(await only(call))
+        key = f"cache:{_hashed(call.agent, call.version, call.capability, mark)}"
         entered = False
         try:
-            async with outcomes.claim(key, digest, _patience(call), exclusive=False) as claim:
+            async with outcomes.claim(key, mark, patience(call), exclusive=False) as claim:
                 entered = True
                 lookups.misses += claim.outcome is None
                 lookups.hits += claim.outcome is not None
-                await _answer(call, proceed, claim, offered.cache_ttl, _kept_if_possible)
+                await _answer(call, proceed, claim, ttl, _kept_if_possible)
         except StoreUnavailable:
             if entered:
                 raise
@@ -111,7 +109,7 @@ async def _answer(call: Call, proceed: Proceed, claim: Claim, ttl: float, kept: 
     try:
         await proceed(call)
     except MeshError as error:
-        if kept is _kept_exactly and _final(error):
+        if kept is _kept_exactly and final(error):
             await claim.settle(Outcome(error=error), ttl)
         raise
     if len(said) == 1:
@@ -126,23 +124,29 @@ async def _replay(call: Call, outcome: Outcome) -> None:
         await call.reply(outcome.output)
 
 
-async def _only(call: Call) -> Payload:
+def key_of(call: Call) -> str:
+    """Under what is kept that a call with an idempotency key was made: keys are its principal's own."""
+    return f"{call.principal}:{_hashed(call.agent, call.capability, call.idempotency_key)}"
+
+
+async def only(call: Call) -> Payload:
     """The call's one input, which is still there for whoever reads it next."""
     payload = await anext(call.requests)
     call.requests = Once(payload)
     return payload
 
 
-def _final(error: MeshError) -> bool:
+def final(error: MeshError) -> bool:
     """Whether another try would end the same way."""
     return not error.retryable and error.code not in ("CANCELLED", "DEADLINE_EXCEEDED")
 
 
-def _patience(call: Call) -> float:
+def patience(call: Call) -> float:
+    """Seconds that it may wait for others."""
     return call.envelope.time_left(monotonic()) if call.envelope else 0.0
 
 
-def _digest(payload: Payload) -> str:
+def digest(payload: Payload) -> str:
     """Equal for equal input: objects by their content, whatever the order of their keys."""
     body = payload.body
     if isinstance(body, bytes):

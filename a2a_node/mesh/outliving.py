@@ -7,7 +7,7 @@ the end of a resumable stream's RPC means that nobody hears it for now; the stre
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -41,11 +41,13 @@ class Outliving:
         finally:
             await outliving.end()
 
-    async def layer(self, call: Call, proceed: Proceed) -> None:
+    def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Run a resumable stream in a task of its own; a child of another call, or a peer's, ends with its RPC."""
         if not call.resumable or call.door == "peers" or CALL_TOKEN in call.metadata:
-            await proceed(call)
-            return
+            return proceed(call)
+        return self._beside(call, proceed)
+
+    async def _beside(self, call: Call, proceed: Proceed) -> None:
         call.listener = Listener()
         work = asyncio.create_task(_work(call, proceed))
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, Self, TypeVar
@@ -19,7 +19,7 @@ from a2a_node.mesh.breaker import Breaker
 from a2a_node.mesh.link import DEFAULT, Link, Rules
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
-from a2a_node.model.errors import MeshError, NodeDraining, NodeNotFound, NodeUnreachable
+from a2a_node.model.errors import MeshError, NodeDraining, NodeNotFound, NodeUnreachable, StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2amesh.v1 import peer_service_pb2 as pb
@@ -36,6 +36,9 @@ class Knows(Protocol):
 
     def node(self, node_id: str) -> Node:
         """A node; NodeNotFound."""
+
+    async def reached(self, revision: int) -> None:
+        """Wait until what was written as that revision can be read; StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ class Peers:
         NodeUnreachable when the node does not answer, NodeDraining when it has asked for no more calls.
         """
         link = self._link(instance.node)
-        await link.ready()
+        if not link.open:
+            await link.ready()
         if link.leaving:
             raise NodeDraining(instance.node)
         await link.carry(call, instance, self._proof.sealed(call, instance.node))
@@ -153,11 +157,15 @@ class Peers:
                 link.lose()  # the node has moved; whoever listens at its old address is not it any more
             breaker = self._breaker(node_id)
             breaker.begin(monotonic())
-            link = self._links[node_id] = Link(node_id, address, self._rules, breaker.succeed)
+            link = self._links[node_id] = Link(node_id, address, self._rules, breaker.succeed, self._follow)
             task = asyncio.create_task(self._kept(link))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return link
+
+    async def _follow(self, revision: int) -> None:
+        with suppress(StoreUnavailable):  # then nobody knows better where agents are
+            await self._directory.reached(revision)
 
     async def _kept(self, link: Link) -> None:
         """Dial and keep the link until it breaks; what it was good for tells the node's breaker."""
@@ -191,19 +199,20 @@ class _Wire:
     def __init__(self, stream: Stream, address: str) -> None:
         self._stream, self._address = stream, address
 
-    async def read(self) -> pb.LinkResponse | None:
-        """The next frame; None at the end, MeshError when it broke."""
-        message = await self._stream.receive()
-        if message is not None:
-            return _frame(message, self._address)
+    async def each(self, take: Callable[[pb.LinkResponse], None]) -> None:
+        """Call `take` with every frame until the end; MeshError when the stream broke."""
+        await self._stream.each(lambda message: take(_frame(message, self._address)))
         status = await self._stream.status()
         if status.code != "OK":
             raise named(status, self._address)
-        return None
 
     async def write(self, frame: pb.LinkRequest) -> None:
         """Write a frame."""
         await self._stream.sent(frame.SerializeToString())
+
+    def begin(self, frame: pb.LinkRequest) -> asyncio.Future[bool] | None:
+        """Begin to write a frame, where no other is being written; None on a broken stream."""
+        return self._stream.begun(frame.SerializeToString())
 
 
 def _frame(message: bytes, address: str) -> pb.LinkResponse:

@@ -13,8 +13,8 @@ from a2a_node.model.agents import AgentDescriptor, Instance, InstanceKind, check
 from a2a_node.model.errors import AgentHeld, AgentNotFound, InstanceNotFound, NodeDraining, NodeNotFound
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.nodes import Node, NodeStatus, Progress
-from a2a_node.model.ports import Registry
 from a2a_node.model.principal import Principal
+from a2a_node.model.registry_ports import Registry
 
 DEFAULT_LEASE = 15.0  # seconds
 Drain = Callable[[str, float | None, float], Awaitable[Progress]]
@@ -80,6 +80,14 @@ class Registrar:
         removed, revision = await self._registry.remove_instances([instance_id])
         await self._directory.reached(revision)
         return removed
+
+    async def drain_instance(self, agent: str, instance_id: str, principal: Principal) -> None:
+        """Have a copy of an agent take no new calls, of whatever kind it is; AgentOwned, InstanceNotFound."""
+        await self._directory.refreshed()
+        if self._check(instance_id, principal).agent != agent:
+            raise InstanceNotFound(instance_id)
+        _, revision = await self._registry.remove_instances([instance_id])
+        await self._directory.reached(revision)
 
     async def remove_agent(self, name: str, principal: Principal) -> int:
         """Remove an agent and its endpoint instances, if it is there; how many were removed. AgentOwned, AgentHeld."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 
 import structlog
 
 from a2a_node.mesh.calls import Calls
-from a2a_node.mesh.stream import Stream
+from a2a_node.mesh.stream import Stream, size_of
 from a2a_node.mesh.writers import Writers
 from a2a_node.model.call import Call, CallStatus, Layer, Proceed, Reply
 from a2a_node.model.errors import (
@@ -24,26 +24,31 @@ from a2a_node.model.errors import (
 from a2a_node.model.payload import Payload
 from a2a_node.model.state import Gap
 from a2a_node.model.streams import Ending, StreamEvent
+from a2a_node.wire.payloads import check_size, passed_on
 
 Read = Callable[[str, int], AsyncGenerator[StreamEvent | Gap, None]]
 log = structlog.get_logger()
 
 
-def resumable(writers: Writers, calls: Calls, read: Read) -> Layer:
+def resumable(writers: Writers, calls: Calls, read: Read, most: int | None = None) -> Layer:
     """The layer, for calls that outlive their client; it stands around the one that tracks calls.
+
+    An output of more than `most` bytes is refused before it is kept, and its agent's call fails with PayloadTooLarge.
 
     When another node has taken a stream over, its client gets what follows by `read`, the events after a sequence.
     Calls with an idempotency key are kept as well, so that every node knows how they stand, whatever becomes of theirs.
     """
 
-    async def layer(call: Call, proceed: Proceed) -> None:
-        if call.listener is None:
-            await (_noted(call, proceed, writers, calls) if call.idempotency_key else proceed(call))
-            return
-        stream, reply = await writers.begin(call), call.reply
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
+        if call.listener is not None or call.keeping is not None:
+            return kept(call, proceed)
+        return _noted(call, proceed, writers, calls) if call.idempotency_key else proceed(call)
+
+    async def kept(call: Call, proceed: Proceed) -> None:
+        stream, reply = writers.begun(call) or await writers.begin(call), call.reply
         call.keeping = stream.keeping if stream.kept else None
         try:
-            async with _sent(call, stream, (writers, calls)):
+            async with _sent(call, stream, (writers, calls), most):
                 await _worked(call, proceed, stream, calls)
         except MeshError:
             if not (stream.taken and stream.heard):
@@ -95,8 +100,8 @@ async def _worked(call: Call, proceed: Proceed, stream: Stream, calls: Calls) ->
 
 
 @asynccontextmanager
-async def _sent(call: Call, stream: Stream, rooms: tuple[Writers, Calls]) -> AsyncIterator[None]:
-    """Send the client all that is said, while it is there; what was said before a failure, too."""
+async def _sent(call: Call, stream: Stream, rooms: tuple[Writers, Calls], most: int | None) -> AsyncIterator[None]:
+    """Send the client what is said, before a failure, too; raises why that failed where the call had ended by then."""
     writers, calls = rooms
     sending = asyncio.create_task(_send(call, stream, call.reply, calls))
 
@@ -104,7 +109,11 @@ async def _sent(call: Call, stream: Stream, rooms: tuple[Writers, Calls]) -> Asy
         sending.cancel()
         writers.left(stream)
 
-    call.reply = stream.say
+    async def said(payload: Payload) -> None:
+        _check(payload, most)
+        await stream.say(payload)
+
+    call.reply = said
     if call.listener is not None:
         call.listener.when_gone(gone)
     try:
@@ -114,6 +123,8 @@ async def _sent(call: Call, stream: Stream, rooms: tuple[Writers, Calls]) -> Asy
         raise
     else:
         await asyncio.wait([sending])
+        if not sending.cancelled() and (unsent := sending.result()) is not None:
+            raise unsent
     finally:
         sending.cancel()
 
@@ -131,7 +142,12 @@ async def _followed(call: Call, events: AsyncGenerator[StreamEvent | Gap, None],
         except StreamNotFound:
             raise NodeLost(call.id) from None
 
-    sending = asyncio.create_task(send())
+    await while_heard(call, send())
+
+
+async def while_heard(call: Call, work: Coroutine[None, None, None]) -> None:
+    """Do something for the client of a call, for as long as that is there."""
+    sending = asyncio.create_task(work)
     if call.listener is not None:
         call.listener.when_gone(sending.cancel)
     try:
@@ -142,7 +158,9 @@ async def _followed(call: Call, events: AsyncGenerator[StreamEvent | Gap, None],
         sending.result()
 
 
-async def _send(call: Call, stream: Stream, reply: Reply, calls: Calls) -> None:
+async def _send(call: Call, stream: Stream, reply: Reply, calls: Calls) -> MeshError | None:
+    """Send what is said; why that cannot be, when it is too late to end the call with it."""
+
     async def told(payload: Payload) -> None:
         call.kept = stream.kept or stream.taken
         await reply(payload)
@@ -150,11 +168,18 @@ async def _send(call: Call, stream: Stream, reply: Reply, calls: Calls) -> None:
     try:
         await stream.send(told)
     except MeshError as failure:  # an output that cannot be sent
-        calls.stop(call.id, failure)
+        return None if calls.stop(call.id, failure) else failure
     except Exception as failure:  # noqa: BLE001 - the connection broke before anybody was told that the client is gone
         log.info("a client went away in the middle of a write", call_id=call.id, failure=repr(failure))
         if call.listener is not None:
             call.listener.leave()
+    return None
+
+
+def _check(payload: Payload, most: int | None) -> None:
+    """PayloadTooLarge for what no client would be sent; only what may be so is made a message for it."""
+    if most is not None and size_of(payload) > most:
+        check_size(passed_on(payload), most)
 
 
 def ended(error: MeshError) -> Ending:

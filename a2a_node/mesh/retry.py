@@ -90,14 +90,18 @@ class Retry:
         """Try, and try again as long as this helps; what the last try failed with is raised."""
         self.savings.put()
         kept = call.requests.payload if isinstance(call.requests, Once) else None
-        call.reply = _noted(call, call.reply)
+        said = call.reply
+        call.reply = _noted(call, said)
         try:
-            await proceed(call)
-        except MeshError as failure:
-            first = failure
-        else:
-            return
-        await self._again(call, proceed, first, kept)
+            try:
+                await proceed(call)
+            except MeshError as failure:
+                first = failure
+            else:
+                return
+            await self._again(call, proceed, first, kept)
+        finally:
+            call.reply = said  # the other one and the call hold each other, and would be left to the collector
 
     async def _again(self, call: Call, proceed: Proceed, failure: MeshError, kept: Payload | None) -> None:
         tried = 1

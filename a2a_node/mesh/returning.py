@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,13 +25,16 @@ class Returning:
         self._streams, self._calls = streams, calls
         self._pulse = lease / 3  # how often a reader that waits is heard of
 
-    async def layer(self, call: Call, proceed: Proceed) -> None:
+    def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """The layer: whoever reads on asks for the agent of that call, and began it; StreamNotFound for others.
 
         Whoever asks about a call, or cancels it, may do so where it is its own.
         """
+        return self._returned(call, proceed) if call.about or call.resumes is not None else proceed(call)
+
+    async def _returned(self, call: Call, proceed: Proceed) -> None:
         if call.about:
-            call.own = await self._own(call)
+            call.own = call.own or await self._own(call)
         if call.resumes is not None:
             part = await self._streams.look(call.id)
             if part.principal != str(call.principal):
@@ -53,6 +56,10 @@ class Returning:
         principal, agent = begun
         bound = call.scopes is not None and not any(covers(one, f"agent:{agent}:invoke") for one in call.scopes)
         return principal == str(call.principal) and not bound
+
+    async def look(self, call_id: str) -> StreamPart:
+        """How the stream of a call stands, without its events; StreamNotFound."""
+        return await self._streams.look(call_id)
 
     async def record(self, call_id: str) -> CallRecord:
         """How a call stands that is kept, and runs or ran on any node; CallNotFound."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, InstanceKind, RegisteredAgent
 from a2a_node.model.call import Call, Layer, Proceed
+from a2a_node.model.call_ports import Carrier
 from a2a_node.model.errors import AgentDisabled, AgentNotEndpoint, InternalError, InvalidInput
-from a2a_node.model.ports import Carrier
 
 
 class Entry(Protocol):
@@ -44,7 +44,7 @@ def resolve(directory: Finds, leads: Callable[[Call], None] = _anywhere) -> Laye
     raises what is wrong with where the capability leads.
     """
 
-    async def layer(call: Call, proceed: Proceed) -> None:
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
         entry = directory.find(call.agent)
         agent = entry.agent
         if not agent.enabled:
@@ -56,7 +56,7 @@ def resolve(directory: Finds, leads: Callable[[Call], None] = _anywhere) -> Laye
         if call.unary and call.offered.streams_output:
             raise InvalidInput("capability", f"{call.capability!r} streams its outputs; call it with InvokeStream")
         leads(call)
-        await proceed(call)
+        return proceed(call)
 
     return layer
 
@@ -85,10 +85,10 @@ def reach(carriers: Carriers, elsewhere: Carrier, node_id: str) -> Callable[[Ins
 def carry(carriers: Carriers, elsewhere: Carrier, node_id: str) -> Proceed:
     """The leaf: the carrier of the instance's kind takes the call there, or the one to other nodes does."""
 
-    async def leaf(call: Call) -> None:
+    def leaf(call: Call) -> Awaitable[None]:
         instance = call.instance
         if instance is None:
             raise InternalError
-        await (carriers[instance.kind] if instance.node == node_id else elsewhere).carry(call, instance)
+        return (carriers[instance.kind] if instance.node == node_id else elsewhere).carry(call, instance)
 
     return leaf

@@ -5,16 +5,16 @@ Only calls whose tree has a budget pay for this, one trip to the store before th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
 
 from a2a_node.model.budget import Account, Amounts, Spending
+from a2a_node.model.budget_ports import Budgets
 from a2a_node.model.call import Call, Layer, Proceed
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.model.ports import Budgets
 
 SLACK = 60.0  # seconds that a tree's budget is kept beyond its root's deadline
 log = structlog.get_logger()
@@ -28,12 +28,14 @@ def budgeted(budgets: Budgets, spending_of: SpendingOf) -> Layer:
     StoreUnavailable; a call that is under way then ends as it would, and what was reserved for it counts as used.
     """
 
-    async def layer(call: Call, proceed: Proceed) -> None:
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
         envelope = call.envelope
         if envelope is None or (envelope.budget is None and not (call.budget and not envelope.parent)):
-            await proceed(call)
-            return
-        account = Account(envelope.root, call.id, envelope.parent)
+            return proceed(call)
+        return within(call, envelope, proceed)
+
+    async def within(call: Call, envelope: Envelope, proceed: Proceed) -> None:
+        account = Account(envelope.tree, call.id, envelope.parent)
         left = await _admitted(budgets, spending_of, call, envelope)
         call.envelope, call.spending = replace(envelope, budget=left), Spending(left)
         try:
@@ -54,7 +56,7 @@ async def _admitted(budgets: Budgets, spending_of: SpendingOf, call: Call, envel
     parent = spending_of(envelope.parent)
     used = parent.take() if parent is not None else {}
     try:
-        return await budgets.reserve(Account(envelope.root, call.id, envelope.parent), call.reserve or {}, used)
+        return await budgets.reserve(Account(envelope.tree, call.id, envelope.parent), call.reserve or {}, used)
     except StoreUnavailable:
         if parent is not None:
             parent.untake(used)

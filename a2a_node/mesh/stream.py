@@ -32,6 +32,7 @@ class Stream:
         self.kept = bool(writer)  # False: nobody can come back, and outputs go straight to the client
         self.taken = False  # another node has taken it over, or it was taken for lost
         self.keeping = Keeping(writer, self.lose)
+        self.alone = False  # it may end for want of a store, for a repeat of its call may begin anew then
         self.absent: float | None = None  # since when nobody has been there, by the loop's clock
         self._streams, self._touch = streams, touch
         self._fresh: deque[Payload] = deque()  # said and not kept yet
@@ -91,7 +92,9 @@ class Stream:
         return StreamWrite(self.id, self.writer, self._stored + 1, payloads, ending, self.keeping.heir)
 
     def wrote(self, write: StreamWrite, reading: Reading, now: float) -> None:
-        """It is kept, and others have read so far."""
+        """It is kept, and others have read so far; or it was left to another node while it was on its way."""
+        if self.taken:
+            return
         for _ in write.payloads:
             self._pass_on(self._fresh.popleft())
         self._stored += len(write.payloads)

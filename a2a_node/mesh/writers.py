@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import structlog
@@ -12,11 +12,12 @@ import structlog
 from a2a_node.mesh.background import background
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.stream import Stream
-from a2a_node.model.call import Call
+from a2a_node.model.call import Call, CallStatus
 from a2a_node.model.errors import CallCancelled, StoreUnavailable
+from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import Streams
-from a2a_node.model.streams import Reading, StreamHead, StreamWrite
+from a2a_node.model.streams import Ending, Reading, StreamHead, StreamKey, StreamWrite
 
 TOGETHER = 64  # streams of a trip
 QUICKLY = 0.25  # seconds: a trip that failed so soon met a cut connection, and is worth another one
@@ -52,6 +53,26 @@ class Writers:
         call.kept = stream.kept
         return stream
 
+    async def begin_once(self, call: Call, key: StreamKey) -> Stream | str:
+        """The stream of a call under a key, or the id of the call that the key stands for.
+
+        CallIdTaken, IdempotencyKeyReused, StoreUnavailable.
+        """
+        head, writer = head_of(call), fresh_uuid()
+        try:
+            if before := await self._streams.begin_once(head, writer, key):
+                return before
+        except asyncio.CancelledError:
+            await self._undone(call.id, writer)  # it may have begun without our hearing of it
+            raise
+        stream = self._open[call.id] = Stream(call.id, writer, self._streams, self.touch)
+        call.kept = stream.alone = True
+        return stream
+
+    def begun(self, call: Call) -> Stream | None:
+        """The stream of a call for which it was begun before, by who keeps it under the call's key."""
+        return None if call.keeping is None else self._open.get(call.id)
+
     def inherit(self, call_id: str, writer: str, last: int, unkept: Iterable[Payload]) -> Stream:
         """Go on with the stream of a lost node as that writer, after a sequence."""
         stream = self._open[call_id] = Stream(call_id, writer, self._streams, self.touch)
@@ -61,7 +82,7 @@ class Writers:
 
     def close(self, stream: Stream) -> None:
         """The stream has ended."""
-        stream.keeping.settle()
+        stream.keeping.end()
         self._open.pop(stream.id, None)
         self._touched.pop(stream, None)
 
@@ -120,6 +141,12 @@ class Writers:
         for stream, write, reading in zip(batch, writes, readings, strict=True):
             self._told(stream, write, reading, now)
 
+    async def _undone(self, call_id: str, writer: str) -> None:
+        """End what nobody works on, if it was begun, so that whoever repeats the call waits for nothing."""
+        ending = Ending(CallStatus.CANCELLED, CallCancelled(call_id, "its client is gone"))
+        with suppress(StoreUnavailable):  # then its lease ends it
+            await self._streams.write([StreamWrite(call_id, writer, ending=ending)])
+
     async def _written(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -141,7 +168,9 @@ class Writers:
     def _lose(self, stream: Stream) -> None:
         """The store is away: the client that is there gets what follows, and nobody else can come for it."""
         stream.unkept()
-        if not stream.heard:
+        if stream.alone:
+            self._calls.stop(stream.id, StoreUnavailable("redis"))  # before its lease lets another one begin
+        elif not stream.heard:
             self._give_up(stream)
 
     def _give_up(self, stream: Stream) -> None:

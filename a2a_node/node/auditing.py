@@ -13,10 +13,12 @@ from a2a_node.audit.tap import Tap
 from a2a_node.audit.watching import Watching
 from a2a_node.mesh.background import background
 from a2a_node.model.audit import Fact
-from a2a_node.model.ports import AuditLog
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.pipeline.access_log import AccessLog, as_json, as_text
-from a2a_node.pipeline.account import Account
+from a2a_node.pipeline.account import Account, Told
 from a2a_node.pipeline.audit import Audit
+from a2a_node.pipeline.endings import Ending
+from a2a_node.pipeline.recent import Recent
 from a2a_node.settings import Settings
 from a2a_node.web.gauges import Records
 
@@ -32,6 +34,7 @@ class Audited:
     audit: Audit
     account: Account
     lines: AccessLog | None
+    recent: Recent | None  # for ops agents; None where a node hosts none
 
     def records(self) -> Records:
         """What figures are read from."""
@@ -64,5 +67,19 @@ async def auditing(settings: Settings, log: AuditLog, node_id: str) -> AsyncIter
         await house.enter_async_context(background(refusals.sweeping))
         watching, tap = await house.enter_async_context(Watching.watching(log)), Tap()
         audit = Audit(recorder, refusals, calls=settings.audit_calls)
-        account = Account(audit.refused, tap, lines.line if lines is not None else None)
-        yield Audited(recorder, refusals, watching, tap, audit, account, lines)
+        recent = Recent() if settings.ops else None
+        account = Account(audit.refused, tap, _told(lines, recent))
+        yield Audited(recorder, refusals, watching, tap, audit, account, lines, recent)
+
+
+def _told(lines: AccessLog | None, recent: Recent | None) -> Told | None:
+    """Who hears of every call that ends."""
+    if lines is None or recent is None:
+        return lines.line if lines is not None else recent.take if recent is not None else None
+    line, take = lines.line, recent.take
+
+    def both(ending: Ending) -> None:
+        line(ending)
+        take(ending)
+
+    return both

@@ -9,242 +9,154 @@ from importlib.metadata import version
 
 from prometheus_client.registry import CollectorRegistry
 
-from a2a_node.access.decisions import Decisions
-from a2a_node.access.following import Following
-from a2a_node.access.granting import Granting
-from a2a_node.access.secrets import Secrets
-from a2a_node.access.uses import Uses
-from a2a_node.mesh.announcing import announced
-from a2a_node.mesh.arrivals import Arrivals
-from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.copies import Copies
-from a2a_node.mesh.directory import Directory
-from a2a_node.mesh.drain import Draining
-from a2a_node.mesh.drains import Drains
-from a2a_node.mesh.elsewhere import Elsewhere
-from a2a_node.mesh.heirs import Heirs
-from a2a_node.mesh.inside import Inside
-from a2a_node.mesh.leaving import Leaving
-from a2a_node.mesh.loading import loaded
-from a2a_node.mesh.membership import Duties, Rhythm, membership
-from a2a_node.mesh.once import Lookups
-from a2a_node.mesh.outliving import Outliving
-from a2a_node.mesh.registrar import Registrar
-from a2a_node.mesh.retry import Retry
-from a2a_node.mesh.returning import Returning
-from a2a_node.mesh.writers import Writers
-from a2a_node.model.call_ids import CallIds
-from a2a_node.model.nodes import Node as NodeRow
-from a2a_node.model.principal import Principal, checked_principal
-from a2a_node.node import doors, stores
-from a2a_node.node.auditing import auditing
-from a2a_node.node.carriers import carrying, link_rules
-from a2a_node.node.doors import Ports
+from a2a_node.node import doors, operations, stores
+from a2a_node.node.api_site import api_site
+from a2a_node.node.carriers import carrying
+from a2a_node.node.contract import contract
 from a2a_node.node.freezing import enforced
 from a2a_node.node.handle import Node
-from a2a_node.node.identities import People, knowing
+from a2a_node.node.http_edge import http_edge
+from a2a_node.node.itself import DEVELOPER, Itself
+from a2a_node.node.joining import joining
+from a2a_node.node.knowledge import following
 from a2a_node.node.layers import Layers
 from a2a_node.node.limits import limited
+from a2a_node.node.mcp_door import mcp_door
+from a2a_node.node.ports import place
 from a2a_node.node.proofs import proof
+from a2a_node.node.rooms import Rooms
+from a2a_node.node.scheduling import scheduling
+from a2a_node.node.senses import Acting, sensing
+from a2a_node.node.showing import of_rooms
 from a2a_node.node.starting import patiently
+from a2a_node.node.streams import streaming
+from a2a_node.node.tooling import tooling
 from a2a_node.node.traces import export_of
-from a2a_node.ops.echo import agent as echo
-from a2a_node.pipeline.keys import development_key
-from a2a_node.pipeline.metrics import Traffic
-from a2a_node.pipeline.server import Service
-from a2a_node.services.access import AccessService
-from a2a_node.services.agent import AgentService
-from a2a_node.services.agent_host import AgentHostService
-from a2a_node.services.audit import AuditService
-from a2a_node.services.cache import CacheService
-from a2a_node.services.limit import LimitService
-from a2a_node.services.peer import PeerService
-from a2a_node.services.registry import RegistryService
-from a2a_node.services.session import SessionService
+from a2a_node.node.underway import Underway
+from a2a_node.node.working import beside
+from a2a_node.services.questions import questions
 from a2a_node.services.standing import Standing
-from a2a_node.services.workflow import DirectoryAgents, WorkflowService
 from a2a_node.settings import Settings
-from a2a_node.store.identity import node_id
 from a2a_node.store.watch import watching
 from a2a_node.tracing import exporting
 from a2a_node.web import gauges, process
+from a2a_node.web.edge_figures import of_edge
 from a2a_node.web.figures import Figures
-from a2a_node.web.limit_gauges import of_limits
-from a2a_node.web.people import of_people
-from a2a_node.web.streams import of_streams
-from a2a_node.web.ways import Ways, of_ways
+from a2a_node.web.rpcs import Rpcs
+from a2a_node.web.run_figures import of_runs
+from a2a_node.web.schedule_figures import of_schedules
+from a2a_node.web.sockets import Sockets, of_sockets
+from a2a_node.web.tool_figures import of_tools
 from a2a_node.wire.awake import Awake
-from a2a_node.wire.seals import Seals
-from a2a_node.workflows.library import Library
-
-DEVELOPER = Principal("person", "dev")  # has the development key, and owns what the node hosts
+from a2a_node.workflows.backlog import Backlogs
 
 
 def running(settings: Settings, postgres_url: str, redis_url: str) -> AbstractAsyncContextManager[Node]:
     """Run a node on those stores until the block ends; SettingInvalid and StoreUnavailable say why it cannot start."""
-    return patiently(partial(_built, settings, postgres_url, redis_url))
+    return patiently(partial(_built, settings, (postgres_url, redis_url)))
 
 
 @asynccontextmanager
-async def _built(settings: Settings, postgres_url: str, redis_url: str) -> AsyncIterator[Node]:
+async def _built(settings: Settings, urls: tuple[str, str]) -> AsyncIterator[Node]:
     async with AsyncExitStack() as house:
-        name = node_id(settings.data_dir, settings.node_id)
-        key, key_file = development_key(settings.data_dir)
-        agents = loaded(settings.agent, [echo] if settings.echo else [])
-        ports = house.enter_context(Ports.kept(settings))
+        rooms = await house.enter_async_context(_furnished(settings, urls))
+        layers = Layers(rooms, Copies(rooms.knowledge.directory.has))
+        folded = incoming, outgoing = layers.incoming(), layers.outgoing()
+        rooms.underway.inside.opens(incoming, outgoing)
+        rooms.underway.arrivals.opens(incoming, layers.arriving(), rooms.streams.heirs)
+        joined = await house.enter_async_context(joining(rooms))
+        rooms.acting.opens(incoming, rooms.limits.rules, joined.registrar)
 
-        tracing = await house.enter_async_context(exporting(export_of(settings, name)))
+        workflows, scheduler = await house.enter_async_context(scheduling(rooms, incoming))
+        tools = await house.enter_async_context(tooling(rooms))
+        services = contract(rooms, outgoing, joined, (workflows, tools))
+        standing = Standing(
+            [service.descriptor.full_name for service in services],
+            rooms.underway.draining,
+            rooms.knowledge.directory,
+            rooms.limits.limiter.alone,
+            tools.down,
+        )
+        await house.enter_async_context(watching(rooms.kept.pings(), standing.told))
+
+        rpcs = Rpcs(incoming, services, questions(rooms.underway.ids.fresh))
+        edge, sockets = http_edge(settings, rooms.knowledge.audited.refusals), Sockets()
+        backlogs = await house.enter_async_context(Backlogs.watched(rooms.kept.runs))
+        figures = Figures(
+            rooms.registry,
+            (
+                *of_rooms(rooms, layers),
+                *gauges.of_stores(standing.stores, rooms.kept.pools()),
+                *gauges.of_membership(joined.member.renewals),
+                *of_runs(rooms.kept.runs.came, backlogs, standing.engine),
+                *of_sockets(sockets),
+                *of_edge(edge.counts),
+                *of_schedules(scheduler),
+                *of_tools(tools.standing),
+            ),
+        )
+        site, mcp = api_site(rooms, rpcs, standing, figures, sockets), mcp_door(rooms, folded, rpcs)
+        web = doors.Web(figures, site, mcp, edge)
+        await house.enter_async_context(doors.opened(rooms, folded, services, standing, web))
+        worker = await house.enter_async_context(beside(rooms, urls, standing))
+        ports = rooms.itself.ports
+        yield Node(
+            rooms.name,
+            place(settings.host, ports.grpc),
+            place(settings.http_host, ports.http),
+            rooms.itself.key_file,
+            rooms.underway.draining,
+            standing,
+            joined.leaving,
+            tools.hand_over,
+            rooms.itself.engine,
+            worker,
+        )
+
+
+@asynccontextmanager
+async def _furnished(settings: Settings, urls: tuple[str, str]) -> AsyncIterator[Rooms]:
+    """The rooms of a node, before any call can come."""
+    async with AsyncExitStack() as house:
+        itself = house.enter_context(Itself.prepared(settings))
+        tracing = await house.enter_async_context(exporting(export_of(settings, itself.name)))
         # The node's own: nodes that share a process, as in tests, count apart. Rooms count on it or in plain numbers.
         registry = CollectorRegistry()
-        process.told(registry, version("a2a-node"), name)
+        process.told(registry, version("a2a-node"), itself.name)
         await house.enter_async_context(process.timed(registry))
-        kept = await house.enter_async_context(stores.opened(postgres_url, redis_url, settings.lease, tracing.stores))
-        directory = await house.enter_async_context(Directory.following(kept.registry))
-        following = await house.enter_async_context(Following.grants_of(kept.grants))
-        decisions = Decisions(following, Uses(kept.grants), _roots(settings))
-        passphrase = settings.mesh_passphrase.get_secret_value()
-        seals = Seals(name, await house.enter_async_context(Secrets.following(kept.secrets, passphrase)))
-        audited = await house.enter_async_context(auditing(settings, kept.audit, name))
-        people = People({key: DEVELOPER}, decisions.roots, directory.owner_of)
-        known = await house.enter_async_context(knowing(settings, name, kept.keys, people))
-        calls, ids, traffic, lookups = Calls(), CallIds(name), Traffic(registry, directory), Lookups()
-        draining, inside = Draining(name, calls, settings.drain), Inside(name, ids.fresh)
-        arrivals = Arrivals(name, link_rules(settings), calls.stop)
-        away = proof(seals, known.peers, settings.payload_limit)
-        carriers = await house.enter_async_context(carrying(settings, name, agents, (kept, directory, inside, away)))
-        limits = await house.enter_async_context(limited(settings, kept, directory, name))
-        writers = await house.enter_async_context(
-            Writers.writing(kept.streams, calls, lease=settings.lease, grace=settings.stream_grace)
+        kept = await house.enter_async_context(stores.opened(*urls, settings.lease, tracing.stores, itself.passphrase))
+
+        knowledge = await house.enter_async_context(following(itself, kept))
+        directory = knowledge.directory
+        underway = Underway.of(itself, directory, registry)
+        acting = Acting.of(itself.name, directory, kept.limits, kept.servers)
+        senses = await house.enter_async_context(sensing(registry, knowledge.audited, kept))
+        given = operations.Given(settings, senses, acting.hands, kept.grants, kept.keys, urls[0])
+        agents = operations.working(itself.agents, given)
+
+        away = proof(knowledge.seals, knowledge.identities.peers, settings.payload_limit)
+        whose = itself.name, str(DEVELOPER)
+        carriers = await house.enter_async_context(
+            carrying(settings, whose, agents, (kept, directory, underway.inside, away))
         )
-        frozen = await house.enter_async_context(
-            enforced(kept.freezes, (calls, carriers.lingering), directory, (name, decisions.roots))
-        )
-        heirs = await house.enter_async_context(Heirs.waiting(kept.streams, writers, calls, settings.lease))
-        outliving = await house.enter_async_context(Outliving.keeping(calls))
-        awake, returning = (
-            await house.enter_async_context(Awake.watching()),
-            Returning(kept.streams, calls, settings.lease),
-        )
-        layers = Layers(
-            settings=settings,
-            directory=directory,
-            calls=calls,
-            draining=draining,
-            auth=known.auth,
-            decisions=decisions,
-            outcomes=kept.outcomes,
-            budgets=kept.budgets,
+        limits = await house.enter_async_context(limited(settings, kept, directory, itself.name))
+        streams = await house.enter_async_context(streaming(settings, kept.streams, underway.calls))
+        work, node = (underway.calls, carriers.lingering), (itself.name, itself.roots)
+        frozen = await house.enter_async_context(enforced(kept.freezes, work, directory, node))
+        awake = await house.enter_async_context(Awake.watching())
+        yield Rooms(
+            itself=itself,
+            tracing=tracing,
+            registry=registry,
+            kept=kept,
+            knowledge=knowledge,
+            underway=underway,
+            agents=agents,
+            acting=acting,
             carriers=carriers,
-            node_id=name,
-            traffic=traffic,
-            lookups=lookups,
-            outliving=outliving,
-            returning=returning,
-            writers=writers,
-            stopping=frozen.stopping,
-            seals=seals,
-            audited=audited,
-            copies=Copies(directory.has),
-            awake=awake,
-            retry=Retry(),
-            spans=tracing.spans,
             limits=limits,
+            streams=streams,
+            frozen=frozen,
+            awake=awake,
         )
-        incoming, outgoing = layers.incoming(), layers.outgoing()
-        inside.opens(incoming, outgoing)
-        arrivals.opens(incoming, layers.arriving(), heirs)
-
-        async def announce() -> None:
-            await directory.reached(await announced(kept.registry, name, agents, str(DEVELOPER)))
-            await carriers.attached.reannounce()
-
-        duties, rhythm = (
-            Duties(announce, draining.begin, carriers.peers.answers, carriers.attached.departed),
-            Rhythm(settings.lease, settings.lease / 3),
-        )
-        row = _row(settings, name, ports)
-        member = await house.enter_async_context(membership(kept.registry, directory, row, duties, rhythm))
-        await announce()
-        leaving = Leaving(member, directory, draining, (carriers.attached, arrivals))
-
-        services: list[Service] = [
-            AgentService(
-                outgoing, Elsewhere(calls, directory, carriers.peers, (name, ids)), returning, settings.payload_limit
-            ),
-            AgentHostService(carriers.attached),
-            PeerService(arrivals, calls, ids, leaving.here),
-            RegistryService(
-                directory,
-                Registrar(
-                    kept.registry,
-                    directory,
-                    name,
-                    Drains(name, leaving.here, directory, (kept.registry, carriers.peers)).drain,
-                ),
-                name,
-            ),
-            SessionService(kept.sessions),
-            CacheService(kept.values, kept.topics),
-            AccessService(
-                kept.grants,
-                Granting(kept.grants, following, decisions.roots),
-                decisions,
-                known.issuing,
-                frozen.switch,
-            ),
-            AuditService(kept.audit, audited.watching, audited.tap, name),
-            LimitService(kept.limits, limits.rules, limits.limiter, directory),
-            WorkflowService(Library(kept.templates, DirectoryAgents(directory))),
-        ]
-        standing = Standing(
-            [service.descriptor.full_name for service in services], draining, directory, limits.limiter.alone
-        )
-        await house.enter_async_context(watching(kept.pings(), standing.told))
-        work = gauges.Work(
-            calls, carriers.hosted, carriers.attached, carriers.endpoints, lookups, draining, traffic.open_streams
-        )
-        figures = Figures(
-            registry,
-            (
-                *gauges.of_directory(directory),
-                *gauges.of_work(work),
-                *gauges.of_stores(standing.stores, kept.pools()),
-                *gauges.of_membership(member.renewals),
-                *of_ways(Ways(carriers.peers, arrivals, layers.copies, layers.retry.tries, layers.hedges)),
-                *of_streams(writers, outliving, heirs),
-                *of_people(known.shown()),
-                *gauges.of_audit(audited.records()),
-                *gauges.of_tracing(tracing.counts),
-                *gauges.of_tallies(gauges.Tallies()),
-                *of_limits(limits.limiter),
-            ),
-        )
-        rooms = (incoming, outgoing, traffic, standing, figures, known.peers, ids)
-        await house.enter_async_context(doors.opened(settings, ports, services, rooms))
-        yield Node(
-            name,
-            doors.place(settings.host, ports.grpc),
-            doors.place(settings.http_host, ports.http),
-            key_file,
-            draining,
-            standing,
-            leaving,
-        )
-
-
-def _roots(settings: Settings) -> frozenset[Principal]:
-    """Those who hold every permission, and give the first ones away."""
-    return frozenset((DEVELOPER, *(checked_principal("administrators", name) for name in settings.administrators)))
-
-
-def _row(settings: Settings, name: str, ports: Ports) -> NodeRow:
-    """The node as it enters the registry."""
-    host = settings.advertise_host or settings.host
-    return NodeRow(
-        name,
-        doors.place(host, ports.grpc),
-        doors.place(host, ports.peers),
-        region=settings.region,
-        zone=settings.zone,
-        version=version("a2a-node"),
-    )

@@ -13,13 +13,14 @@ from a2a_node.mesh.attached import Attached
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.endpoint import Endpoints
 from a2a_node.mesh.hosted import Hosted
+from a2a_node.mesh.hosting import Hosting
 from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.lines import Bounds
 from a2a_node.mesh.lingering import Lingering
 from a2a_node.mesh.link import Rules as LinkRules
 from a2a_node.mesh.peers import Peers, Proof
 from a2a_node.model.agents import InstanceKind
-from a2a_node.model.ports import Carrier
+from a2a_node.model.call_ports import Carrier
 from a2a_node.node.stores import Stores
 from a2a_node.settings import Settings
 
@@ -31,6 +32,7 @@ class Carriers:
     """What takes a call to an instance."""
 
     hosted: Hosted
+    hosting: Hosting
     attached: Attached
     endpoints: Endpoints
     peers: Peers
@@ -44,6 +46,16 @@ class Carriers:
             InstanceKind.ENDPOINT: self.endpoints,
         }
 
+    async def reannounce(self) -> None:
+        """Register again all that came while the node ran, after the registry has forgotten it; StoreUnavailable."""
+        await self.hosting.reannounce()
+        await self.attached.reannounce()
+
+    async def departed(self) -> None:
+        """Wait until the registry knows of all that has left."""
+        await self.hosting.departed()
+        await self.attached.departed()
+
 
 def link_rules(settings: Settings) -> LinkRules:
     """How links are kept, in both directions."""
@@ -52,9 +64,12 @@ def link_rules(settings: Settings) -> LinkRules:
 
 @asynccontextmanager
 async def carrying(
-    settings: Settings, name: str, agents: Mapping[str, Agent], rooms: tuple[Stores, Directory, Inside, Proof]
+    settings: Settings,
+    whose: tuple[str, str],
+    agents: Mapping[str, Agent],
+    rooms: tuple[Stores, Directory, Inside, Proof],
 ) -> AsyncIterator[Carriers]:
-    """Whatever takes a call to an instance, by the kind of instance."""
+    """Whatever takes a call to an instance, by the kind of instance. `whose`: the node's id, who owns what it hosts."""
     stores, directory, inside, proof = rooms
     lingering = Lingering()
 
@@ -66,7 +81,8 @@ async def carrying(
     with hosted.watching(asyncio.get_running_loop()):
         async with (
             Endpoints.reaching(directory.serves, bounds, lingering=lingering) as endpoints,
-            Attached.carrying(name, stores.registry, directory, rules, lingering) as attached,
+            Attached.carrying(whose[0], stores.registry, directory, rules, lingering) as attached,
+            Hosting.keeping(hosted, stores.registry, directory, whose) as hosting,
             Peers.reaching(directory, proof, link_rules(settings)) as peers,
         ):
-            yield Carriers(hosted, attached, endpoints, peers, lingering)
+            yield Carriers(hosted, hosting, attached, endpoints, peers, lingering)

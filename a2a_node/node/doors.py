@@ -1,101 +1,81 @@
-"""Where the node is met: the servers of gRPC and HTTP, and their ports."""
+"""Where the node is met: the servers of gRPC and HTTP."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import Self
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 
 from a2a_node.model.call import Proceed
-from a2a_node.model.call_ids import CallIds
-from a2a_node.model.errors import SettingInvalid
+from a2a_node.model.mcp import ASK
 from a2a_node.model.proxied import PROXIED
-from a2a_node.node.tls import PeerTls, clients_certificates, server_credentials
-from a2a_node.pipeline.metrics import Traffic
+from a2a_node.model.web import ASKED_OF_WEB, LIVE
+from a2a_node.node.ports import place
+from a2a_node.node.rooms import Rooms
+from a2a_node.node.tls import http_context, server_credentials
+from a2a_node.pipeline.auth import PEERS
 from a2a_node.pipeline.proxy import Proxy
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving, standard_handlers
-from a2a_node.services.agent import questions
-from a2a_node.services.standard import standard_services
+from a2a_node.pipeline.steps import ENGINE
+from a2a_node.services import probes
+from a2a_node.services.questions import questions
+from a2a_node.services.standard import Health, standard_services
 from a2a_node.services.standing import Standing
-from a2a_node.services.targets import TARGETS
 from a2a_node.settings import Settings
-from a2a_node.web import app as web
+from a2a_node.web.api.site import Site
+from a2a_node.web.app import app
+from a2a_node.web.edge.layers import Edge
+from a2a_node.web.edge.server import serving as serving_http
 from a2a_node.web.figures import Figures
+from a2a_node.web.mcp.door import Door as McpDoor
 
-Rooms = tuple[Proceed, Proceed, Traffic, Standing, Figures, PeerTls, CallIds]
 GRACE = 0.5  # seconds that streams get to end once the calls have ended
 
 
-class Ports:
-    """Where the node listens, once its doors open; until then nobody else gets these ports."""
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What is served over HTTP."""
 
-    def __init__(self, grpc: socket.socket, peers: socket.socket, http: socket.socket) -> None:
-        self._kept = (grpc, peers, http)
-        self.grpc, self.peers, self.http = (int(port.getsockname()[1]) for port in self._kept)
-
-    @classmethod
-    @contextmanager
-    def kept(cls, settings: Settings) -> Iterator[Self]:
-        """Those that the settings name, or free ones for 0; SettingInvalid when somebody listens there."""
-        with ExitStack() as house:
-            grpc = house.enter_context(_bound(settings.host, settings.grpc_port, "grpc_port"))
-            peers = house.enter_context(_peer_port(settings))
-            yield cls(grpc, peers, house.enter_context(_bound(settings.http_host, settings.http_port, "http_port")))
-
-    def release(self) -> None:
-        """Let the servers have them."""
-        for port in self._kept:
-            port.close()
+    figures: Figures
+    site: Site
+    mcp: AbstractAsyncContextManager[McpDoor | None]
+    edge: Edge
 
 
 @asynccontextmanager
-async def opened(settings: Settings, ports: Ports, services: Sequence[Service], rooms: Rooms) -> AsyncIterator[None]:
-    """HTTP first, so that whoever waits for gRPC finds both."""
-    incoming, outgoing, traffic, standing, figures, peers, ids = rooms
-    front = Front(
-        incoming, {**questions(ids.fresh), **TARGETS}, Proxy(incoming, outgoing, ids.fresh, settings.payload_limit)
-    )
+async def opened(
+    rooms: Rooms, folded: tuple[Proceed, Proceed], services: Sequence[Service], standing: Standing, web: Web
+) -> AsyncIterator[None]:
+    """HTTP first, so that whoever waits for gRPC finds both. `folded` are the layers in and out."""
+    settings, ports, engine = rooms.settings, rooms.itself.ports, rooms.itself.engine
+    known, fresh, (incoming, outgoing) = rooms.knowledge.identities, rooms.underway.ids.fresh, folded
+    front = Front(incoming, questions(fresh), Proxy(incoming, outgoing, fresh, settings.payload_limit))
     handlers = handlers_of(services, front)
     for register in standard_services(standing.health, [service.descriptor.full_name for service in services]):
         handlers |= standard_handlers(register, front)
-    traffic.serves((*handlers, PROXIED))
-    certificates = clients_certificates(settings)
-    secured = server_credentials(certificates, callers=settings.tls_client_ca is not None) if certificates else None
-    both = [
+    rooms.underway.traffic.serves((*handlers, PROXIED, ASK, LIVE, *ASKED_OF_WEB))
+    callers = settings.tls_client_ca is not None
+    tls = http_context(settings, known.clients) if known.clients and settings.http_secured else None
+    secured = server_credentials(known.clients, callers=callers) if known.clients else None
+    all_doors = [
         Door(place(settings.host, ports.grpc), secured),
-        Door(place(settings.host, ports.peers), peers.server(), peers=True),
+        Door(place(settings.host, ports.peers), known.peers.server(), PEERS),
+        Door(engine.address, name=ENGINE),
     ]
     ports.release()
     async with (
-        web.serving(settings.http_host, ports.http, web.app(standing.readiness, figures)),
-        serving(both, handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
+        web.mcp as mcp,
+        serving_http(
+            settings.http_host, ports.http, web.edge, app(standing.readiness, web.figures, web.site, mcp), tls
+        ),
+        _probes(settings, standing.health),
+        serving(all_doors, handlers, front, payload_limit=settings.payload_limit, grace=GRACE),
     ):
         yield
 
 
-def place(host: str, port: int) -> str:
-    """An address as gRPC and URLs write it."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _peer_port(settings: Settings) -> socket.socket:
-    """The port for other nodes: a free one, too, where somebody has the usual one and nobody chose it."""
-    try:
-        return _bound(settings.host, settings.peer_port, "peer_port")
-    except SettingInvalid:
-        if "peer_port" in settings.model_fields_set:
-            raise
-        return _bound(settings.host, 0, "peer_port")
-
-
-def _bound(host: str, wanted: int, setting: str) -> socket.socket:
-    """The port that is wanted, or a free one for 0; SettingInvalid when somebody listens on it."""
-    port = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        port.bind((host, wanted))
-    except OSError as error:
-        port.close()
-        raise SettingInvalid(setting, f"{place(host, wanted)} cannot be listened on: {error.strerror}") from None
-    return port
+def _probes(settings: Settings, health: Health) -> AbstractAsyncContextManager[None]:
+    """The port for probes, where there is one."""
+    if settings.health_port is None:
+        return nullcontext()
+    return probes.answering(place(settings.http_host, settings.health_port), health)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from a2a_node.access.certificates import OfMesh, Shows, Vault
+from a2a_node.access.certificates import FromFiles, OfMesh, Shows, Vault
 from a2a_node.access.credentials import Credentials, KnownKeys
 from a2a_node.access.issuers import Issuers
 from a2a_node.access.issuing import Issuing
@@ -19,7 +19,7 @@ from a2a_node.access.tokens import Tokens
 from a2a_node.model.key_ports import Keys
 from a2a_node.model.principal import Principal
 from a2a_node.node.issuers import trusted
-from a2a_node.node.tls import PeerTls, peer_tls, peers_files
+from a2a_node.node.tls import PeerTls, clients_certificates, peer_tls, peers_files
 from a2a_node.pipeline.auth import Auth, Gate, open_methods
 from a2a_node.pipeline.wrong_keys import WrongKeys
 from a2a_node.settings import Settings
@@ -45,6 +45,12 @@ class Identities:
     issuing: Issuing
     keyring: KnownKeyring
     peers: PeerTls
+    clients: FromFiles | None  # what the clients' door shows; None where it is open
+
+    def certificates(self) -> Mapping[str, Shows]:
+        """What each door shows."""
+        clients = {} if self.clients is None else {"clients": self.clients}
+        return {**clients, "peers": self.peers.shows}
 
     def shown(self) -> people.People:
         """What is shown of it."""
@@ -70,7 +76,8 @@ async def knowing(settings: Settings, node: str, store: Keys, started_with: Peop
         for listen in (keyring.listen, issuers.listen):
             listen(auth.recheck)
         issuing = Issuing(store, keyring, mint, started_with.roots, started_with.owner_of, settings.clock_leeway)
-        yield Identities(credentials, auth, gate.wrong_keys, issuing, keyring, peer_tls(shows, spiffe))
+        peers, clients = peer_tls(shows, spiffe), clients_certificates(settings)
+        yield Identities(credentials, auth, gate.wrong_keys, issuing, keyring, peers, clients)
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import structlog
 
-from a2a_node.model.errors import StoreUnavailable
+from a2a_node.model.errors import SettingInvalid, StoreUnavailable
+from a2a_node.store import tls
 
 PATIENCE = 10.0  # seconds from the first failure to the last try
 PAUSE = 0.25  # seconds between two
@@ -23,7 +24,10 @@ T = TypeVar("T")
 async def patiently(
     build: Callable[[], AbstractAsyncContextManager[T]], *, patience: float = PATIENCE, pause: float = PAUSE
 ) -> AsyncIterator[T]:
-    """What `build` gives, until the block ends; again while a store is away, StoreUnavailable if it stays so."""
+    """What `build` gives, until the block ends; again while a store is away, StoreUnavailable if it stays so.
+
+    SettingInvalid at once when TLS is what is wrong: time does not mend that.
+    """
     last: float | None = None
     async with AsyncExitStack() as house:
         while True:
@@ -31,6 +35,8 @@ async def patiently(
                 built = await house.enter_async_context(build())
                 break
             except StoreUnavailable as failure:
+                if problem := tls.fault(failure):
+                    raise SettingInvalid(f"{failure.variables['store']}_url", problem) from None
                 last = monotonic() + patience if last is None else last
                 if monotonic() >= last:
                     raise

@@ -8,13 +8,22 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import TracerProvider
 
+from a2a_node.model.audit_ports import AuditLog
+from a2a_node.model.budget_ports import Budgets
+from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.freeze_ports import Freezes
+from a2a_node.model.grant_ports import Grants
 from a2a_node.model.key_ports import Keys
 from a2a_node.model.limit_ports import Buckets, Limits
-from a2a_node.model.ports import AuditLog, Budgets, Grants, MeshSecrets, Outcomes, Registry, Sessions, Topics, Values
+from a2a_node.model.outcome_ports import Outcomes
+from a2a_node.model.registry_ports import Registry
+from a2a_node.model.schedules import Schedules
+from a2a_node.model.secret_ports import MeshSecrets
+from a2a_node.model.state_ports import Sessions, Topics, Values
 from a2a_node.model.stream_ports import Streams
+from a2a_node.model.tool_ports import Servers
 from a2a_node.model.workflow_ports import Templates
-from a2a_node.store import postgres, redis
+from a2a_node.store import postgres, redis, tls
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.buckets import RedisBuckets
 from a2a_node.store.budgets import RedisBudgets
@@ -27,7 +36,12 @@ from a2a_node.store.pool import Pool
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.redis import Redis
 from a2a_node.store.registry import PostgresRegistry
+from a2a_node.store.run_bells import ringing
+from a2a_node.store.runs import PostgresRuns
+from a2a_node.store.schedules import PostgresSchedules
+from a2a_node.store.sealed import Sealing
 from a2a_node.store.secrets import PostgresSecrets
+from a2a_node.store.servers import PostgresServers
 from a2a_node.store.sessions import keeping
 from a2a_node.store.streams import RedisStreams
 from a2a_node.store.templates import PostgresTemplates
@@ -35,6 +49,8 @@ from a2a_node.store.topics import RedisTopics
 from a2a_node.store.upgrading import migrated
 from a2a_node.store.values import RedisValues
 from a2a_node.store.wakeups import listening
+
+BELIEVED = 1.0  # seconds that a connection to Postgres is not tried again: one that is closed is known at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,9 @@ class Stores:
     limits: Limits
     buckets: Buckets
     templates: Templates
+    schedules: Schedules
+    runs: PostgresRuns  # for those who ask and wish, and for those who execute
+    servers: Servers
 
     def pings(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask each store whether it is there."""
@@ -70,17 +89,20 @@ class Stores:
 
 @asynccontextmanager
 async def opened(
-    postgres_url: str, redis_url: str, lease: float, traces: TracerProvider | None
+    postgres_url: str, redis_url: str, lease: float, traces: TracerProvider | None, passphrase: str = ""
 ) -> AsyncIterator[Stores]:
     """The stores behind their ports, the schema of Postgres up to date.
 
-    `lease` is that of streams and of calls with a key, in seconds; `traces` hears what calls ask of the stores.
+    `lease` is that of streams, of calls with a key and of MCP servers, in seconds; `traces` hears what calls ask of the
+    stores; the passphrase hides the secrets of MCP servers.
     """
     async with AsyncExitStack() as house:
         await migrated(postgres_url)
-        database = await house.enter_async_context(postgres.connected(postgres_url, traces=traces))
+        database = await house.enter_async_context(postgres.connected(postgres_url, traces=traces, believed=BELIEVED))
         shared = await house.enter_async_context(redis.connected(redis_url, traces=traces))
+        await _believed(shared)
         wakeups = await house.enter_async_context(listening(shared))
+        bells = await house.enter_async_context(ringing(shared, wakeups))
         sessions = await house.enter_async_context(keeping(shared, database))
         yield Stores(
             database,
@@ -100,4 +122,16 @@ async def opened(
             PostgresLimits(database),
             RedisBuckets(shared),
             PostgresTemplates(database),
+            PostgresSchedules(database),
+            PostgresRuns(database, bells),
+            PostgresServers(database, Sealing(passphrase), lease=lease),
         )
+
+
+async def _believed(shared: Redis) -> None:
+    """StoreUnavailable where TLS is what keeps Redis away; for one that is away otherwise nobody waits."""
+    try:
+        await shared.ping()
+    except StoreUnavailable as failure:
+        if tls.fault(failure):
+            raise

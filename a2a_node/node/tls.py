@@ -1,16 +1,20 @@
-"""Certificates as gRPC takes them, exchanged under running connections when they change."""
+"""Certificates as gRPC and HTTP take them, exchanged under running connections when they change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ssl import CERT_REQUIRED, PROTOCOL_TLS_SERVER, SSLContext, SSLObject, TLSVersion
 from typing import cast
 
 import grpc
+import structlog
 
 from a2a_node.access.certificates import FromFiles, OfMesh, Shown, Shows, dns_name
 from a2a_node.access.spiffe import Spiffe
 from a2a_node.settings import Settings
+
+log = structlog.get_logger()
 
 
 def server_credentials(shows: Shows, *, callers: bool) -> grpc.ServerCredentials:
@@ -28,6 +32,25 @@ def server_credentials(shows: Shows, *, callers: bool) -> grpc.ServerCredentials
     # the stubs forget that None, for no change, is an answer
     fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", changed)
     return grpc.dynamic_ssl_server_credentials(_configuration(shown), fetch, require_client_authentication=callers)
+
+
+def http_context(settings: Settings, shows: Shows) -> SSLContext:
+    """What HTTP shows, and asks of clients where they must show something; new connections get what is new."""
+    shown, latest = shows.now(), _context(settings)
+
+    def greeted(connection: SSLObject, _name: str | None, _first: SSLContext) -> None:
+        nonlocal shown, latest
+        if (now := shows.now()) is not shown:
+            shown = now
+            try:
+                latest = _context(settings)
+            except OSError as error:  # of the authorities, or of files that are being exchanged: they change once more
+                log.warning("certificates cannot be used; going on with those before", of="tls_cert", why=str(error))
+        connection.context = latest
+
+    first = _context(settings)
+    first.sni_callback = greeted
+    return first
 
 
 def clients_certificates(settings: Settings) -> FromFiles | None:
@@ -68,6 +91,17 @@ def peer_tls(shows: Shows, spiffe: Spiffe) -> PeerTls:
     """By certificates of the mesh a node is checked by its id, by others by its address."""
     of_mesh = isinstance(shows, OfMesh)
     return PeerTls(shows, lambda node: dns_name(node, spiffe) if of_mesh else "")
+
+
+def _context(settings: Settings) -> SSLContext:
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.minimum_version = TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(str(settings.tls_cert), str(settings.tls_key))
+    if settings.tls_client_ca is not None:
+        context.load_verify_locations(str(settings.tls_client_ca))
+        context.verify_mode = CERT_REQUIRED
+    return context
 
 
 def _configuration(shown: Shown) -> grpc.ServerCertificateConfiguration:

@@ -64,6 +64,8 @@ class Account:
             call.id,
             call.trace or received(call.metadata),
             call.peer if tapped or outcome is not AuditOutcome.SUCCEEDED else "",  # asking takes 3 µs
+            call.step,
+            "" if call.instance is None else call.instance.id,
         )
         if self._line is not None and not call.method.startswith(QUIET):
             self._line(ending)

@@ -10,6 +10,7 @@ alone. For them the layer costs 0.25 µs, measured.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from time import monotonic
 
@@ -37,13 +38,20 @@ class Audit:
         self._recorder, self._refusals = recorder, refusals
         self._actions = {**CHANGES, **INVOKING} if calls else CHANGES
 
-    async def changes(self, call: Call, proceed: Proceed) -> None:
+    def changes(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Record what a call changes, once it is done; of a stream also that it began."""
         call.admitted = True
         action = self._actions.get(call.method)
-        if action is None:
-            await proceed(call)
-            return
+        return proceed(call) if action is None else self._recorded(call, action, proceed)
+
+    def refused(self, call: Call, reason: str) -> None:
+        """Record that a call was refused."""
+        action = ACTIONS.get(call.method, UNKNOWN)
+        kind = (address_of(call.peer), root_of(call), reason, action)
+        decision, outcome = AuditDecision.REFUSED, AuditOutcome.REFUSED
+        self._refusals.refused(kind, lambda: fact_of(call, action, decision, (outcome, reason)))
+
+    async def _recorded(self, call: Call, action: str, proceed: Proceed) -> None:
         held, begun = await self._recorder.hold(), monotonic()
         if call.endless:
             self._allowed(call, action, (AuditOutcome.SUCCEEDED, ""), held=held, stage="begun")
@@ -61,19 +69,12 @@ class Audit:
             more: dict[str, Detail] = {"stage": "ended", "seconds": int(monotonic() - begun)} if call.endless else {}
             self._allowed(call, action, ended, held=held, **more)
 
-    def refused(self, call: Call, reason: str) -> None:
-        """Record that a call was refused."""
-        action = ACTIONS.get(call.method, UNKNOWN)
-        kind = (address_of(call.peer), root_of(call), reason, action)
-        decision, outcome = AuditDecision.REFUSED, AuditOutcome.REFUSED
-        self._refusals.refused(kind, lambda: fact_of(call, action, decision, (outcome, reason)))
-
     def _allowed(self, call: Call, action: str, ended: tuple[AuditOutcome, str], *, held: bool, **more: Detail) -> None:
-        if ended[0] is not AuditOutcome.REFUSED:
+        if ended[0] is not AuditOutcome.REFUSED and call.changes:
             fact = fact_of(call, action, AuditDecision.ALLOWED, ended)
-            self._recorder.put(replace(fact, metadata=more) if more else fact, held=held)
+            self._recorder.put(replace(fact, metadata={**fact.metadata, **more}) if more else fact, held=held)
         elif held:
-            self._recorder.release()  # the service refused it, and the other half records that
+            self._recorder.release()  # the service refused it, which the other half records, or nothing was changed
 
 
 def outcome_of(call: Call, failure: Exception) -> tuple[AuditOutcome, str]:

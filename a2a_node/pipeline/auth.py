@@ -6,7 +6,7 @@ that brings it. At the door of nodes the certificate alone counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,24 +52,37 @@ class Auth:
         self._known, self._proves, self._gate = proves.known, proves, gate
         self._streams = Streams[Proof](proves.renewed)
 
-    async def check(self, call: Call, proceed: Proceed) -> None:
+    def check(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Say who is calling; calls that the node itself makes for a proven principal come with one."""
         if call.principal is not NOBODY or call.method.startswith(self._gate.open_to_all):
-            await proceed(call)
-            return
+            return self._still(call, proceed)
         authorization = call.metadata.get(AUTHORIZATION, "") if call.door != PEERS else ""
         proof = self._known(authorization) if authorization else None
-        if proof is None:
-            proof = await self._judged(call, authorization)
-        call.principal, call.scopes, call.proof = proof.principal, proof.scopes, proof
-        if ends(proof) and (call.endless or (call.agent and not call.unary)):
-            await self._streams.guard(call, proof, proceed, proof.until)
-        else:
-            await proceed(call)
+        return self._unknown(call, authorization, proceed) if proof is None else self._known_as(call, proof, proceed)
 
     def recheck(self) -> None:
         """Keys have changed: end the streams of those that are gone."""
         self._streams.check()
+
+    def _still(self, call: Call, proceed: Proceed) -> Awaitable[None]:
+        """What was proven when a run was started lets its steps go on while it holds."""
+        if call.proof is None:
+            return proceed(call)
+        if isinstance(ended := self._proves.renewed(call.proof), Unauthenticated):
+            raise ended
+        return self._guarded(call, call.proof, proceed)
+
+    async def _unknown(self, call: Call, authorization: str, proceed: Proceed) -> None:
+        await self._known_as(call, await self._judged(call, authorization), proceed)
+
+    def _known_as(self, call: Call, proof: Proof, proceed: Proceed) -> Awaitable[None]:
+        call.principal, call.scopes, call.proof = proof.principal, proof.scopes, proof
+        return self._guarded(call, proof, proceed)
+
+    def _guarded(self, call: Call, proof: Proof, proceed: Proceed) -> Awaitable[None]:
+        if ends(proof) and (call.endless or (call.agent and not call.unary)):
+            return self._streams.guard(call, proof, proceed, proof.until)
+        return proceed(call)
 
     async def _judged(self, call: Call, authorization: str) -> Proof:
         """What a call proves that is not known yet; wrong keys are held against the caller's address."""

@@ -1,7 +1,7 @@
 """What is known of a call as it ends: put down at once, said in words when there is time for it.
 
-Words are made by a thread, many at a time: at the end of each call, when nothing of them is in the processor's caches,
-they took 25 µs, in a row 7. What is put down holds small values alone, and never the call with its payloads.
+Words are made some at a time: at the end of each call, when nothing of them is in the processor's caches, they took 25
+µs, in a row 7. What is put down holds small values alone, and never the call with its payloads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from a2a_node.model.envelope import Envelope
 from a2a_node.model.principal import Principal
 from a2a_node.model.tap import EndedCall
 from a2a_node.model.trace import Trace
-from a2a_node.pipeline.facts import REASON, address_of, named, path_of, root_of
+from a2a_node.model.warrants import StepOfRun
+from a2a_node.pipeline.facts import REASON, address_of, named, path_of, root_of, step_of
 
 
 class Ending(NamedTuple):
@@ -31,6 +32,8 @@ class Ending(NamedTuple):
     call_id: str
     trace: Trace | None
     peer: str
+    step: StepOfRun | None = None
+    instance: str = ""
 
     def told(self) -> EndedCall:
         """The same in words."""
@@ -48,4 +51,6 @@ class Ending(NamedTuple):
             path_of(self),
             "" if self.trace is None else f"{self.trace.trace_id:032x}",
             address_of(self.peer),
+            *step_of(self),
+            self.instance,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Protocol
@@ -36,14 +36,14 @@ class Opens(Protocol):
 class Envelopes:
     """The layer `check`: a call is continued from another node's sealed word or a call token, or begins a tree.
 
-    `parent_of` a token is the envelope that a child call continues, CallTokenInvalid for a bad one; `bearer_of` tells
-    whose certificate it is by the names in it.
+    `parent_of` a call is the envelope that it continues, None for a root; `bearer_of` tells whose certificate it is by
+    the names in it.
     """
 
     def __init__(
         self,
         rules: EnvelopeRules,
-        parent_of: Callable[[str], Envelope | None],
+        parent_of: Callable[[Call], Envelope | None],
         revisits_of: Callable[[str], int],
         seals: Opens,
         bearer_of: Callable[[Sequence[str]], Principal | None],
@@ -52,21 +52,18 @@ class Envelopes:
         self._seals, self._bearer_of = seals, bearer_of
         self._within = Deadlines().within
 
-    async def check(self, call: Call, proceed: Proceed) -> None:
+    def check(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Give the call its envelope and its deadline, or refuse it before anything is spent on it."""
         if ENVELOPE in call.metadata or (call.door == PEERS and call.agent):
             carried = call.envelope = self._continued(call)
-            await self._within(carried.allowance, proceed(call))
-            return
+            return self._within(carried.allowance, proceed(call))
         begun = call.envelope = self._begun(call)
         if call.endless and call.time_left is None:
-            await proceed(call)
-        else:
-            await self._within(begun.allowance, proceed(call))
+            return proceed(call)
+        return self._within(begun.allowance, proceed(call))
 
     def _begun(self, call: Call) -> Envelope:
-        token = call.metadata.get(CALL_TOKEN)
-        parent = self._parent_of(token) if token else None
+        parent = self._parent_of(call)
         now = monotonic()
         allowance = allowed(self._rules, call, parent, now)
         path = parent.path if parent else ()
@@ -80,9 +77,15 @@ class Envelopes:
         self._check_bearer(call, issuer)
         call.principal, call.scopes, call.carrier = handed.principal, handed.scopes, issuer
         entered(handed.envelope.path[:-1], call.agent, self._rules.max_hops, self._revisits_of(call.agent))
+        return self._shortened(call, handed.envelope)
+
+    def _shortened(self, call: Call, envelope: Envelope) -> Envelope:
+        """What was handed on, ended earlier where the client or the rules want it so."""
+        if call.time_left is None and envelope.allowance <= self._rules.max_deadline:
+            return envelope
         now = monotonic()
-        allowance = allowed(self._rules, call, handed.envelope, now)
-        return replace(handed.envelope, deadline=now + allowance, allowance=allowance)
+        allowance = allowed(self._rules, call, envelope, now)
+        return replace(envelope, deadline=now + allowance, allowance=allowance)
 
     def _check_bearer(self, call: Call, issuer: str) -> None:
         """A node brings what it has sealed itself; calls over a link show the link's certificate."""
@@ -115,4 +118,14 @@ def begun(call: Call, parent: Envelope | None, path: tuple[str, ...], span: tupl
     """The envelope of a new tree, or the parent's continued; `span` is the deadline and the seconds until then."""
     if parent is None:
         return Envelope(*span, path, "", call.id, (), call.id)
-    return Envelope(*span, path, parent.id, parent.root, parent.authority, call.id, parent.scopes, parent.budget)
+    return Envelope(
+        *span,
+        path,
+        parent.id,
+        parent.root,
+        parent.authority,
+        call.id,
+        parent.scopes,
+        parent.budget,
+        parent.purse,
+    )

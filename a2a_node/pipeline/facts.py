@@ -9,9 +9,12 @@ from a2a_node.model.audit import AuditDecision, AuditOutcome, Fact, plain
 from a2a_node.model.call import Call
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.principal import NOBODY, Principal
+from a2a_node.model.tools import AGENT_PREFIX
 from a2a_node.model.trace import received
+from a2a_node.model.warrants import StepOfRun
 
 USER_AGENT = "user-agent"
+SERVER = "server:"  # what the target of an RPC about an MCP server begins with
 REASON = 100  # characters; agents may name reasons of their own
 
 
@@ -31,6 +34,14 @@ class Known(Protocol):
         """Under which envelope; None where it was refused before it had one."""
 
 
+class Ends(Protocol):
+    """What ends a step of a run, too."""
+
+    @property
+    def step(self) -> StepOfRun | None:
+        """Which one it is; None for all other calls."""
+
+
 def fact_of(call: Call, action: str, decision: AuditDecision, ended: tuple[AuditOutcome, str]) -> Fact:
     """The fact that a call is, given its outcome and reason; nothing of it is a payload, a key or a token."""
     target, (outcome, reason) = target_of(call), ended
@@ -42,12 +53,13 @@ def fact_of(call: Call, action: str, decision: AuditDecision, ended: tuple[Audit
         target=target,
         user_id=plain(root_of(call)),
         agent_id=_agent_of(call),
-        server_id=target.removeprefix("server:") if target.startswith("server:") else "",
+        server_id=_server_of(call, target),
         ip_address=address_of(call.peer),
         user_agent=plain(call.metadata.get(USER_AGENT, "")),
         trace_id=trace_of(call),
         call_id=call.id or (call.envelope.parent if call.envelope is not None else ""),
         call_path=path_of(call),
+        metadata={} if call.step is None else dict(zip(("run_id", "step"), step_of(call), strict=True)),
     )
 
 
@@ -62,6 +74,11 @@ def root_of(call: Known) -> str:
     """The principal at the root, empty when it is not known."""
     envelope = call.envelope
     return named(envelope.authority[0] if envelope is not None and envelope.authority else call.principal)
+
+
+def step_of(call: Ends) -> tuple[str, str]:
+    """The run and its step that a call is; empty texts where it is none."""
+    return ("", "") if call.step is None else (plain(call.step.run_id), plain(call.step.step))
 
 
 def named(principal: Principal) -> str:
@@ -90,6 +107,13 @@ def address_of(peer: str) -> str:
     if kind == "ipv6":
         return unquote(place).rpartition("]:")[0].removeprefix("[").partition("%")[0]
     return ""
+
+
+def _server_of(call: Call, target: str) -> str:
+    """The MCP server that took part: its agent was called, or the RPC is about it."""
+    if call.agent:
+        return call.agent.removeprefix(AGENT_PREFIX) if call.agent.startswith(AGENT_PREFIX) else ""
+    return target.removeprefix(SERVER) if target.startswith(SERVER) else ""
 
 
 def _agent_of(call: Call) -> str:

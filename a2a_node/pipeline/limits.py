@@ -11,6 +11,8 @@ that a limit names.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from a2a_node.limits.limiter import Limiter
 from a2a_node.limits.rules import Rules
 from a2a_node.mesh.route import Finds, offered
@@ -26,13 +28,15 @@ class Limits:
         self._rules = rules
         self._limiter = limiter
 
-    async def check(self, call: Call, proceed: Proceed) -> None:
+    def check(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Take what the call costs; AgentNotFound, CapabilityNotFound, RateLimited."""
-        if call.agent and not call.carrier:
-            asked = offered(call, self._directory.find(call.agent).agent.descriptor)
-            bucket = asked.name if call.proxied is None else self._rules.bucket_of(asked.name)
-            key = LimitKey(paying(call), call.agent, bucket)
-            await self._limiter.take(key, self._rules.rate(key, asked), asked.cost)
+        return self._paid(call, proceed) if call.agent and not call.carrier else proceed(call)
+
+    async def _paid(self, call: Call, proceed: Proceed) -> None:
+        asked = offered(call, self._directory.find(call.agent).agent.descriptor)
+        bucket = asked.name if call.proxied is None else self._rules.bucket_of(asked.name)
+        key = LimitKey(paying(call), call.agent, bucket)
+        await self._limiter.take(key, self._rules.rate(key, asked), asked.cost)
         await proceed(call)
 
 

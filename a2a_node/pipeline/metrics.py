@@ -22,6 +22,7 @@ from prometheus_client.registry import CollectorRegistry
 from a2a_node.mesh.route import Finds, offered
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import AgentNotFound, InternalError, MeshError
+from a2a_node.model.measures import BUCKETS, CANCELLED, ERROR, OK, OUTCOMES
 from a2a_node.model.trace import Trace
 from a2a_node.pipeline.envelope import PEERS
 
@@ -30,8 +31,6 @@ OTHER = "OTHER"  # reasons of agents' own, and of standard services
 MOST = 2000  # agents with a capability that have series of their own, 6 KiB each; the calls of further ones share one
 MOST_METHODS = 50  # of an agent's own gRPC services, that have series of their own; counted with its capabilities
 SWEEP = 60.0  # seconds between looks for agents that are gone, once there are that many
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-OK, ERROR, CANCELLED = OUTCOMES = ("ok", "error", "cancelled")
 CODES = {OK: "OK", CANCELLED: "CANCELLED"}
 RATE_LIMITED = "RATE_LIMITED"
 Names = tuple[str, str]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from a2a_node.model.mcp import ASK
 from a2a_node.model.proxied import PROXIED
+from a2a_node.model.web import ASKED_OF_WEB, LIVE
 
 OPEN = "open"  # to everybody, without a key
 KNOWN = "known"  # to everybody whose key is good; the service itself looks at the rest
@@ -24,6 +26,7 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
         "FindCall": "peer:read",
         "EndCall": "peer:cancel",
         "Drain": "peer:drain",
+        "ReadServerLog": "peer:read",
     },
     "a2amesh.v1.AgentHostService": {"Attach": "registry:write"},
     "a2amesh.v1.RegistryService": {
@@ -114,9 +117,11 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
     ),
 }
 
-NEEDS: Mapping[str, str] = {
-    f"/{service}/{method}": need for service, methods in SERVICES.items() for method, need in methods.items()
-} | {PROXIED: OF_AGENT}
+NEEDS: Mapping[str, str] = (
+    {f"/{service}/{method}": need for service, methods in SERVICES.items() for method, need in methods.items()}
+    | {PROXIED: OF_AGENT, ASK: KNOWN, LIVE: KNOWN}
+    | dict.fromkeys(ASKED_OF_WEB, "registry:read")
+)
 
 
 def permission(need: str, agent: str) -> str:

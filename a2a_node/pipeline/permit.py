@@ -6,6 +6,7 @@ agent on the way. Each of them must be allowed to do it, and the key of each.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -54,14 +55,13 @@ class Permit:
         self._streams = Streams(self._renewed)
         decisions.following.listen(self._streams.check)
 
-    async def check(self, call: Call, proceed: Proceed) -> None:
+    def check(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Refuse what nobody has granted; RpcNotServed for an RPC that the table does not have.
 
         What concerns the caller's own call needs no grant.
         """
         if call.own:
-            await proceed(call)
-            return
+            return proceed(call)
         envelope = call.envelope
         if envelope is None or not envelope.authority:
             if call.principal.kind == "agent" and call.agent and self._needs_token(call.principal.name):
@@ -72,11 +72,16 @@ class Permit:
             key = (envelope.authority, envelope.scopes, call.scopes, call.method, call.agent)
         standing = self._kept.get(key)
         if standing is None or standing.until <= monotonic():
-            standing = await self._decided(call, key)
+            return self._undecided(call, key, proceed)
+        return self._allowed(call, standing, proceed)
+
+    async def _undecided(self, call: Call, key: object, proceed: Proceed) -> None:
+        await self._allowed(call, await self._decided(call, key), proceed)
+
+    def _allowed(self, call: Call, standing: Standing, proceed: Proceed) -> Awaitable[None]:
         if standing.grants and (call.endless or (call.agent and not call.unary)):
-            await self._streams.guard(call, (asked_by(call), standing), proceed)
-        else:
-            await proceed(call)
+            return self._streams.guard(call, (asked_by(call), standing), proceed)
+        return proceed(call)
 
     async def _decided(self, call: Call, key: object) -> Standing:
         need = NEEDS.get(call.method)

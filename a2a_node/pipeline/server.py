@@ -20,6 +20,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError
 
+from a2a_node.client.rpcs import ENVELOPE_BYTES
 from a2a_node.core import server as core
 from a2a_node.core.rpc import Rpc
 from a2a_node.core.server import Door, Method, Route, Routes, Stream, Unary
@@ -36,7 +37,6 @@ Question = Callable[..., None]
 Write = Callable[[Any], Awaitable[None]]
 OF_AGENTS_TOO = (HEALTH, REFLECTION)  # what the node and agents both serve: who names an agent asks that one
 OPENING_SECONDS = 10.0
-ENVELOPE_BYTES = 64 * 1024
 LEAST_PING_MS = 4_000  # clients ask so often whether a silent node still lives; the library takes 5 minutes for polite
 PENDING = 10_000  # calls that wait for the loop; the library's own 1,000 turned bursts away without a reason
 
@@ -159,6 +159,10 @@ class _Requests:
             raise StopAsyncIteration
         return _decoded(self._read, message, "frame")
 
+    async def each(self, take: Callable[[Any], None]) -> None:
+        """Call `take` with every message, in the turn of the loop in which it comes; what that raises ends it."""
+        await self._rpc.each(lambda message: take(_decoded(self._read, message, "frame")))
+
 
 def _decoded(read: Callable[[bytes], Any], message: bytes, field: str) -> Any:
     try:
@@ -258,7 +262,7 @@ def _stream(rule: Rule, work: Work) -> Unary:
         request = None
 
         async def rest(call: Call) -> None:
-            await _written(work, request, call, _writing(rule, rpc))
+            await _written(work, request, call, _Writing(rule, rpc))
 
         call = opened(rpc, rest, endless=question is None)
         try:
@@ -277,7 +281,7 @@ def _conversation(rule: Rule, work: Work) -> Stream:
         requests = _Requests(rpc, rule.read)
 
         async def rest(call: Call) -> None:
-            await _written(work, requests, call, _writing(rule, rpc))
+            await _written(work, requests, call, _Writing(rule, rpc))
 
         call = opened(rpc, rest, endless=question is None)
         try:
@@ -287,14 +291,21 @@ def _conversation(rule: Rule, work: Work) -> Stream:
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
             refuse(rpc, call, failure)
 
-    return Stream(serve)
+    return Stream(serve, plain=True)
 
 
-def _writing(rule: Rule, rpc: Rpc) -> Write:
-    async def write(reply: Any) -> None:
-        await rpc.send(rule.written(reply))
+class _Writing:
+    """Writes the replies of an RPC."""
 
-    return write
+    def __init__(self, rule: Rule, rpc: Rpc) -> None:
+        self._written, self._rpc = rule.written, rpc
+
+    async def __call__(self, reply: Any) -> None:
+        await self._rpc.send(self._written(reply))
+
+    def begin(self, reply: Any) -> asyncio.Future[bool] | None:
+        """Begin to write a reply, for whoever alone writes; None when the RPC is over."""
+        return self._rpc.begun(self._written(reply))
 
 
 async def _written(work: Work, request: Any, call: Call, write: Write) -> None:

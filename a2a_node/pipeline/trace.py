@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from opentelemetry.trace import SpanKind
 
 from a2a_node.model.call import Call, Layer, Proceed
@@ -24,12 +26,11 @@ def trace(spans: Spans) -> Layer:
             about |= {"a2a.agent": call.agent[:LENGTH], "a2a.capability": call.capability[:LENGTH], "a2a.call": call.id}
         return Told(f"{service}/{method}", SpanKind.SERVER, about)
 
-    async def layer(call: Call, proceed: Proceed) -> None:
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
         parent = call.trace or received(call.metadata)
         call.trace = spans.below(parent)
         if spans.keeps(call.trace):
-            await spans.around(call, proceed, parent, tell)
-        else:
-            await proceed(call)
+            return spans.around(call, proceed, parent, tell)
+        return proceed(call)
 
     return layer

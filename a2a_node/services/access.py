@@ -9,11 +9,11 @@ from a2a_node.access.issuing import Issuing
 from a2a_node.access.switch import Switch
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, PermissionDenied
+from a2a_node.model.grant_ports import GrantFilter, Grants
 from a2a_node.model.grants import Decision, NewGrant, RequestStatus
 from a2a_node.model.names import checked_text, checked_uuid
 from a2a_node.model.pages import after_token, page_size, page_token
 from a2a_node.model.permissions import checked_permission
-from a2a_node.model.ports import GrantFilter, Grants
 from a2a_node.model.principal import checked_principal
 from a2a_node.services.fields import checked_span, mark, marked
 from a2a_node.services.freezes import FreezeRpcs

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from a2a_node.mesh.returning import Returning
 from a2a_node.model.budget import checked_amounts
-from a2a_node.model.call import Call, CallRecord, Once, Proceed
+from a2a_node.model.call import Call, CallRecord, Once, Proceed, unheard, untold
 from a2a_node.model.errors import AgentProtocol, CallNotFound, InvalidInput, MeshError
 from a2a_node.model.names import checked_name, checked_text, checked_uuid
 from a2a_node.model.payload import Payload
@@ -47,7 +47,7 @@ class AgentService:
 
     async def invoke(self, request: pb.InvokeRequest, call: Call) -> pb.InvokeResponse:
         """One input, one output."""
-        answer = _Answer(call, self._limit)
+        answer = _Answer(call.agent, self._limit)
         call.requests, call.reply = Once(Carried(request.input, "input", self._limit)), answer.take
         await self._outgoing(call)
         return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed, used=call.used)
@@ -67,8 +67,19 @@ class AgentService:
             output = self._checked(payload)
             await write(pb.InvokeStreamResponse(call_id=call.id, sequence=sequence, output=output, resumable=call.kept))
 
+        async def missed(gap: Gap) -> None:
+            nonlocal sequence
+            sequence = gap.last
+            await write(self._kept(call.id, gap))
+
         call.requests, call.reply = Once(Carried(request.input, "input", self._limit)), reply
-        await self._outgoing(call)
+        call.missed = missed
+        try:
+            await self._outgoing(call)
+        finally:
+            call.missed = untold  # both know the call: cycles with all of it, which the collector would have to find
+            if call.reply is reply:
+                call.reply = unheard
 
     async def converse(
         self,
@@ -144,15 +155,16 @@ class AgentService:
 class _Answer:
     """The one output of a unary call."""
 
-    def __init__(self, call: Call, limit: int) -> None:
-        self._call = call
+    def __init__(self, agent: str, limit: int) -> None:
+        """Of the agent alone: with the call itself, whose reply it takes, it would make a ring for the collector."""
+        self._agent = agent
         self._limit = limit
         self._message: payload_pb2.Payload | None = None
 
     async def take(self, payload: Payload) -> None:
         """Keep the output; a second one breaks the protocol."""
         if self._message is not None:
-            raise AgentProtocol(self._call.agent, "it answered a unary call twice")
+            raise AgentProtocol(self._agent, "it answered a unary call twice")
         message = passed_on(payload)
         check_size(message, self._limit)
         self._message = message
@@ -160,13 +172,12 @@ class _Answer:
     def output(self) -> payload_pb2.Payload:
         """The output; AgentProtocol when there was none."""
         if self._message is None:
-            raise AgentProtocol(self._call.agent, "it ended a unary call without an output")
+            raise AgentProtocol(self._agent, "it ended a unary call without an output")
         return self._message
 
 
 def _asked(fresh: Callable[[], str], request: Opening, call: Call) -> None:
     """Tell the layers what is asked, before any of them runs."""
-    _refuse_unserved(request)
     if isinstance(request, pb.InvokeStreamRequest):
         if request.HasField("resume"):
             _asked_to_read_on(request, call)
@@ -181,14 +192,8 @@ def _asked(fresh: Callable[[], str], request: Opening, call: Call) -> None:
         call.budget = checked_amounts("budget", dict(request.budget))
     if request.reserve:
         call.reserve = checked_amounts("reserve", dict(request.reserve))
-    if isinstance(request, pb.InvokeRequest) and request.idempotency_key:
+    if not isinstance(request, pb.ConverseOpen) and request.idempotency_key:
         call.idempotency_key = checked_text("idempotency_key", request.idempotency_key, 255)
-
-
-def _refuse_unserved(request: Opening) -> None:
-    """What the contract has and this node does not serve is refused, never ignored."""
-    if isinstance(request, pb.InvokeStreamRequest) and request.idempotency_key:
-        raise InvalidInput("idempotency_key", "is served for Invoke alone; leave it out")
 
 
 def _asked_to_read_on(request: pb.InvokeStreamRequest, call: Call) -> None:

@@ -12,11 +12,11 @@ from a2a_node.audit.tap import Missed, Tap
 from a2a_node.audit.verifying import verified
 from a2a_node.audit.watching import Lost, Seen, Started, Watching
 from a2a_node.model.audit import LONGEST, AuditFilter, Span
+from a2a_node.model.audit_ports import AuditLog
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, PageTokenInvalid
 from a2a_node.model.names import checked_text
 from a2a_node.model.pages import after_token, page_size, page_token
-from a2a_node.model.ports import AuditLog
 from a2a_node.model.tap import TapFilter
 from a2a_node.wire.audit import EQUAL, from_break, from_event, from_tapped, to_decision, to_filter, to_outcome
 from a2amesh.v1 import audit_service_pb2 as pb

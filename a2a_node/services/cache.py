@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput
-from a2a_node.model.ports import Topics, Values
 from a2a_node.model.state import CachedValue, Gap, Message, Started, TopicEvent
+from a2a_node.model.state_ports import Topics, Values
 from a2a_node.services.fields import checked_key, checked_span
 from a2a_node.wire.agents import duration, timestamp
 from a2a_node.wire.payloads import from_payload, to_payload

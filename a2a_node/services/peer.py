@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 from a2a_node.mesh.arrivals import Arrivals
-from a2a_node.mesh.arriving import Peer
+from a2a_node.mesh.arriving import Frames, Peer, Write
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.drains import LONGEST_WAIT, Here
 from a2a_node.model.call import Call
 from a2a_node.model.call_ids import CallIds
 from a2a_node.model.errors import CallNotFound
 from a2a_node.model.names import checked_text, checked_uuid
+from a2a_node.model.server_checks import checked_server_id
 from a2a_node.wire.agents import seconds
 from a2a_node.wire.calls import from_record
 from a2amesh.v1 import peer_service_pb2 as pb
+
+Log = Callable[[str, int], Sequence[str]]
 
 
 class PeerService:
@@ -22,15 +25,16 @@ class PeerService:
 
     descriptor = pb.DESCRIPTOR.services_by_name["PeerService"]
 
-    def __init__(self, arrivals: Arrivals, calls: Calls, ids: CallIds, drain: Here) -> None:
+    def __init__(self, arrivals: Arrivals, calls: Calls, ids: CallIds, drain: Here, log: Log) -> None:
+        """`log` reads what an MCP server of this node wrote last, by its id and how many lines."""
         self._arrivals, self._calls, self._ids = arrivals, calls, ids
-        self._drain = drain
+        self._drain, self._log = drain, log
 
     async def link(
         self,
-        requests: AsyncIterator[pb.LinkRequest],
+        requests: Frames,
         call: Call,
-        write: Callable[[pb.LinkResponse], Awaitable[None]],
+        write: Write,
     ) -> None:
         """Many calls over one stream."""
         await self._arrivals.serve(requests, write, Peer(call.principal, call.peer_of, tuple(call.identities_of())))
@@ -57,4 +61,9 @@ class PeerService:
         """Take no new work."""
         timeout = seconds(request.timeout) if request.HasField("timeout") else None
         progress = await self._drain(timeout, min(seconds(request.wait), LONGEST_WAIT))
-        return pb.DrainResponse(running_calls=progress.running, drained=progress.drained)
+        return pb.DrainResponse(running_calls=progress.running, drained=progress.drained, looked=not progress.begun)
+
+    async def read_server_log(self, request: pb.ReadServerLogRequest, _: Call) -> pb.ReadServerLogResponse:
+        """What an MCP server of this node wrote last."""
+        server_id = checked_server_id("server_id", request.server_id)
+        return pb.ReadServerLogResponse(lines=self._log(server_id, max(0, request.lines)))

@@ -108,11 +108,12 @@ class RegistryService:
         """All that is known of one node."""
         return pb.GetNodeResponse(node=self._node(self._directory.node(self._asked(request.node_id))))
 
-    async def drain_node(self, request: pb.DrainNodeRequest, _: Call) -> pb.DrainNodeResponse:
-        """Tell a node to take no new work."""
+    async def drain_node(self, request: pb.DrainNodeRequest, call: Call) -> pb.DrainNodeResponse:
+        """Tell a node to take no new work; whoever asks how far it is changes nothing."""
         wait = _span(request.wait, "wait") if request.HasField("wait") else 0.0
         timeout = _span(request.timeout, "timeout") if request.HasField("timeout") else None
         node, progress = await self._registrar.drain(self._asked(request.node_id), timeout, wait)
+        call.changes = progress.begun
         return pb.DrainNodeResponse(node=self._node(node), running_calls=progress.running, drained=progress.drained)
 
     def _asked(self, node_id: str) -> str:

@@ -8,9 +8,9 @@ from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput
 from a2a_node.model.names import checked_name, checked_text
 from a2a_node.model.pages import after_token, page_size, page_token
-from a2a_node.model.ports import Sessions
 from a2a_node.model.sessions import DEFAULT_TTL, LEAST_TTL, MOST_TTL
 from a2a_node.model.state import NewSession, Session
+from a2a_node.model.state_ports import Sessions
 from a2a_node.services.fields import checked_span, mark, marked
 from a2a_node.wire.agents import duration, timestamp
 from a2a_node.wire.payloads import from_mapping, to_mapping

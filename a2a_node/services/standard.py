@@ -19,7 +19,10 @@ Register = Callable[[grpc.aio.Server], None]
 
 
 class Health:
-    """The gRPC health of every service and of the node as a whole (the empty name)."""
+    """The gRPC health of every service and of the node as a whole (the empty name).
+
+    Health itself serves as long as it answers: probes that ask whether a process is alive ask for that.
+    """
 
     def __init__(self, services: Sequence[str]) -> None:
         self._names = ("", *services)
@@ -29,6 +32,7 @@ class Health:
         """Say whether the node serves; services named in `away` do not."""
         status = health_pb2.HealthCheckResponse
         absent = set(away)
+        await self._servicer.set(HEALTH, status.SERVING)
         for name in self._names:
             served = serving and name not in absent
             await self._servicer.set(name, status.SERVING if served else status.NOT_SERVING)

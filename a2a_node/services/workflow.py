@@ -1,4 +1,4 @@
-"""WorkflowService: templates. What is about runs is not served yet, and answers so."""
+"""WorkflowService: templates, and runs of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from a2a_node.mesh.book import Book
 from a2a_node.mesh.entries import Wanted
+from a2a_node.mesh.warranting import standing_of
 from a2a_node.model.agents import AgentDescriptor
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, PageTokenInvalid
 from a2a_node.model.pages import after_token, page_size, page_token
 from a2a_node.model.workflows import Severity, TemplateVersion
+from a2a_node.services.runs import RunRooms, RunRpcs
 from a2a_node.wire.payloads import to_mapping
 from a2a_node.wire.workflows import from_planned, from_problem, from_template, from_version
 from a2a_node.workflows.library import Library
@@ -34,12 +36,13 @@ class DirectoryAgents:
         return [entry.agent.descriptor for entry in found]
 
 
-class WorkflowService:
-    """Templates of workflows, kept in a library."""
+class WorkflowService(RunRpcs):
+    """Templates of workflows, kept in a library, and their runs."""
 
     descriptor = pb.DESCRIPTOR.services_by_name["WorkflowService"]
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, runs: RunRooms) -> None:
+        RunRpcs.__init__(self, runs)
         self._library = library
 
     async def list_templates(self, request: pb.ListTemplatesRequest, _: Call) -> pb.ListTemplatesResponse:
@@ -70,7 +73,7 @@ class WorkflowService:
         """Keep the next version of a template."""
         expected = request.expected_version if request.HasField("expected_version") else None
         source = _required("source", request.source)
-        version, found = await self._library.put(source, str(call.principal), expected)
+        version, found = await self._library.put(source, str(call.principal), expected, standing_of(call))
         call.target = f"template:{version.template.name} {version.version}"
         return pb.PutTemplateResponse(
             template=from_version(version, found.lines),

@@ -7,11 +7,12 @@ SDK's only once it has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from random import getrandbits
 from time import time_ns
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from opentelemetry.context import detach
 from opentelemetry.trace import SpanKind
@@ -21,7 +22,6 @@ from a2a_node.model.trace import BAGGAGE, Trace
 from a2a_node.tracing.context import entered
 from a2a_node.tracing.outcome import Outcome, outcome_of
 
-Attributes: TypeAlias = Mapping[str, str | int]
 LENGTH = 128  # characters of a name or an attribute: callers name agents and methods as they like
 _LOW = (1 << 64) - 1
 
@@ -71,6 +71,26 @@ class Spans:
     def keeps(self, trace: Trace | None) -> bool:
         """Whether a span there is kept."""
         return trace is not None and trace.sampled and self._keep is not None
+
+    @property
+    def kept(self) -> bool:
+        """Whether any are."""
+        return self._keep is not None
+
+    def named(self, parent: Trace | None, name: str) -> Trace | None:
+        """Where a span stands whose ids follow from a name, so that another process may go on with it."""
+        if self._keep is None or (parent is not None and not parent.sampled):
+            return parent
+        digest = blake2b(name.encode(), digest_size=24).digest()
+        trace_id, span_id = int.from_bytes(digest[:16]) or 1, int.from_bytes(digest[16:]) or 1
+        if parent is None:
+            return Trace(trace_id, span_id, trace_id & _LOW < self._bound)
+        return Trace(parent.trace_id, span_id, sampled=True, state=parent.state)
+
+    def keep(self, span: Span) -> None:
+        """Take a span that has ended, where its trace is kept."""
+        if self._keep is not None and span.trace.sampled:
+            self._keep(span)
 
     async def around(self, call: Call, proceed: Proceed, parent: Trace | None, tell: Callable[[Call], Told]) -> None:
         """Do the rest of a call inside the span at `call.trace`, which ends however that ends; told of at the end."""

@@ -16,12 +16,16 @@ from pathlib import Path
 from statistics import median
 
 from a2amesh.v1 import agent_service_pb2, payload_pb2
+from tests.bench.flows.rows import call_rows, flow_sides, side_rows
 from tests.bench.idle import idle_row
 from tests.bench.load import Figures, Target, build
+from tests.bench.mcp import list_row
 from tests.bench.mesh import Places, hop_rows, two_nodes
-from tests.bench.processes import ROOT, free_port, python, resident_mb, started
+from tests.bench.processes import ROOT, python, resident_mb, started
 from tests.bench.rows import Row, row, written
 from tests.bench.streams import stream_rows
+from tests.bench.tools import tool_rows
+from tests.ports import free_port
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = 5
@@ -194,9 +198,26 @@ def two_node_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
         return hop_rows(targets, rounds, STEADY_RATE)
 
 
+def workflow_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """What a graph of steps that do nothing takes, beside Temporal and the bare engine; and what it costs calls."""
+    with flow_sides(Places(home, environ)) as (sides, address):
+        calls = Target(address, INVOKE, question("echo"), str(home / "flows" / "dev.key"))
+        return [*side_rows(sides), *call_rows(sides["mesh"], calls, STEADY_RATE)]
+
+
 def idle_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
     """What agents cost a node that are attached and do nothing."""
     return [idle_row(Places(home, environ), IDLE)]
+
+
+def mcp_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """What assistants wait for."""
+    return [list_row(Places(home, environ))]
+
+
+def called_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
+    """What a node adds to the call of an MCP server's tool."""
+    return tool_rows(Places(home, environ))
 
 
 def told(module: str, directory: str, environ: Mapping[str, str]) -> dict[str, float]:
@@ -246,6 +267,9 @@ ON_STORES: Mapping[str, Callable[[Path, Mapping[str, str]], list[Row]]] = {
     "hop": two_node_rows,
     "members": member_rows,
     "idle": idle_rows,
+    "mcp": mcp_rows,
+    "workflows": workflow_rows,
+    "tools": called_rows,
     "limits": limit_rows,  # last: it makes limits for all nodes on these stores
 }
 

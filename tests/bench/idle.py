@@ -20,8 +20,9 @@ from a2a_node.wire.agents import from_descriptor
 from a2amesh.v1 import agent_host_service_pb2 as pb
 from tests.bench.crowd import agent
 from tests.bench.mesh import Places
-from tests.bench.processes import free_port, python, resident_mb, started
+from tests.bench.processes import python, resident_mb, started
 from tests.bench.rows import Row, row
+from tests.ports import free_port
 
 ATTACH, HOLD = "/a2amesh.v1.AgentHostService/Attach", "/bare.Echo/Hold"
 OPENING = 20  # at a time

@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.load import Figures, Target
-from tests.bench.processes import free_port, python, started
+from tests.bench.processes import python, started
 from tests.bench.rows import Row, row
+from tests.ports import free_port
 
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
 Rounds = Callable[[Mapping[str, Target], Sequence[str], float], dict[str, list[Figures]]]

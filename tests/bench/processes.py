@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,7 +30,7 @@ def started(*command: str, ready: str, environ: Mapping[str, str] | None = None)
         env={**os.environ, **(environ or {})},
     )
     try:
-        _await_line(process, ready)
+        awaited(process, ready)
         yield process.pid, perf_counter() - began
     finally:
         process.send_signal(signal.SIGTERM)
@@ -43,19 +42,12 @@ def python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def resident_mb(pid: int) -> float:
     """The memory that a process holds, MB of 2^20 bytes."""
     return float(psutil.Process(pid).memory_info().rss) / 2**20
 
 
-def _await_line(process: subprocess.Popen[str], ready: str) -> None:
+def awaited(process: subprocess.Popen[str], ready: str) -> None:
     """Wait for the line; the process's end, or a minute, is an error."""
     for line in process.stdout or ():
         if ready in line:

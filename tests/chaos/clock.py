@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
+
+from tests.preloads import built
 
 SOURCE = r"""
 #define _GNU_SOURCE
@@ -47,15 +47,9 @@ time_t time(time_t *at) {
 
 def library(folder: Path) -> Path | None:
     """The library, built in a folder; None on a machine without a C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        return None
-    source, built = folder / "clock.c", folder / "clock.so"
-    source.write_text(SOURCE)
-    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(built), str(source)], check=True, timeout=60)
-    return built
+    return built(SOURCE, folder / "clock.so")
 
 
-def off_by(built: Path, seconds: int) -> dict[str, str]:
+def off_by(clock: Path, seconds: int) -> dict[str, str]:
     """The environment of a process whose clock is off by so much."""
-    return {"LD_PRELOAD": str(built), "CHAOS_CLOCK_OFF": str(seconds)}
+    return {"LD_PRELOAD": str(clock), "CHAOS_CLOCK_OFF": str(seconds)}

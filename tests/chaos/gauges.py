@@ -7,6 +7,7 @@ import re
 import urllib.request
 from collections import Counter
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 
 import psutil
 
@@ -27,14 +28,28 @@ async def read(http: str) -> Counter[str]:
     return Counter({name: round(float(value)) for name, value in LINE.findall(text) if float(value)})
 
 
-def open_files(pid: int, aside: AbstractSet[int]) -> int:
-    """File descriptors of a process, connections to or at these ports aside.
+def links(seen: Counter[str]) -> int:
+    """How many other nodes have a link to the one that says so."""
+    return sum(count for name, count in seen.items() if "open_streams" in name and "PeerService/Link" in name)
+
+
+def open_files(pid: int, aside: AbstractSet[int]) -> Counter[str]:
+    """File descriptors of a process by what they are, connections to or at these ports aside.
 
     Those are the stores', whose pools have gauges, and the one that asks for the gauges.
     """
-    process = psutil.Process(pid)
-    ends = [(one.laddr.port, getattr(one.raddr, "port", 0)) for one in process.net_connections("tcp")]
-    return process.num_fds() - sum(not aside.isdisjoint(ports) for ports in ends)
+    ends = [(one.laddr.port, getattr(one.raddr, "port", 0)) for one in psutil.Process(pid).net_connections("tcp")]
+    kinds = Counter(filter(None, map(_kind, Path(f"/proc/{pid}/fd").iterdir())))
+    kinds["socket"] -= sum(not aside.isdisjoint(ports) for ports in ends)
+    return kinds
+
+
+def _kind(descriptor: Path) -> str:
+    """A file by its path, anything else without its number; nothing where it has been closed meanwhile."""
+    try:
+        return str(descriptor.readlink()).partition(":[")[0]
+    except FileNotFoundError:
+        return ""
 
 
 def left(before: Counter[str], after: Counter[str]) -> Counter[str]:

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,19 +27,23 @@ from tests.chaos import gauges
 from tests.chaos.doors import Door, open_door
 from tests.e2e.nodes import A2A_NODE
 from tests.e2e.processes import Program
+from tests.ports import free_port
 
 LEASE = 3  # seconds
 NODES = ("front", "serving", "other")
 COPIES = {"a": "serving", "b": "other"}
 QUIET = 20.0  # seconds that what is left may take to end
+PATIENCE = 60.0  # seconds until every node has a link to every other one
 HOST = "127.0.0.1"
 
 
 class Part:
     """A process of the mesh that dies and comes back."""
 
-    def __init__(self, command: Sequence[str | Path], environ: Mapping[str, str], ready: str) -> None:
-        self._command, self._environ, self._ready = command, environ, ready
+    def __init__(
+        self, command: Sequence[str | Path], environ: Mapping[str, str], ready: str, *, ends_well: bool = False
+    ) -> None:
+        self._command, self._environ, self._ready, self._ends_well = command, environ, ready, ends_well
         self._program: Program | None = None
 
     async def start(self, **environ: str) -> None:
@@ -49,8 +52,12 @@ class Part:
         await asyncio.to_thread(self._program.line, self._ready)
 
     async def end(self, sign: signal.Signals = signal.SIGTERM) -> None:
-        """End it, and wait until it has ended."""
-        if self._program is not None:
+        """End it, and wait until it has ended; a node that was asked to has to end well."""
+        if self._program is None:
+            return
+        if self._ends_well and sign is signal.SIGTERM:
+            await asyncio.to_thread(self._program.end_well)
+        else:
             await asyncio.to_thread(self._program.end, sign)
 
     def signal(self, sign: signal.Signals) -> None:
@@ -103,11 +110,21 @@ class Mesh:
             await part.start()
 
     async def acquaint(self) -> None:
-        """Have every node reach every other one, so that the links are there that a fault may have somebody dial."""
-        for name in NODES:
-            async with MeshClient(self.address(name), self.key) as client:
-                with suppress(MeshError):  # nobody knows such a call, and a node that is away answers nobody
-                    await client.get_call(str(uuid4()))
+        """Have every node reach every other one, so that the links are there that a fault may have somebody dial.
+
+        RuntimeError when they do not come: what is there before and after could not be compared.
+        """
+        until = monotonic() + PATIENCE
+        while monotonic() < until:
+            for name in NODES:
+                async with MeshClient(self.address(name), self.key) as client:
+                    with suppress(MeshError):  # nobody knows such a call
+                        await client.get_call(str(uuid4()))
+            seen = [await gauges.read(f"{HOST}:{self._ports[name][2]}") for name in NODES]
+            if all(gauges.links(one) == len(NODES) - 1 for one in seen):
+                return
+            await asyncio.sleep(0.25)
+        raise RuntimeError(f"the nodes do not reach each other: {seen}")
 
     async def gauges(self) -> Counter[str]:
         """What all nodes have under way."""
@@ -116,7 +133,8 @@ class Mesh:
             for figure, count in (await gauges.read(f"{HOST}:{self._ports[name][2]}")).items():
                 seen[f"{name} {figure}"] = count
         for name, part in self.parts.items():
-            seen[f"{name} open files"] = gauges.open_files(part.pid, self._aside)
+            for kind, count in gauges.open_files(part.pid, self._aside).items():
+                seen[f"{name} open files: {kind}"] = count
         return seen
 
     async def left(self, before: Counter[str]) -> Counter[str]:
@@ -171,19 +189,12 @@ class Mesh:
         (data_dir / "dev.key").chmod(0o600)
         words = [f"--{option}={port}" for option, port in ports]
         words += [f"--data-dir={data_dir}", f"--node-id={name}", f"--advertise-host={advertised}"]
-        return Part((A2A_NODE, "serve", *words), self._common, r"ready grpc=")
+        return Part((A2A_NODE, "serve", *words), self._common, r"ready grpc=", ends_well=True)
 
     def _agent(self, copy: str, node: str) -> Part:
         ledger = self.home / f"{copy}.ledger"
         command = (sys.executable, "-m", "tests.chaos.agents", copy, self.address(node), ledger)
         return Part(command, self._common, r"^ready$")
-
-
-def free_port() -> int:
-    """A port that nobody listens on, on any address of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

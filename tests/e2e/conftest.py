@@ -41,3 +41,9 @@ def go_examples() -> Path:
 def typescript_examples() -> Path:
     """The folder of the TypeScript examples, built."""
     return tools.typescript_examples()
+
+
+@pytest.fixture(scope="session")
+def mcp_servers() -> Path:
+    """The folder of MCP servers that others wrote."""
+    return tools.mcp_servers()

@@ -38,20 +38,22 @@ class RunningNode:
 def running_node(
     data_dir: Path, *options: str, grpc_port: int = 0, environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningNode]:
-    """A node on this data directory, which is asked to end with the block."""
+    """A node on this data directory, which is asked to end with the block, and ends well."""
     ports = ("--grpc-port", str(grpc_port), "--peer-port", "0", "--http-port", "0")
     with Program((A2A_NODE, "up", *ports, "--data-dir", data_dir, *options), environ) as program:
         ready = program.line(r"ready grpc=(\S+) http=(\S+)")
         key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
         yield RunningNode(ready[1], ready[2], key, data_dir, program)
+        program.end_well()
 
 
 @contextmanager
 def mesh_node(data_dir: Path, stores: Mapping[str, str], *options: str) -> Iterator[RunningNode]:
-    """A node of a mesh, on stores that others share; `stores` is the environment that names them."""
+    """A node of a mesh, on stores that others share, which ends well; `stores` is the environment that names them."""
     ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
     data_dir.mkdir(exist_ok=True)
     with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir, *options), stores) as program:
         ready = program.line(r"ready grpc=(\S+) http=(\S+)")
         key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
         yield RunningNode(ready[1], ready[2], key, data_dir, program)
+        program.end_well()

@@ -16,6 +16,10 @@ from typing import Self
 
 from tests.e2e.tools import ROOT
 
+SAYING = 180.0  # seconds that a program gets to say what is waited for: a start takes over 60 on a crowded machine
+ENDING = 180.0  # seconds that a program gets to end by itself: only one that hangs needs them
+TELLING = {"PYTHONFAULTHANDLER": "1"}  # a program that aborts or faults says where each of its threads was
+
 
 class Program:
     """A running program, ended with the block: asked first, then killed."""
@@ -24,7 +28,7 @@ class Program:
         self._process = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
-            env=os.environ | (environ or {}),
+            env={**os.environ, **TELLING, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -54,7 +58,7 @@ class Program:
         with self._news:
             return "".join(self._lines)
 
-    def line(self, pattern: str, timeout: float = 60.0) -> re.Match[str]:
+    def line(self, pattern: str, timeout: float = SAYING) -> re.Match[str]:
         """The first line, said before or from now on, in which the pattern is found; AssertionError when none comes."""
         until = monotonic() + timeout
         with self._news:
@@ -67,6 +71,10 @@ class Program:
         """Look no more at what it has said so far."""
         with self._news:
             self._lines.clear()
+
+    def send(self, sign: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(sign)
 
     def wait(self, timeout: float) -> int:
         """The exit code, once it has ended by itself; TimeoutExpired."""
@@ -85,6 +93,23 @@ class Program:
             self._reader.join(timeout)
             if self._process.stdout is not None and self._silent:
                 self._process.stdout.close()
+
+    def ends(self, sign: signal.Signals | None = signal.SIGTERM, code: int = 0, timeout: float = ENDING) -> None:
+        """See that it ends with this exit code, asked to, or by itself; AssertionError, with what it has said."""
+        if sign is not None and self._process.poll() is None:
+            self._process.send_signal(sign)
+        try:
+            ended: int | str = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            ended = "still running"
+        else:
+            self._reader.join(timeout)
+        assert ended == code, f"it did not end with {code}, but: {ended}; it said:\n{self.output}"
+
+    def end_well(self) -> None:
+        """Ask it to end, if it still runs, and see that it does by itself; AssertionError, with what it has said."""
+        if self._process.poll() is None:
+            self.ends()
 
     def _found(self, pattern: str) -> re.Match[str] | None:
         matches = (re.search(pattern, line) for line in self._lines)

@@ -17,9 +17,9 @@ import pytest
 
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import MeshError, NodeDraining
-from a2a_node.store.embedded.access import free_port
 from tests.e2e.nodes import A2A_NODE, RunningNode, running_node
-from tests.e2e.processes import Program
+from tests.e2e.processes import TELLING, Program
+from tests.ports import free_port
 
 Ask = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,7 +52,8 @@ def up(data_dir: Path, *options: str) -> subprocess.Popen[str]:
     """A node whose stdout and stderr are kept apart."""
     ports = ("--grpc-port", "0", "--http-port", "0", "--peer-port", "0")
     command = [str(A2A_NODE), "up", *ports, "--data-dir", str(data_dir), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environ = os.environ | TELLING
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def commands_to_try(node: subprocess.Popen[str], grpcurl: Path) -> list[str]:
@@ -72,7 +73,7 @@ def test_stdout_is_one_line_and_the_commands_on_stderr_can_be_pasted(data_dir: P
         node.send_signal(signal.SIGTERM)
         rest, log = node.communicate(timeout=60)
     assert ready.startswith("ready grpc=127.0.0.1:")
-    assert (rest, node.returncode) == ("", 0)
+    assert (rest, node.returncode) == ("", 0), log
     assert [word in answer for word, answer in zip(('"hello"', "echo", '"hello"'), answers, strict=True)] == [True] * 3
     assert "Traceback" not in log
     assert left_behind(data_dir) == []
@@ -88,7 +89,7 @@ async def test_a_node_that_is_told_to_stop_finishes_what_runs(own_node: RunningN
         numbers += [number async for number in stream]
     assert isinstance(refusal, NodeDraining)
     assert numbers == [{"number": number} for number in range(1, 13)]
-    assert own_node.program.end() == 0
+    own_node.program.ends()
     assert left_behind(own_node.data_dir) == []
 
 
@@ -109,7 +110,7 @@ async def test_a_second_signal_does_not_wait_for_what_runs(own_node: RunningNode
         await anext(stream)
         os.kill(own_node.pid, signal.SIGINT)
         await refused(mesh)
-        assert await asyncio.to_thread(own_node.program.end, signal.SIGINT) == 0
+        await asyncio.to_thread(own_node.program.ends, signal.SIGINT)
         with pytest.raises(MeshError):
             await anext(stream)
     assert left_behind(own_node.data_dir) == []
@@ -121,7 +122,7 @@ def test_a_node_that_is_stopped_while_it_starts_leaves_nothing_behind(data_dir: 
         (A2A_NODE, "up", "--data-dir", data_dir, "--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
     ) as program:
         program.line("starting")
-        assert program.end(signal.SIGINT) == 0
+        program.ends(signal.SIGINT)
         assert "Traceback" not in program.output
     assert left_behind(data_dir) == []
 
@@ -131,7 +132,7 @@ def test_a_node_that_is_drained_over_the_mesh_ends(own_node: RunningNode) -> Non
     environ = os.environ | own_node.environ
     subprocess.run([A2A_NODE, "drain"], env=environ, check=True, capture_output=True, timeout=60)
     psutil.Process(own_node.pid).wait(timeout=60)
-    assert own_node.program.end() == 0
+    own_node.program.ends()
 
 
 def test_stores_of_the_mesh_are_for_serve(data_dir: Path) -> None:
@@ -203,7 +204,7 @@ def test_a_watch_is_ended_by_an_interrupt(node: RunningNode) -> None:
     """Without a traceback, with the exit code that shells give."""
     with Program((A2A_NODE, "agents", "watch"), node.environ) as watch:
         watch.line("current")
-        assert watch.end(signal.SIGINT) == 130
+        watch.ends(signal.SIGINT, code=130)
         assert "Traceback" not in watch.output
 
 
@@ -272,7 +273,7 @@ def test_the_schema_is_shown_beside_a_node_and_without_one(data_dir: Path) -> No
     with running_node(data_dir) as node:
         newest = json.loads(db("current").stdout)
         assert newest["current"] == newest["newest"]
-        assert node.program.end() == 0
+        node.program.ends()
     assert json.loads(db("history").stdout)[-1]["applied"] is True
     assert json.loads(db("upgrade").stdout) == {"before": newest["newest"], "now": newest["newest"]}
     assert left_behind(data_dir) == []

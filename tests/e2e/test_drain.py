@@ -17,6 +17,7 @@ from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.endpoint import endpoint
+from a2a_node.model.audit import AuditFilter
 from a2a_node.model.errors import MeshError, RateLimited
 from a2a_node.testing import Line
 from tests.e2e.nodes import A2A_NODE, RunningNode, mesh_node
@@ -143,10 +144,7 @@ async def mesh(tmp_path: Path, postgres_url: str, redis_url: str) -> AsyncIterat
         stores = {"A2A_POSTGRES_URL": url, "A2A_REDIS_URL": redis_url, "A2A_LEASE": "5"}
         with ExitStack() as house:
             one = await asyncio.to_thread(started, house, tmp_path / "one", stores)
-            (tmp_path / "two").mkdir()
-            (tmp_path / "two" / "dev.key").write_text(one.key)
-            (tmp_path / "two" / "dev.key").chmod(0o600)
-            two = await asyncio.to_thread(started, house, tmp_path / "two", stores)
+            two = await asyncio.to_thread(joined, house, tmp_path / "two", stores, one.key)
             yield Mesh(one, two, line)
             await line.restore()
             for node in (two, one):
@@ -175,16 +173,17 @@ async def loaded(mesh: Mesh, agent: str) -> AsyncIterator[Load]:
         await running
 
 
+async def drains(mesh: MeshClient) -> int:
+    """How many drains were recorded."""
+    return len([event async for event in mesh.audit.list(AuditFilter(action="node:drain"))])
+
+
 @pytest.mark.parametrize("way", ["attached", "endpoint"])
 @pytest.mark.parametrize("drain", [by_command, by_signal])
 async def test_the_only_copy_of_an_agent_moves_and_no_call_is_lost_or_done_twice(
     mesh: Mesh, way: str, drain: Drain
 ) -> None:
-    """Neither through the node that drains nor through the other one, and it leaves nothing behind.
-
-    In the moment in which an endpoint moves, a node that has not heard of it yet refuses with NO_INSTANCE, or hands on
-    the NODE_DRAINING of the one that it left, and nothing has begun.
-    """
+    """Neither through the node that drains nor through the other one, and it leaves nothing behind."""
     work = Work()
     async with AsyncExitStack() as house:
         there = await house.enter_async_context(MeshClient(mesh.both, mesh.one.key))
@@ -193,14 +192,61 @@ async def test_the_only_copy_of_an_agent_moves_and_no_call_is_lost_or_done_twice
         place = attached(agent, mesh.both, key=mesh.one.key) if way == "attached" else endpoint(agent, there)
         await house.enter_async_context(place)
         await known(here, "only", 1)
+        before = await drains(here)
         async with loaded(mesh, "only") as load:
             await drain(mesh)
             assert await asyncio.to_thread(mesh.two.program.wait, PATIENCE) == 0
-        unmoved = ("NoInstance", "NodeDraining") if way == "endpoint" else ()
-        assert [failure for failure in load.failures if not any(one in failure for one in unmoved)] == []
+        assert load.failures == []
         assert {number: times for number, times in work.begun.items() if times > 1} == {}
         [instance] = (await here.agents.get("only")).instances
         assert instance.node == "one"
+        assert await drains(here) - before == (drain is by_command)  # each look at how far it is would be one more
+
+
+async def test_a_node_that_has_not_heard_where_an_endpoint_has_gone_refuses_no_call(
+    mesh: Mesh, tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    """The node that drains takes the calls of others until they know better."""
+    work = Work()
+    async with AsyncExitStack() as house:
+        free = {"A2A_POSTGRES_URL": postgres_url, "A2A_REDIS_URL": redis_url}  # the others are behind the line
+        key, stack = mesh.one.key, house.enter_context(ExitStack())
+        nodes = [await asyncio.to_thread(joined, stack, tmp_path / name, free, key) for name in ("three", "four")]
+        there = await house.enter_async_context(MeshClient(nodes[1].address, key))
+        here = await house.enter_async_context(MeshClient(mesh.one.address, key))
+        place = await house.enter_async_context(MeshClient(",".join(node.address for node in nodes), key))
+        await house.enter_async_context(endpoint(work.agent("only"), place, lease=3.0))
+        await known(here, "only", 1)
+        load = Load("only")
+        async with MeshClient(mesh.one.address, key) as near, asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(load.run([near]))
+            await load.more(20)
+            mesh.postgres.hold()
+            nodes[0].program.send(signal.SIGTERM)
+            await moved(there, "only", "four")
+            await load.more(2)
+            await mesh.postgres.restore()
+            assert await asyncio.to_thread(nodes[0].program.wait, PATIENCE) == 0
+            await load.more(20)
+            load.stopped = True
+            await running
+        assert load.failures == []
+        assert {number: times for number, times in work.begun.items() if times > 1} == {}
+
+
+def joined(house: ExitStack, folder: Path, stores: dict[str, str], key: str) -> RunningNode:
+    """A node that has the same development key."""
+    folder.mkdir()
+    (folder / "dev.key").write_text(key)
+    (folder / "dev.key").chmod(0o600)
+    return started(house, folder, stores)
+
+
+async def moved(mesh: MeshClient, agent: str, node: str) -> None:
+    """Wait until an agent is at a node, and nowhere else."""
+    async with asyncio.timeout(PATIENCE):
+        while [one.node for one in (await mesh.agents.get(agent)).instances] != [node]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("drain", [by_request, by_signal])

@@ -83,7 +83,7 @@ async def test_a_killed_node_loses_no_registration_no_session_and_no_value(open_
                         assert steady.agent.descriptor.version == "3.1.4"
                         assert (await back.agents.get("echo")).agent.descriptor.config == {"tone": "kind"}
                         assert await back.call("steady", "say", {"text": "still here"}) == {"result": "still here"}
-                    assert again.program.end() == 0
+                    again.program.ends()
                     assert relatives(again) == []
 
 
@@ -110,7 +110,7 @@ async def test_sigterm_lets_a_running_call_end_and_leaves_nothing_running(open_f
             assert await anext(numbers) == {"number": 1}
             os.kill(node.pid, signal.SIGTERM)
             assert [number async for number in numbers] == [{"number": n} for n in range(2, 6)]
-        assert node.program.end() == 0
+        node.program.ends()
         assert relatives(node) == []
 
 

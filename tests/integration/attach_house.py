@@ -25,6 +25,7 @@ from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
+from a2a_node.pipeline.steps import Parents
 from a2a_node.services.agent import AgentService, questions
 from a2a_node.services.agent_host import AgentHostService
 from a2a_node.services.cache import CacheService
@@ -70,7 +71,8 @@ async def house(port: int = 0, rules: Rules = RULES, registry: MemoryRegistry | 
         leaf = carry(carriers, attached, NODE)
         outgoing = folded([resolve(directory), calls.track, balance.layer], leaf)
         keys = KnownKeys({KEY: Principal("person", "dev"), OTHER_KEY: Principal("person", "eve")})
-        envelopes = Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals(NODE, OneSecret()), lambda _: None)
+        parents = Parents(calls.parent_of, "")
+        envelopes = Envelopes(EnvelopeRules(), parents.of, lambda _: 0, Seals(NODE, OneSecret()), lambda _: None)
         front = Front(folded([envelopes.check, auth(keys)], _rest), questions(fresh_uuid))
 
         async def drain(*_: object) -> Progress:

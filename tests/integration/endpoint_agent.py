@@ -83,6 +83,7 @@ class EndpointAgent:
         opening = (await anext(aiter(requests))).open
         try:
             async for request in requests:
+                self.begun.set()
                 text = f"{opening.capability} {request.input.text}"
                 await context.write(pb.ConverseResponse(output=payload_pb2.Payload(text=text)))
                 if opening.capability == "hang_up":

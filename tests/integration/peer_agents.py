@@ -90,6 +90,13 @@ def by_address(agent: Agent, place: Meeting) -> AbstractAsyncContextManager[obje
     return endpoint(agent, place.dev)
 
 
+async def granted(place: Meeting, permission: str, principal: str = "person:ann") -> None:
+    """Wait until a node knows what somebody may do, by a grant that another node has given."""
+    async with asyncio.timeout(PATIENCE):
+        while not (await place.dev.grants.check(permission, principal)).allowed:
+            continue
+
+
 async def known(place: Meeting, *agents: str) -> None:
     """Wait until a node knows these agents."""
     async with asyncio.timeout(PATIENCE):

@@ -49,6 +49,7 @@ def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.
             "http_port": 0,
             "drain": 1.0,
             "node_id": name,
+            "workflows": False,  # tests execute runs themselves
             **settings,
         }
         async with running(Settings.model_validate(chosen), postgres_url, redis_url) as node:

@@ -22,6 +22,7 @@ from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
 from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
+from a2a_node.pipeline.steps import Parents
 from a2a_node.services.agent import AgentService, questions
 from a2a_node.services.standard import Health, standard_services
 from a2a_node.testing import MemoryStreams, OneSecret
@@ -103,8 +104,9 @@ async def house() -> AsyncIterator[House]:
     """A server with the layers that exist, and a scripted agent behind them."""
     script, calls = Script(), Calls()
     outgoing = folded([calls.track], script.leaf)
+    parents = Parents(calls.parent_of, "")
     layers = [
-        Envelopes(EnvelopeRules(), calls.parent_of, lambda _: 0, Seals("one", OneSecret()), lambda _: None).check,
+        Envelopes(EnvelopeRules(), parents.of, lambda _: 0, Seals("one", OneSecret()), lambda _: None).check,
         auth(KnownKeys({"secret-key": Principal("person", "dev")})),
     ]
 

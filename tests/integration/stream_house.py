@@ -140,6 +140,16 @@ async def node_of(folder: Path, urls: tuple[str, str], **settings: object) -> As
             yield Here(node, key, mesh, channel)
 
 
+async def known(place: Here, agent: str) -> None:
+    """Wait until a node knows an agent."""
+    while True:
+        try:
+            if (await place.mesh.agents.get(agent)).instances:
+                return
+        except MeshError:
+            continue
+
+
 @asynccontextmanager
 async def mesh_of_two(data_dir: Path, urls: tuple[str, str], **settings: object) -> AsyncIterator[Mesh]:
     """Two nodes, and an agent at the first."""
@@ -150,6 +160,7 @@ async def mesh_of_two(data_dir: Path, urls: tuple[str, str], **settings: object)
         node_of(data_dir / "there", urls, echo=False, **settings) as there,
         attached(script.agent(), here.node.grpc_address, key=here.key),
     ):
+        await known(there, "talker")
         yield Mesh(here, there, script, urls[1])
         script.say(None)  # the agent leaves once its calls have ended
 

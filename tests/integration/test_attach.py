@@ -24,6 +24,16 @@ async def test_an_agent_can_be_called_from_the_moment_it_is_attached() -> None:
         assert worker.contexts[0].config == {"own": True}
 
 
+async def test_a_changed_config_is_known_from_the_next_call_on() -> None:
+    """The agent stays attached, and need not ask."""
+    worker = Worker()
+    async with house() as here, attached(worker.agent, here.address, key=KEY), client(here) as mesh:
+        for config in ({"own": False, "deep": {"er": [1]}}, {"own": False, "deep": {"er": [1]}}, {}):
+            await mesh.agents.update("worker", config=config)
+            await mesh.call("worker", "say", {"text": "hello"})
+            assert worker.contexts[-1].config == config
+
+
 async def test_many_calls_are_in_flight_on_one_stream() -> None:
     """Each gets its own answer."""
     worker = Worker()

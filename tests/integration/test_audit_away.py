@@ -10,9 +10,10 @@ import pytest
 from a2a_node.client import MeshClient
 from a2a_node.model.audit import AuditFilter
 from a2a_node.model.errors import DeadlineExceeded
-from a2a_node.node import running
+from a2a_node.node import Node, running
 from a2a_node.settings import Settings
 from tests.integration.store.lines import lined
+from tests.integration.test_metrics import metrics, value
 
 PATIENCE = 60.0
 QUEUE = 100
@@ -30,6 +31,7 @@ async def test_events_wait_for_postgres_and_changes_for_room(tmp_path: Path, pos
     ):
         await mesh.cache.set("before", 0)
         await written(mesh, 1)
+        await none_waits(node)
         line.cut()
         for number in range(QUEUE):
             await mesh.cache.set(f"k-{number}", number)
@@ -47,4 +49,11 @@ async def written(mesh: MeshClient, many: int) -> None:
     """Wait until so many values were recorded."""
     async with asyncio.timeout(PATIENCE):
         while len([event async for event in mesh.audit.list(AuditFilter(action="cache:*"))]) < many:
+            continue
+
+
+async def none_waits(node: Node) -> None:
+    """Wait until the node knows that all its events are recorded, which it hears after everybody may read them."""
+    async with asyncio.timeout(PATIENCE):
+        while value(await metrics(node), "a2a_audit_queue"):
             continue

@@ -9,7 +9,8 @@ from threading import enumerate as threads
 
 import pytest
 
-from a2a_node.core.client import Channel, Failed
+from a2a_node.core.client import Channel, Failed, Question
+from a2a_node.core.client import Stream as Asked
 from a2a_node.core.rpc import Rpc
 from a2a_node.core.server import Door, Method, Routes, Stream, Unary, serving
 
@@ -38,11 +39,29 @@ async def wait(_: Rpc, __: bytes = b"") -> None:
     await asyncio.Event().wait()
 
 
+async def last(rpc: Rpc) -> None:
+    """Answer with the last word, once all were said."""
+    said: list[bytes] = []
+    await rpc.each(said.append)
+    await rpc.send(said[-1])
+
+
+async def count(rpc: Rpc, message: bytes) -> None:
+    """Say each letter, and what came beside them."""
+    for letter in message:
+        await rpc.send(bytes([letter]))
+    said = {name: value for name, value in rpc.metadata if name.startswith("said")}
+    await rpc.send(repr(sorted(said.items())).encode())
+    rpc.end()
+
+
 METHODS: Mapping[str, Method] = {
+    "/a/Last": Stream(last),
     "/a/Echo": Stream(echo),
     "/a/Refuse": Stream(refuse),
     "/a/Wait": Stream(wait),
     "/a/Answer": Unary(answer),
+    "/a/Count": Unary(count),
     "/a/No": Unary(refuse),
     "/a/Never": Unary(wait),
 }
@@ -74,6 +93,41 @@ async def test_messages_go_and_come_in_their_order_until_the_stream_is_cancelled
         assert await stream.receive() is None
 
 
+async def test_messages_are_handed_on_as_they_come_until_there_are_no_more() -> None:
+    """Those that came before as well; what they are handed to ends it with a failure of its own."""
+    async with house() as channel:
+        stream = channel.stream("/a/Echo")
+        words = [b"%d" % number for number in range(100)]
+        for word in words:
+            await stream.sent(word)
+        assert await stream.receive() == words[0]
+        heard: list[bytes] = []
+
+        def take(word: bytes) -> None:
+            heard.append(word)
+            if word == words[-1]:
+                raise KeyError(word)
+
+        with pytest.raises(KeyError):
+            await stream.each(take)
+        assert heard == words[1:]
+        stream.cancel()
+        await stream.each(take)
+        assert heard == words[1:]
+
+
+async def test_a_server_hands_messages_on_and_hears_who_left_before_their_end() -> None:
+    """Whoever ends them well is answered."""
+    async with house() as channel, asyncio.TaskGroup() as group:
+        lost = channel.stream("/a/Last")
+        reading = group.create_task(lost.receive())
+        await lost.sent(b"x")
+        lost.cancel()
+        assert await reading is None
+        assert (await lost.status()).code == "CANCELLED"
+        assert await channel.ask("/a/Last", b"word", PATIENCE) == b"word"
+
+
 async def test_a_refusal_tells_its_code_and_what_came_with_it() -> None:
     """Of a stream and of a question."""
     async with house() as channel:
@@ -101,6 +155,30 @@ async def test_questions_are_answered_in_time_or_not_at_all() -> None:
         assert await channel.ask("/a/Answer", b"a", PATIENCE) == b"A"
 
 
+async def test_one_question_has_many_answers() -> None:
+    """With what is said beside it; it is refused, is out of time, or is given up as all others are."""
+    async with house() as channel:
+        asked = channel.answers("/a/Count", Question(b"abc", PATIENCE, (("said-bin", b"\xff"), ("said", "x"))))
+        heard = [message async for message in answers_of(asked)]
+        assert heard == [b"a", b"b", b"c", repr([("said", "x"), ("said-bin", b"\xff")]).encode()]
+        assert (await asked.status()).code == "OK"
+        assert asked.over
+        refused, late, left = (
+            channel.answers(method, Question(b"", seconds))
+            for method, seconds in (("/a/No", PATIENCE), ("/a/Never", 0.1), ("/a/Never", PATIENCE))
+        )
+        left.cancel()
+        for one, code in ((refused, "PERMISSION_DENIED"), (late, "DEADLINE_EXCEEDED"), (left, "CANCELLED")):
+            assert [message async for message in answers_of(one)] == []
+            assert (await one.status()).code == code
+
+
+async def answers_of(stream: Asked) -> AsyncIterator[bytes]:
+    """All of them."""
+    while (message := await stream.receive()) is not None:
+        yield message
+
+
 async def test_a_channel_that_is_closed_ends_what_runs_on_it_and_leaves_no_thread() -> None:
     """Used or not, closed already or not, and where nobody answers."""
     before = len(threads())
@@ -119,3 +197,14 @@ async def test_a_channel_that_is_closed_ends_what_runs_on_it_and_leaves_no_threa
         with pytest.raises(Failed, match="CANCELLED"):
             await asking
     assert len(threads()) == before
+
+
+async def test_nothing_is_begun_on_a_channel_that_is_being_closed() -> None:
+    """Nobody would take what completes, and the C core waits for it without end."""
+    async with house() as channel:
+        assert await channel.ask("/a/Answer", b"x", PATIENCE) is not None
+        closing = asyncio.create_task(channel.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ValueError, match="closed"):
+            channel.stream("/a/Echo")
+        await closing

@@ -64,7 +64,7 @@ async def house() -> AsyncIterator[House]:
         await call.rest(call)
 
     front = Front(rest, {})
-    doors = [Door("127.0.0.1:0"), Door("127.0.0.1:0", credentials, peers=True)]
+    doors = [Door("127.0.0.1:0"), Door("127.0.0.1:0", credentials, "peers")]
     async with serving(doors, handlers_of([porter], front), front, payload_limit=1000, grace=0) as ports:
         yield House(porter, ports, authority, known)
 

@@ -114,6 +114,7 @@ async def test_an_input_that_is_refused_ends_the_conversation() -> None:
 
     async def inputs() -> AsyncIterator[Payload]:
         yield Payload("first", TEXT)
+        await agent.begun.wait()  # one that has not begun hears nothing of it
         raise InvalidInput("input", "is too much")
 
     async with serving() as agent, reaching() as (endpoints, _):

@@ -13,6 +13,7 @@ from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.call import CallStatus
 from a2a_node.model.errors import (
+    CallCancelled,
     GrantNotFound,
     InvalidInput,
     PermissionDenied,
@@ -89,6 +90,24 @@ async def test_a_revoke_is_known_on_every_node_within_a_second(meet: Meet) -> No
         record = await one.dev.get_call(call_id)
         assert record.status is CallStatus.FAILED
         assert isinstance(record.error, PermissionDenied)
+
+
+async def test_whoever_began_a_call_may_cancel_it(meet: Meet) -> None:
+    """Without a grant for that; others may not."""
+    async with meet() as one:
+        for person in ("person:ann", "person:bob"):
+            await one.dev.grants.give(person, INVOKE)
+        call_id = fresh_uuid()
+        stream = one.ann.stream("echo", "count", {"n": 10_000, "delay_ms": 20}, call_id=call_id)
+        assert await anext(stream) == {"number": 1}
+        with pytest.raises(PermissionDenied, match="call:cancel"):
+            await one.bob.cancel(call_id)
+        await one.ann.cancel(call_id)
+        with pytest.raises(CallCancelled):
+            async for _ in stream:
+                pass
+        record = await one.dev.get_call(call_id)
+        assert record.status is CallStatus.CANCELLED
 
 
 async def test_agents_at_work_do_what_their_caller_may(meet: Meet) -> None:

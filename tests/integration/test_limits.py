@@ -51,7 +51,8 @@ async def test_nobody_calls_faster_than_a_hundred_at_once_and_ten_a_second(meet:
         await one.dev.grants.give("person:ann", "agent:greeter:invoke")
         begun = monotonic()
         count = await admitted([one.dev.call("greeter", "greet", {}) for _ in range(300)])
-        assert 100 <= count <= 100 + 10 * (monotonic() - begun)
+        # what a lease leaves over when the process stands still is lost: it holds a fourth of the bucket at most
+        assert 75 <= count <= 100 + 10 * (monotonic() - begun)
         refusals = [one.dev.call("greeter", "greet", {}) for _ in range(50)]
         told = [str(answer) for answer in await asyncio.gather(*refusals, return_exceptions=True)]
         assert any(

@@ -177,13 +177,18 @@ async def test_calls_whose_trace_is_kept_are_examples(running_node: Running) -> 
 
 
 async def test_what_other_rooms_count_is_there_from_the_start(running_node: Running) -> None:
-    """Every status of the contract, at 0 while nothing counts them; and how far the audit is."""
+    """Every status of the contract, at 0 while no run came to it; and how far the audit is."""
     async with running_node() as (node, _):
         found = await metrics(node)
         for status in ("pending", "running", "paused", "waiting", "completed", "failed", "cancelled"):
             assert value(found, "a2a_workflows_total", status=status) == 0
+            assert total(found, "a2a_workflow_runs", status=status) == 0
         assert value(found, "a2a_mcp_servers_running") == 0
-        assert value(found, "a2a_websocket_connections") == 0
+        assert value(found, "a2a_workflow_engine", state="idle") == 1
+        assert value(found, "a2a_open_websockets") == 0
+        assert value(found, "a2a_audit_queue_capacity") == 10_000
+        assert 0 < value(found, "a2a_certificate_expiry_seconds", door="peers") <= 86_400
+        assert value(found, "a2a_certificate_lifetime_seconds", door="peers") >= 86_400
         assert value(found, "a2a_audit_dropped_total") == 0
         assert value(found, "a2a_audit_streams", kind="events") == 0
 

@@ -23,7 +23,7 @@ from a2a_node.model.errors import (
     PermissionDenied,
 )
 from a2a_node.model.payload import TEXT, Payload
-from tests.integration.peer_agents import AMPLE, PATIENCE, Beside, Work, by_address, by_stream, known, worker
+from tests.integration.peer_agents import AMPLE, PATIENCE, Beside, Work, by_address, by_stream, granted, known, worker
 from tests.integration.people import Meet, meet
 
 __all__ = ["meet"]
@@ -193,6 +193,7 @@ async def test_permissions_hold_across_nodes(meet: Meet) -> None:
         with pytest.raises(PermissionDenied, match="person:ann"):
             await one.ann.call("near", "hand_on", {"route": ["far"]})
         await one.dev.grants.give("person:ann", "agent:far:invoke")
+        await granted(two, "agent:far:invoke")
         assert await one.ann.call("near", "hand_on", {"route": ["far"]})
         only_here = "call.node == 'one'"
         await one.dev.grants.give("person:bob", "agent:far:invoke", conditions=[only_here])
@@ -205,6 +206,7 @@ async def test_a_use_is_counted_once_however_many_nodes_a_call_passes(meet: Meet
     async with meet("one") as one, meet("two") as two, by_stream(worker("far", Work()), two):
         await known(one, "far")
         await one.dev.grants.give("person:ann", "agent:far:invoke", conditions=["uses < 3"])
+        await granted(two, "agent:far:invoke")
         for _ in range(3):
             assert await one.ann.call("far", "say", {"text": "x"})
         with pytest.raises(PermissionDenied):

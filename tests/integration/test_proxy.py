@@ -269,9 +269,9 @@ async def test_whom_nothing_can_be_passed_on_to(meet: Meet, agent: str, expected
 
 
 async def test_services_of_the_contract_are_never_passed_on(meet: Meet) -> None:
-    """Whether this node serves them or not."""
+    """Nor what this version of it does not have."""
     async with meet() as one, orders_at(one) as agent, grpc.aio.insecure_channel(one.node.grpc_address) as channel:
-        call: Raw = channel.unary_unary("/a2amesh.v1.WorkflowService/StartRun", None, None)
+        call: Raw = channel.unary_unary("/a2amesh.v1.WorkflowService/GuessRun", None, None)
         failure = await failed(call(b"", metadata=naming(one.dev_key)))
         assert agent.calls == 0
     assert isinstance(named(failure), RpcNotServed)

@@ -31,8 +31,11 @@ PLANTED = (PAYLOAD, CONFIG, "planted-key-secret-77e1", PASSWORD)
 
 
 @pytest.fixture(autouse=True)
-def quiet_afterwards() -> Iterator[None]:
-    """Logging as it was."""
+def quiet_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Logging as it was; loggers that were first used meanwhile would keep this form for good, were they cached."""
+    configure = structlog.configure
+    uncached = {"cache_logger_on_first_use": False}
+    monkeypatch.setattr(structlog, "configure", lambda **given: configure(**{**given, **uncached}))
     root, ours = logging.getLogger(), logging.getLogger("a2a_node")
     before = (root.handlers[:], root.level, ours.level)
     yield

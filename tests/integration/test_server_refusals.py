@@ -128,13 +128,13 @@ async def test_an_agent_that_answers_a_unary_call_twice_is_named() -> None:
             assert refusal(refused.value).reason == "AGENT_PROTOCOL"
 
 
-async def test_what_is_not_served_yet_is_refused_and_never_ignored() -> None:
-    """Keys on streams, and streams to resume."""
+async def test_what_is_wrong_with_a_stream_is_refused() -> None:
+    """A key that is too long, and a stream to resume that nobody began."""
     call_id = "0b0f9a44-6f5b-4a64-9c94-b2c1f3a2d001"
     async with house() as here:
         here.script.act = answer
         for request, reason in (
-            (pb.InvokeStreamRequest(agent="echo", idempotency_key="k"), "INVALID_INPUT"),
+            (pb.InvokeStreamRequest(agent="echo", idempotency_key="k" * 256), "INVALID_INPUT"),
             (pb.InvokeStreamRequest(resume=pb.StreamPosition(call_id=call_id)), "STREAM_NOT_FOUND"),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 
-import grpc
 import pytest
 
 from a2a_node.agent import Agent
@@ -140,12 +138,3 @@ async def test_templates_need_permissions(meet: Meet) -> None:
         assert (await one.ann.workflows.validate(GREETING)).valid
         with pytest.raises(PermissionDenied, match="workflow:write"):
             await one.ann.workflows.put(GREETING)
-
-
-async def test_what_is_about_runs_is_not_served(meet: Meet) -> None:
-    """And says so."""
-    async with meet() as one, grpc.aio.insecure_channel(one.node.grpc_address) as channel:
-        start: Callable[..., Awaitable[bytes]] = channel.unary_unary("/a2amesh.v1.WorkflowService/StartRun")
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await start(b"", metadata=[("authorization", f"Bearer {one.dev_key}")])
-        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

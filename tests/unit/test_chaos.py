@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.chaos.agents import BURST, RATE
 from tests.chaos.faults import LANES
-from tests.chaos.gauges import left
+from tests.chaos.gauges import left, links
 from tests.chaos.rows import Row
 from tests.chaos.tables import GROUPS, seen, short, whole
 from tests.chaos.tally import Answer, Tally, doubled, event, over_admitted
@@ -79,3 +79,10 @@ def test_reasons_are_counted_whatever_kind_of_call_met_them() -> None:
     assert seen({}) == "none"
     assert seen({"AGENT_LOST": 1, "plain AGENT_LOST": 3, "stream NODE_LOST": 2}) == "AGENT_LOST 4, NODE_LOST 2"
     assert seen({"A": 5, "B": 4, "C": 3, "D": 2, "E": 1}) == "A 5, B 4, C 3, D 2, …"
+
+
+def test_links_from_other_nodes_are_told_from_other_streams() -> None:
+    """Before and after are compared only where all of them are there."""
+    open_ = Counter({'a2a_open_streams{method="/a2amesh.v1.PeerService/Link"}': 2, "a2a_calls_in_flight": 3})
+    open_['a2a_open_streams{method="/a2amesh.v1.RegistryService/WatchAgents"}'] = 5
+    assert links(open_) == 2

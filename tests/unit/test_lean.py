@@ -81,6 +81,25 @@ assert Connection.__module__ == "a2a_node.client.connection"
 
 import rich.console, opentelemetry.sdk.metrics
 """
+AT_ONCE = """
+import sys, threading
+import a2a_node.lean
+import yaml
+
+sys.setswitchinterval(1e-6)
+found, begin = [], threading.Barrier(8)
+
+def ask():
+    begin.wait()
+    found.append((yaml.SafeLoader, yaml.nodes.Node, yaml.YAMLError))
+
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(found) == 8, found
+"""
 BEFORE = """
 import redis.asyncio as package
 import rich
@@ -108,9 +127,9 @@ def test_a_node_comes_without_what_it_does_not_use(program: str) -> None:
     runs(program)
 
 
-@pytest.mark.parametrize("program", [WHOLE, BEFORE], ids=["after", "before"])
+@pytest.mark.parametrize("program", [WHOLE, BEFORE, AT_ONCE], ids=["after", "before", "at once"])
 def test_whoever_wants_the_rest_of_a_library_finds_it(program: str) -> None:
-    """With the same classes, whether it is asked for after the node was imported or was there before."""
+    """With the same classes, whether it is asked for after the node was imported or was there before, and whole."""
     runs(program)
 
 

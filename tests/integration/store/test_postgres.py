@@ -163,3 +163,14 @@ async def test_a_server_that_stops_and_starts_is_away_and_back(data_dir: Path) -
             await postgres.ping()
         await house.enter_async_context(running(data_dir))
         assert await postgres.fetch(READ) == []
+
+
+async def test_a_connection_that_is_believed_costs_one_round_trip(postgres_url: str) -> None:
+    """For whoever asks again: a lost one fails once, and is replaced."""
+    async with lined(postgres_url) as (through, line), connected(through, patience=5.0, believed=60.0) as postgres:
+        await postgres.ping()
+        line.cut()
+        with pytest.raises(StoreUnavailable):
+            await postgres.ping()
+        await line.restore()
+        await postgres.ping()

@@ -103,6 +103,25 @@ async def test_a_lost_connection_is_told_to_everybody(redis_url: str, silently: 
             assert await heard(wakeup) == b"news"
 
 
+async def test_whoever_comes_while_the_connection_is_lost_gets_the_next_one(redis_url: str) -> None:
+    """For Redis is back; only who has listened before is told of the loss."""
+    async with lined(redis_url) as (redis, line), listening(redis) as wakeups, wakeups.of("a2a:a") as before:
+        line.hold()
+
+        async def told() -> bytes:
+            async with wakeups.of("a2a:b") as wakeup:
+                await redis.ask("PUBLISH", "a2a:b", "news")
+                return await heard(wakeup)
+
+        late = asyncio.create_task(told())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        line.cut_connections()
+        assert await late == b"news"
+        with pytest.raises(StoreUnavailable):
+            await heard(before)
+
+
 async def test_nobody_hears_after_the_end(redis_url: str) -> None:
     """A listener that outlives the connection is told so, and no connection stays behind."""
     async with lined(redis_url) as (redis, _):

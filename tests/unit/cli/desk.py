@@ -36,6 +36,7 @@ from a2a_node.model.state import Session
 from a2a_node.model.tap import EndedCall, TapFilter
 from tests.unit.cli.desk_freezes import Freezes
 from tests.unit.cli.desk_keys import Keys
+from tests.unit.cli.desk_tools import Tools
 from tests.unit.cli.desk_workflows import Workflows
 
 THEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -328,7 +329,7 @@ class Mesh:
         self.agents, self.nodes, self.sessions, self.cache = Agents(), Nodes(), Sessions(), Cache()
         self.grants, self.audit, self.keys, self.freezes = Grants(), Audit(), Keys(), Freezes()
         self.limits = Limits()
-        self.workflows = Workflows()
+        self.workflows, self.tools = Workflows(), Tools()
         self.address: str | None = None
         self.options: dict[str, object] = {}
         self.failure: MeshError | None = None

@@ -14,7 +14,7 @@ from a2a_node.cli.app import main
 from a2a_node.cli.commands import app
 from tests.unit.cli.conftest import Run
 
-RUNS_A_NODE = {"up", "serve"}
+FOR_PROGRAMS = {"up", "serve", "mcp"}
 
 
 def commands(group: Typer) -> Iterator[tuple[str, ...]]:
@@ -26,10 +26,10 @@ def commands(group: Typer) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("words", list(commands(app)), ids=" ".join)
 def test_every_command_explains_itself_and_speaks_json(words: tuple[str, ...]) -> None:
-    """All but those that run a node, whose one line is for programs anyhow."""
+    """All but those whose output is for programs anyhow: they run a node, or speak MCP."""
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, (*words, "--help")).stdout
     assert f"Usage: a2a-node {' '.join(words)}" in shown
-    assert ("--json " in shown) == (words[0] not in RUNS_A_NODE)
+    assert ("--json " in shown) == (words[0] not in FOR_PROGRAMS)
 
 
 def test_the_version_is_the_installed_one(run: Run) -> None:

@@ -68,8 +68,8 @@ def test_a_data_directory_that_does_not_exist_is_not_made_by_looking(tmp_path: P
 
 def test_stores_are_told_in_the_words_of_the_node() -> None:
     """Every one that does not stand well is a warning."""
-    answer = node.Answer(ready=True, stores={"postgres": "ok", "redis": "away"}, time=None)
-    assert [finding.state for finding in node.stores(answer)] == [State.OK, State.WARN]
+    answer = node.Answer(ready=True, stores={"postgres": "ok", "redis": "away", "workflows": "idle"}, time=None)
+    assert [finding.state for finding in node.stores(answer)] == [State.OK, State.WARN, State.OK]
 
 
 def found(monkeypatch: pytest.MonkeyPatch, findings: Sequence[Finding]) -> None:

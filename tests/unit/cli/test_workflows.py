@@ -83,7 +83,27 @@ def test_a_plan_of_what_has_errors_is_none(mesh: Mesh, run: Run, tmp_path: Path)
     assert "3:24: error: step 'a' needs 'b'" in done.stderr
 
 
-def test_the_schema_is_printed_and_the_help_says_what_is_not_there(run: Run) -> None:
-    """Nobody is led to believe that a node runs them."""
+def test_the_schema_is_printed(run: Run) -> None:
+    """As JSON, without a node."""
     assert json.loads(run("workflow", "schema").stdout)["required"] == ["name", "steps"]
-    assert "cannot run them yet" in run("workflow", "--help").stdout.replace("\n", " ").replace("  ", " ")
+
+
+def test_a_graph_is_drawn_of_a_template_and_of_a_file(mesh: Mesh, run: Run, run_json: RunJson, release: str) -> None:
+    """As text, as a picture, and for programs; a file needs no node."""
+    lines = run("workflow", "graph", "release").stdout.splitlines()
+    assert mesh.workflows.asked == {"name": "release", "version": 0}
+    assert lines[:2] == ["release", "6 steps · Builds and ships."]
+    assert run("workflow", "graph", release).stdout.splitlines() == lines
+    assert "'needs': ['lint', 'build']" in str(run_json("workflow", "graph", release))
+    picture = Path(release).with_suffix(".svg")
+    assert run("workflow", "graph", release, "--svg", str(picture)).exit_code == 0
+    assert picture.read_text().startswith("<svg ")
+
+
+def test_a_graph_that_cannot_be_drawn_is_none(run: Run) -> None:
+    """The errors of the source are told; so is a file that cannot be written."""
+    broken = run("workflow", "graph", "-", stdin=BROKEN)
+    assert (broken.exit_code, broken.stdout) == (1, "")
+    assert "3:24: error: step 'a' needs 'b'" in broken.stderr
+    refused = run("workflow", "graph", "-", "--svg", "/nowhere/g.svg", stdin=RELEASE)
+    assert "cannot be written" in refused.stderr.replace("\n", " ")

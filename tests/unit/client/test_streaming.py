@@ -11,7 +11,8 @@ import pytest
 
 from a2a_node.client.anywhere import Anywhere
 from a2a_node.client.connection import Connection, Unanswered
-from a2a_node.client.streaming import CANCEL, GET, Streaming
+from a2a_node.client.rpcs import CANCEL
+from a2a_node.client.streaming import GET, Streaming
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import (
     AgentRefused,

@@ -10,7 +10,7 @@ import pytest
 from a2a_node.client import watching
 from a2a_node.client.connection import Connection, Rpc, Unanswered
 from a2a_node.client.watching import Watch, watched
-from a2a_node.model.errors import MeshError, PermissionDenied
+from a2a_node.model.errors import MeshError, NodeDraining, PermissionDenied, StoreUnavailable
 from a2amesh.v1 import cache_service_pb2 as pb
 
 RPC = Rpc("CacheService/Subscribe", pb.SubscribeRequest, pb.SubscribeResponse)
@@ -54,6 +54,15 @@ async def test_the_next_node_continues_after_what_was_told() -> None:
     one, two, three = Node((2, LOST), (1, LOST)), Node((0, LOST), (2, None)), Node((3, LOST))
     assert await heard([one, two, three]) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert (one.asked, two.asked, three.asked) == ([0, 5], [2, 6], [2])
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("postgres"), NodeDraining("n1")], ids=["store", "draining"])
+async def test_a_node_that_cannot_tell_now_is_as_good_as_lost(failure: MeshError) -> None:
+    """The next one goes on, or the same one later."""
+    only = Node((2, failure), (0, failure), (1, None))
+    assert await heard([only]) == [1, 2, 3]
+    one, two = Node((1, failure)), Node((2, None))
+    assert await heard([one, two]) == [1, 2, 3]
 
 
 async def test_without_an_answer_each_node_is_asked_once() -> None:

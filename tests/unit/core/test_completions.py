@@ -1,4 +1,4 @@
-"""Completions of a client's channel: looked into without waiting, waited for without looking, and an end to both."""
+"""Completions of a server and of a channel: looked into without waiting, waited for without looking, and an end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import cast
 
-from a2a_node.core.completions import Completions
-from a2a_node.core.library import SHUTDOWN, Batches, ClientCall, CoreChannel, Event, Operation, Tag
+from a2a_node.core.completions import Arrivals, Completions
+from a2a_node.core.library import SHUTDOWN, Batches, ClientCall, CoreChannel, Event, Operation, Queue, Tag
 
 PATIENCE = 10.0
 
@@ -106,3 +106,49 @@ def test_the_end_comes_once_everything_is_complete() -> None:
     completions.shutdown()
     assert completions.poll().tag is first
     assert completions.poll().completion_type == SHUTDOWN
+
+
+class Core:
+    """A server's queue without a C core, which nobody may look into while it is empty."""
+
+    def __init__(self) -> None:
+        self.running = True
+        self.tags: list[Tag] = []
+
+    def poll(self, deadline: float | None = None) -> Event:
+        """The next completion."""
+        assert self.tags or deadline is None, "a look at an empty queue may wait for another pump's thread"
+        return cast("Event", Completion(self.tags.pop(0)) if self.tags else Completion(first))
+
+    def shutdown(self) -> None:
+        """Take no more."""
+
+    def mark(self, tag: Tag) -> bool:
+        """Begin a batch of nothing, which comes behind what is complete."""
+        if self.running:
+            self.tags.append(tag)
+        return self.running
+
+
+def arrivals(core: Core) -> Arrivals:
+    """Of it."""
+    return Arrivals(cast("Queue", core), core.mark)
+
+
+def test_a_look_at_a_server_takes_what_is_complete_and_never_an_empty_queue() -> None:
+    """Of which it would not know when it comes back."""
+    core = Core()
+    looks = arrivals(core)
+    assert looks.poll(0.0).tag is None
+    core.tags += [first, second]
+    assert [looks.poll(0.0).tag for _ in range(4)] == [first, second, None, None]
+
+
+def test_where_no_rpc_runs_only_the_thread_takes_arrivals() -> None:
+    """A look does without them; the thread has the next one."""
+    core = Core()
+    core.running = False
+    looks = arrivals(core)
+    core.tags.append(second)
+    assert looks.poll(0.0).tag is None
+    assert [looks.poll().tag, looks.poll().tag] == [second, first]

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from a2a_node.limits.rules import Habits, Rules
+from a2a_node.limits.rules import Rules
+from a2a_node.mesh.hearing import Habits
 from a2a_node.model.agents import AgentCapability
 from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.limits import LimitKey, LimitSource, Rate

@@ -92,7 +92,7 @@ async def attached(rules: Rules = RULES, **hello: int) -> AsyncIterator[Peer]:
     lingering = Lingering()
     peer = Peer(AttachStream(guest, rules, left.append, Awake(), lingering), left, lingering)
     peer.reads.set()
-    peer.stream.begin()
+    peer.stream.begin({})
     async with background(peer.run):
         yield peer
 

@@ -261,7 +261,7 @@ async def test_a_stream_that_ends_fails_its_calls_at_once() -> None:
         [running] = await started(peer, "c1")
         waiting = Asked(peer, call_id="c2")
         await asyncio.sleep(0)
-        assert peer.stream.in_flight == 2
+        assert (peer.stream.in_flight, peer.stream.occupancy) == (2, 2.0)
         peer.hang_up()
         assert [await running.outcome(), await waiting.outcome()] == [["AGENT_LOST"], ["NO_INSTANCE"]]
         assert (peer.stream.open, peer.stream.in_flight) == (False, 0)

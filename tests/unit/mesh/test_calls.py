@@ -53,6 +53,18 @@ async def test_an_ended_call_is_remembered_with_its_status() -> None:
     assert calls.running() == 0
 
 
+async def test_a_remembered_failure_keeps_nothing_of_its_call() -> None:
+    """Neither its frames nor what they hold, which may be large."""
+    calls, failed = Calls(), call("bad")
+    with pytest.raises(AgentFailed) as failure:
+        await calls.track(failed, failing)
+    kept = calls.get("bad").error
+    assert kept is not None
+    assert (kept.__traceback__, kept.__context__) == (None, None)
+    assert (type(kept), kept.message, kept.variables) == (AgentFailed, failure.value.message, failure.value.variables)
+    assert str(kept) == str(failure.value)
+
+
 async def test_only_so_many_ended_calls_are_remembered() -> None:
     """The oldest is forgotten first."""
     calls = Calls(remembered=2)
@@ -106,7 +118,8 @@ async def test_a_call_whose_permission_ended_tells_so() -> None:
     task.cancel()
     await asyncio.wait([task])
     record = calls.get("revoked")
-    assert (record.status, record.error) == (CallStatus.FAILED, ended)
+    assert record.error is not None
+    assert (record.status, record.error.message) == (CallStatus.FAILED, ended.message)
 
 
 async def test_a_call_id_is_taken_once() -> None:

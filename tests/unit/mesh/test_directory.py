@@ -13,7 +13,7 @@ from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.entries import Entry
 from a2a_node.mesh.news import Event, Removed, Sign
 from a2a_node.model.errors import AgentNotFound, StoreUnavailable, TooManySubscribers
-from a2a_node.model.ports import Changes, Snapshot
+from a2a_node.model.registry_ports import Changes, Snapshot
 from a2a_node.testing import MemoryRegistry, MemoryRevisions
 from tests.unit.mesh.samples import OWNER, QUICK, agent, endpoint, joined, known, registered
 

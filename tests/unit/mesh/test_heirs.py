@@ -281,6 +281,21 @@ async def test_a_node_that_stops_ends_what_it_goes_on_with(house: House) -> None
     await dropped(rpc)
 
 
+async def test_a_node_that_closes_takes_no_stream_from_one_that_lives(house: House) -> None:
+    """It cuts the work off, and its client is told so by its own node."""
+    call, rpc = house.begin()
+    house.say("one")
+    await house.heard.first.wait()
+    house.pair.arrivals.part()
+    await house.broken()
+    await house.stopped.wait()
+    with pytest.raises(AgentLost):
+        await rpc
+    assert (len(house.heirs), house.heard.texts) == (0, ["one"])
+    with pytest.raises(AgentLost):
+        await house.read(call.id)
+
+
 async def test_nobody_reads_a_stream_that_is_gone_on_with(house: House) -> None:
     """After the grace it ends, as every other does."""
     call, rpc = house.begin()

@@ -15,9 +15,9 @@ from a2a_node.mesh.hosted import Hosted
 from a2a_node.mesh.lingering import Lingering
 from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.call import Call
+from a2a_node.model.call_ports import Carrier
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import AgentOverloaded, InternalError, NoInstance
-from a2a_node.model.ports import Carrier
 
 PATIENCE = 5.0
 
@@ -164,6 +164,7 @@ async def test_calls_in_flight_are_counted() -> None:
     tasks = [asyncio.create_task(hosted.carry(call("wait")[0], instance())) for _ in range(3)]
     await asyncio.sleep(0)
     assert hosted.load() == 3
+    assert hosted.occupancy() == pytest.approx(3 / 1000)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -178,6 +179,7 @@ async def test_an_agent_takes_only_so_many_calls() -> None:
     await asyncio.sleep(0)
     with pytest.raises(AgentOverloaded):
         await hosted.carry(call("about")[0], instance())
+    assert hosted.occupancy() == 1
     task.cancel()
     await asyncio.wait([task])
     made, answers = call("about")

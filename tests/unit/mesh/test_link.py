@@ -283,7 +283,7 @@ async def test_whoever_is_no_node_brings_no_calls() -> None:
     arrivals.opens(nothing, nothing)
     wire = Wire()
     with pytest.raises(PermissionDenied):
-        await arrivals.serve(wire.requests(), wire.back.put, Peer(Principal("person", "dev"), str, ()))
+        await arrivals.serve(wire.requests(), wire.answers(), Peer(Principal("person", "dev"), str, ()))
     assert wire.back.empty()
 
 
@@ -329,7 +329,7 @@ async def test_a_call_that_comes_late_with_its_end_behind_it_never_begins(monkey
 
     arrivals = Arrivals("two", RULES)
     arrivals.opens(begin, begin)
-    async with background(partial(arrivals.serve, wire.requests(), wire.back.put, nobody)), asyncio.timeout(PATIENCE):
+    async with background(partial(arrivals.serve, wire.requests(), wire.answers(), nobody)), asyncio.timeout(PATIENCE):
         assert await wire.back.get() is not None  # the welcome
         silence.pass_by()
         for number, name in enumerate(("late", "right"), start=1):

@@ -14,8 +14,8 @@ from a2a_node.model.agents import AgentCapability
 from a2a_node.model.call import Call, Once
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import AgentLost, AgentRefused, IdempotencyKeyReused, MeshError, StoreUnavailable
+from a2a_node.model.outcome_ports import Claim, Outcomes
 from a2a_node.model.payload import Payload
-from a2a_node.model.ports import Claim, Outcomes
 from a2a_node.testing import MemoryOutcomes
 
 Body = Mapping[str, object] | str | bytes

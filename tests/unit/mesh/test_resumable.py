@@ -3,77 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 
 import pytest
 
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.outliving import Outliving
 from a2a_node.mesh.resumable import resumable
-from a2a_node.mesh.returning import Returning
 from a2a_node.mesh.stream import AHEAD, UNREAD
-from a2a_node.mesh.writers import Writers
 from a2a_node.model.call import Call, CallStatus, folded
-from a2a_node.model.errors import AgentRefused, CallCancelled, CallIdTaken, MeshError, NodeLost, StreamNotFound
+from a2a_node.model.errors import (
+    AgentRefused,
+    CallCancelled,
+    CallIdTaken,
+    MeshError,
+    NodeLost,
+    StreamNotFound,
+)
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import TEXT, Payload
 from a2a_node.model.principal import Principal
 from a2a_node.model.state import Gap
 from a2a_node.model.streams import StreamHead, StreamWrite
-from a2a_node.testing import Clock, MemoryStreams
-
-ADA = Principal("person", "ada")
-GRACE, LEASE = 30.0, 15.0
-Work = Callable[[Call], Awaitable[None]]
-
-
-@dataclass
-class House:
-    """A node's streams, and what its client got."""
-
-    streams: MemoryStreams
-    clock: Clock
-    calls: Calls
-    writers: Writers
-    outliving: Outliving
-    returning: Returning
-    got: list[object] = field(default_factory=list)
-    slow: asyncio.Event | None = None  # the client takes nothing until it is set
-
-    def begin(self, work: Work, **fields: object) -> tuple[Call, asyncio.Task[None]]:
-        """A call, and the task of its RPC."""
-        call = Call("/AgentService/InvokeStream", _nothing, id=fresh_uuid(), agent="talker", principal=ADA)
-        call.resumable = True
-        for name, value in fields.items():
-            setattr(call, name, value)
-        call.reply = self.heard
-        kept = resumable(self.writers, self.calls, self.returning.events)
-        run = folded([self.outliving.layer, kept, self.calls.track], work)
-        return call, asyncio.ensure_future(_run(run, call))
-
-    async def read(self, call_id: str, after: int = 0) -> list[object]:
-        """All that is kept after a sequence, until the end."""
-        return [_told(event) async for event in self.returning.events(call_id, after)]
-
-    async def heard(self, payload: Payload) -> None:
-        """The client gets an output."""
-        if self.slow is not None:
-            await self.slow.wait()
-        self.got.append(payload.body)
-
-
-def _told(event: object) -> object:
-    return event if isinstance(event, Gap) else event.payload.body  # type: ignore[attr-defined]
-
-
-async def _run(run: Callable[[Call], Awaitable[None]], call: Call) -> None:
-    await run(call)
-
-
-async def _nothing(_: Call) -> None:
-    """No rest."""
+from tests.unit.mesh.stream_house import ADA, GRACE, LEASE, House, nothing, opened, saying, settled
 
 
 @pytest.fixture
@@ -81,36 +33,6 @@ async def house() -> AsyncIterator[House]:
     """A node on streams in memory, whose leases nobody renews but the test."""
     async with opened() as house, asyncio.timeout(10):
         yield house
-
-
-@asynccontextmanager
-async def opened() -> AsyncIterator[House]:
-    """A node on streams in memory."""
-    clock, calls = Clock(), Calls()
-    streams = MemoryStreams(clock, lease=LEASE)
-    async with (
-        Writers.writing(streams, calls, lease=LEASE, grace=GRACE) as writers,
-        Outliving.keeping(calls) as outliving,
-    ):
-        yield House(streams, clock, calls, writers, outliving, Returning(streams, calls, LEASE))
-
-
-def saying(*words: str, then: asyncio.Event | None = None) -> Work:
-    """An agent that says words, then waits for an event."""
-
-    async def work(call: Call) -> None:
-        for word in words:
-            await call.reply(Payload(word, TEXT))
-        if then is not None:
-            await then.wait()
-
-    return work
-
-
-async def settled() -> None:
-    """Let everybody go on as far as they can."""
-    for _ in range(50):
-        await asyncio.sleep(0)
 
 
 async def test_what_is_said_is_kept_and_sent_and_the_end_after_it(house: House) -> None:
@@ -319,12 +241,12 @@ async def test_only_so_many_calls_go_on_without_their_clients() -> None:
 async def test_only_who_began_a_stream_reads_on(house: House) -> None:
     """For others there is none; the layer names the agent, so that the permission to call it is asked for."""
     await house.streams.begin(StreamHead(call_id := fresh_uuid(), str(ADA), "talker", "talk"))
-    mine = Call("m", _nothing, id=call_id, principal=ADA, resumes=0)
-    await house.returning.layer(mine, _nothing)
+    mine = Call("m", nothing, id=call_id, principal=ADA, resumes=0)
+    await house.returning.layer(mine, nothing)
     assert (mine.agent, mine.capability) == ("talker", "talk")
     with pytest.raises(StreamNotFound):
         await house.returning.layer(
-            Call("m", _nothing, id=call_id, principal=Principal("person", "eve"), resumes=0), _nothing
+            Call("m", nothing, id=call_id, principal=Principal("person", "eve"), resumes=0), nothing
         )
 
 
@@ -342,8 +264,8 @@ async def test_ones_own_call_is_known_as_such(
 ) -> None:
     """By the principal that began it, and a key that could have."""
     await house.streams.begin(StreamHead(call_id := fresh_uuid(), str(ADA), "talker", "talk"))
-    asked = Call("m", _nothing, about=call_id, principal=principal, scopes=scopes)
-    await house.returning.layer(asked, _nothing)
+    asked = Call("m", nothing, about=call_id, principal=principal, scopes=scopes)
+    await house.returning.layer(asked, nothing)
     assert asked.own is own
 
 
@@ -366,7 +288,7 @@ async def test_how_a_call_with_a_key_stands_is_kept_with_its_output(house: House
     record = await house.returning.record(call.id)
     assert (record.status, record.output) == (CallStatus.SUCCEEDED, Payload("one", TEXT))
     elsewhere = Calls()
-    repeat = Call("/AgentService/Invoke", _nothing, id=call.id, agent="talker", principal=ADA, unary=True)
+    repeat = Call("/AgentService/Invoke", nothing, id=call.id, agent="talker", principal=ADA, unary=True)
     repeat.idempotency_key, repeat.reply = "k", house.heard
     kept = resumable(house.writers, elsewhere, house.returning.events)
     await folded([kept, elsewhere.track], saying("two"))(repeat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -36,14 +36,13 @@ class Wire:
     parted: asyncio.Event = field(default_factory=asyncio.Event)  # a part was written
     forgets: str = ""  # which end, "calling" or "called", knows nothing of parts
 
-    async def read(self) -> pb.LinkResponse | None:
-        """What the other node says next."""
-        frame = await self.back.get()
-        if frame is not None:
+    async def each(self, take: Callable[[pb.LinkResponse], None]) -> None:
+        """What the other node says."""
+        while (frame := await self.back.get()) is not None:
             self.heard.append(frame)
             if self.forgets and frame.HasField("welcome"):
                 frame.welcome.ClearField("reads_parts")
-        return frame
+            take(frame)
 
     async def write(self, frame: pb.LinkRequest) -> None:
         """Say something to the other node."""
@@ -54,15 +53,54 @@ class Wire:
             self.parted.set()
         await self.there.put(frame)
 
+    def begin(self, frame: pb.LinkRequest) -> asyncio.Future[bool] | None:
+        """Begin to say something, which ends as `write` does."""
+        return asyncio.ensure_future(_done(self.write(frame)))
+
     def kinds(self) -> list[str | None]:
         """What was said to the other node, of frames in batches as well."""
         frames = [one for frame in self.written for one in frame.batch.frames or (frame,)]
         return [frame.WhichOneof("frame") for frame in frames]
 
-    async def requests(self) -> AsyncIterator[pb.LinkRequest]:
+    def answers(self) -> Answers:
+        """What the other node writes to."""
+        return Answers(self)
+
+    def requests(self) -> Requests:
         """What the other node reads."""
+        return Requests(self.there)
+
+
+async def _done(work: Awaitable[None]) -> bool:
+    await work
+    return True
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What writes to the node that has dialled."""
+
+    wire: Wire
+
+    async def __call__(self, frame: pb.LinkResponse) -> None:
+        """Say something."""
+        await self.wire.back.put(frame)
+
+    def begin(self, frame: pb.LinkResponse) -> asyncio.Future[bool] | None:
+        """Begin to say something."""
+        return asyncio.ensure_future(_done(self(frame)))
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What was said to the other node."""
+
+    there: asyncio.Queue[pb.LinkRequest | None]
+
+    async def each(self, take: Callable[[pb.LinkRequest], None]) -> None:
+        """Read it."""
         while (frame := await self.there.get()) is not None:
-            yield frame
+            take(frame)
 
 
 class Script:
@@ -134,6 +172,19 @@ class Script:
             await call.reply(Payload("x", TEXT))
 
 
+class Followed:
+    """The registry, which is read when the test says so."""
+
+    def __init__(self) -> None:
+        self.wanted: list[int] = []  # the revisions that somebody waits for, or has
+        self.there = asyncio.Event()
+
+    async def follow(self, revision: int) -> None:
+        """Wait until a revision can be read."""
+        self.wanted.append(revision)
+        await self.there.wait()
+
+
 @dataclass
 class Pair:
     """A link and what serves it."""
@@ -143,6 +194,7 @@ class Pair:
     script: Script
     arrivals: Arrivals
     opened: list[bool] = field(default_factory=list)
+    registry: Followed = field(default_factory=Followed)
 
     async def carry(self, call: Call, *, seconds: float = PATIENCE) -> None:
         """Take a call there."""
@@ -153,20 +205,30 @@ class Pair:
 
 @asynccontextmanager
 async def linked(
-    rules: Rules = RULES, node: str = "two", heirs: Heirs | None = None, there: Rules | None = None
+    rules: Rules = RULES,
+    node: str = "two",
+    heirs: Heirs | None = None,
+    there: Rules | None = None,
+    drains_at: int | None = None,
 ) -> AsyncIterator[Pair]:
-    """A link to a node, until the block ends; `there` are the rules of that one where they are others."""
+    """A link to a node, until the block ends; `there` are the rules of that one where they are others.
+
+    `drains_at` is the revision at which it drains already.
+    """
     opened: list[bool] = []
-    link, wire, script = Link("two", "two:1", rules, lambda: opened.append(True)), Wire(), Script()
+    registry, wire, script = Followed(), Wire(), Script()
+    link = Link("two", "two:1", rules, lambda: opened.append(True), registry.follow)
     arrivals = Arrivals(node, there or replace(rules))
     arrivals.opens(script.run, script.serve, heirs)
+    if drains_at is not None:
+        await arrivals.drain(drains_at, 0.0)
     peer = Peer(Principal("node", "one"), lambda: "one:1", ("spiffe://a2a.local/node/one",))
     ends = [
         asyncio.create_task(link.run(wire)),
-        asyncio.create_task(arrivals.serve(wire.requests(), wire.back.put, peer)),
+        asyncio.create_task(arrivals.serve(wire.requests(), wire.answers(), peer)),
     ]
     try:
-        yield Pair(link, wire, script, arrivals, opened)
+        yield Pair(link, wire, script, arrivals, opened, registry)
     finally:
         for end in ends:
             end.cancel()

@@ -43,7 +43,7 @@ def reached(layer: ast.expr) -> Sequence[ast.expr]:
         ),
         (
             "outgoing",
-            "resolve resumable track check_again budgeted idempotent cached retry Hedge balance guard spanned",
+            "resolve Joining resumable track check_again budgeted idempotent cached retry Hedge balance guard spanned",
         ),
         ("arriving", "resolve track check_again budgeted here guard spanned"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from dataclasses import replace
@@ -13,7 +14,7 @@ from a2a_node.model.envelope import Envelope
 from a2a_node.model.principal import NOBODY, Principal
 from a2a_node.model.tap import EndedCall
 from a2a_node.model.trace import Trace
-from a2a_node.pipeline.access_log import BATCH, WAITING, AccessLog, as_json, as_text
+from a2a_node.pipeline.access_log import BATCH, ROW, WAITING, AccessLog, as_json, as_text
 from a2a_node.pipeline.endings import Ending
 
 SAID = EndedCall(
@@ -102,11 +103,46 @@ def test_people_read_a_short_line() -> None:
     assert b"\x1b[31mAGENT_LOST\x1b[0m" in as_text(coloured=True)(CHILD)
 
 
+@pytest.mark.parametrize("count", [1, BATCH, BATCH + ROW + 5])
+async def test_a_last_line_waits_for_no_other_call(count: int) -> None:
+    """What is left of a burst is written soon, though nothing follows it."""
+    reader, writer = os.pipe()
+    read = asyncio.StreamReader()
+    pipe = os.fdopen(reader, "rb")
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(read), pipe)
+    async with AccessLog.writing(lambda _: b"x\n", writer) as log, asyncio.timeout(30):
+        for _ in range(count):
+            log.line(END)
+        assert await read.readexactly(2 * count) == b"x\n" * count
+    transport.close()
+    os.close(writer)
+
+
 async def test_every_line_is_written_before_the_end() -> None:
     """Whole batches and what is left of one, in order."""
     endings = [END._replace(call_id=str(number)) for number in range(BATCH + 3)]
     lines = (await written(endings)).splitlines()
     assert [json.loads(line)["call_id"] for line in lines] == [ending.call_id for ending in endings]
+
+
+async def test_few_lines_are_made_in_a_row() -> None:
+    """Between them the loop has its turn, which stands still meanwhile."""
+    made, turns = list[EndedCall](), list[int]()
+
+    def form(call: EndedCall) -> bytes:
+        made.append(call)
+        return b"\n"
+
+    reader, writer = os.pipe()
+    async with AccessLog.writing(form, writer) as log:
+        for _ in range(3 * ROW + 1):
+            log.line(END)
+        while len(made) < 3 * ROW:
+            await asyncio.sleep(0)
+            turns.append(len(made))
+    assert turns == [ROW, 2 * ROW, 3 * ROW]
+    os.close(reader)
+    os.close(writer)
 
 
 async def test_who_reads_too_slowly_makes_nobody_wait(monkeypatch: pytest.MonkeyPatch) -> None:

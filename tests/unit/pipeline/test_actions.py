@@ -9,7 +9,20 @@ from a2a_node.pipeline.actions import ACTIONS, CHANGES, INVOKE
 from a2a_node.pipeline.needs import NEEDS
 from a2a_node.services.targets import SERVICES, TARGETS
 
-LOOKS = ("Get", "Find", "List", "Watch", "Check", "Verify", "Tap", "Validate", "Subscribe", "ServerReflection")
+LOOKS = (
+    "Ask",
+    "Get",
+    "Find",
+    "List",
+    "Watch",
+    "Check",
+    "Verify",
+    "Tap",
+    "Validate",
+    "Subscribe",
+    "ServerReflection",
+    "Read",
+)
 
 
 def test_every_rpc_has_an_action() -> None:

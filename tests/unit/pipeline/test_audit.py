@@ -159,6 +159,17 @@ async def test_a_change_whose_client_left_is_cancelled(house: House) -> None:
     assert [fact.outcome for fact in house.recorded()] == [AuditOutcome.CANCELLED]
 
 
+async def test_a_change_that_turns_out_to_be_a_look_is_none(house: House) -> None:
+    """Its place in the recorder is free again."""
+
+    async def look(call: Call) -> None:
+        call.changes = False
+
+    house.work = look
+    await house.go(call())
+    assert (house.recorded(), house.recorder._held) == ([], 0)  # noqa: SLF001 - a place that is lost shows late
+
+
 async def test_calls_of_agents_and_looks_change_nothing(house: House) -> None:
     """They are told to the access log alone; by a setting the calls are recorded, too."""
     said = call(INVOKE, agent="echo", capability="say", id="c-1")

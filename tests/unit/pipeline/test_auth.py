@@ -127,7 +127,7 @@ async def test_a_stream_ends_with_the_key_that_opened_it(house: House) -> None:
     house.keyring.listen(layer.recheck)
     (key, text), (_, short), (_, other) = await house.key(), await house.key(ttl=0.05), await house.key()
     streams = [
-        asyncio.create_task(layer.check(call(STREAM, f"Bearer {one}"), for_ever)) for one in (text, short, other)
+        asyncio.ensure_future(layer.check(call(STREAM, f"Bearer {one}"), for_ever)) for one in (text, short, other)
     ]
     with pytest.raises(Unauthenticated, match="expired"):
         await streams[1]

@@ -12,8 +12,10 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 import a2amesh.v1
+from a2a_node.model.mcp import ASK
 from a2a_node.model.permissions import checked_permission
 from a2a_node.model.proxied import PROXIED
+from a2a_node.model.web import ASKED_OF_WEB, LIVE
 from a2a_node.pipeline.needs import KNOWN, NEEDS, OF_AGENT, OPEN, permission
 
 
@@ -42,9 +44,10 @@ def test_every_rpc_of_the_descriptors_has_an_entry() -> None:
 def test_every_entry_is_of_an_rpc() -> None:
     """Reflection under its newer name is the same service, and has no descriptor of its own until a node runs.
 
-    One stands for all methods of agents' own services, which the node knows nothing of.
+    One stands for all methods of agents' own services, which the node knows nothing of, and one for MCP's requests.
     """
-    assert set(NEEDS) - methods() == {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", PROXIED}
+    reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    assert set(NEEDS) - methods() == {reflection, PROXIED, ASK, LIVE, *ASKED_OF_WEB}
 
 
 def test_every_need_is_a_permission_in_order() -> None:

@@ -197,7 +197,7 @@ async def test_a_stream_ends_with_the_grant_that_it_runs_on(house: House) -> Non
     """With a reason; one of somebody else runs on."""
     grant = await house.mesh.give("person:dev", "person:ann", "agent:echo:invoke")
     await house.mesh.give("person:dev", "person:bob", "agent:echo:invoke")
-    ended, runs = (asyncio.create_task(house.layer.check(call(who, STREAM), for_ever)) for who in (ANN, BOB))
+    ended, runs = (asyncio.ensure_future(house.layer.check(call(who, STREAM), for_ever)) for who in (ANN, BOB))
     await asyncio.sleep(0)
     await house.mesh.revoke("person:dev", grant.id)
     with pytest.raises(PermissionDenied, match="person:ann"):
@@ -212,7 +212,7 @@ async def test_a_stream_runs_on_where_another_grant_allows_it(house: House) -> N
     """And ends with that one."""
     grant = await house.mesh.give("person:dev", "person:ann", "agent:echo:invoke")
     other = await house.mesh.give("person:dev", "person:ann", "agent:*:invoke", ttl=60.0)
-    stream = asyncio.create_task(house.layer.check(call(ANN, STREAM), for_ever))
+    stream = asyncio.ensure_future(house.layer.check(call(ANN, STREAM), for_ever))
     await asyncio.sleep(0)
     await house.mesh.revoke("person:dev", grant.id)
     assert not stream.done()
@@ -232,7 +232,7 @@ async def test_a_watch_ends_too_and_a_stream_under_conditions(house: House) -> N
         await asyncio.Event().wait()
 
     calls = (call(ANN, "/a2amesh.v1.RegistryService/WatchAgents", "", endless=True), call(BOB, STREAM))
-    streams = [asyncio.create_task(house.layer.check(one, run)) for one in calls]
+    streams = [asyncio.ensure_future(house.layer.check(one, run)) for one in calls]
     for _ in streams:
         await begun.acquire()
     for grant in (watch, once):
@@ -245,7 +245,7 @@ async def test_a_watch_ends_too_and_a_stream_under_conditions(house: House) -> N
 async def test_a_client_that_goes_away_is_no_loss_of_permission(house: House) -> None:
     """A cancelled stream stays cancelled, also when the permission ends in the same moment."""
     grant = await house.mesh.give("person:dev", "person:ann", "agent:echo:invoke")
-    stream = asyncio.create_task(house.layer.check(call(ANN, STREAM), for_ever))
+    stream = asyncio.ensure_future(house.layer.check(call(ANN, STREAM), for_ever))
     await asyncio.sleep(0)
     stream.cancel()
     await house.mesh.revoke("person:dev", grant.id)

@@ -17,8 +17,8 @@ from a2a_node.mesh.registrar import Registrar
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentNotFound, InvalidInput, MeshError, NodeNotFound, PageTokenInvalid
 from a2a_node.model.nodes import Node, NodeStatus, Progress
-from a2a_node.model.ports import UPDATABLE
 from a2a_node.model.principal import Principal
+from a2a_node.model.registry_ports import UPDATABLE
 from a2a_node.services.registry import CHANGEABLE, RegistryService
 from a2a_node.testing import MemoryRegistry
 from a2amesh.v1 import agent_pb2

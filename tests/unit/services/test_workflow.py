@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import AsyncIterator
+
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import given, settings
@@ -17,6 +20,7 @@ from a2a_node.workflows.library import Library
 from a2amesh.v1 import workflow_service_pb2 as pb
 from a2amesh.v1 import workflow_template_pb2
 from tests.unit.pipeline.test_limits import ANN, nothing
+from tests.unit.services.rooms import nothing_granted, run_rooms
 from tests.unit.workflows.samples import RELEASE, Agents, of_steps, read, templates
 
 
@@ -27,11 +31,11 @@ def call() -> Call:
 
 
 @pytest.fixture
-def service() -> WorkflowService:
+async def service() -> AsyncIterator[WorkflowService]:
     """No template was put, and one agent is there."""
-    return WorkflowService(
-        Library(MemoryTemplates(), Agents(AgentDescriptor("git", capabilities=(AgentCapability("clone"),))))
-    )
+    library = Library(MemoryTemplates(), Agents(AgentDescriptor("git", capabilities=(AgentCapability("clone"),))))
+    async with nothing_granted() as decisions:
+        yield WorkflowService(library, run_rooms(library, decisions))
 
 
 async def test_a_template_goes_round_whole(service: WorkflowService, call: Call) -> None:
@@ -114,7 +118,8 @@ async def test_what_is_asked_wrongly_is_refused(service: WorkflowService, call: 
             await refused
 
 
-def test_the_service_has_no_method_for_what_it_does_not_do(service: WorkflowService) -> None:
-    """Runs answer UNIMPLEMENTED, and nothing else."""
-    served = [method for method in dir(service) if not method.startswith("_") and method != "descriptor"]
-    assert served == ["get_template", "list_templates", "put_template", "validate_template"]
+def test_the_service_has_every_method_of_its_contract(service: WorkflowService) -> None:
+    """And no other."""
+    served = {method for method in dir(service) if not method.startswith("_") and method != "descriptor"}
+    named = {re.sub(r"(?<=[a-z])([A-Z])", r"_\1", method.name).lower() for method in service.descriptor.methods}
+    assert served == named

@@ -15,6 +15,7 @@ from a2a_node.store.embedded.access import Access, kept_access
 from a2a_node.store.embedded.files import LOG_BYTES, may, reaches, rotate, tail
 from a2a_node.store.embedded.programs import program
 from a2a_node.store.embedded.system import ServerUser, lock
+from a2a_node.store.embedded.valkey import synced
 from a2a_node.store.files import write_private
 
 NOBODYS_PID = str(1 << 22 | 1)  # beyond those that a system gives
@@ -139,3 +140,14 @@ def test_a_holder_that_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("a2a_node.store.embedded.directory.time.sleep", lambda _seconds: os.close(descriptor))
     with held(tmp_path) as directory:
         assert (directory.path / "lock").read_text() == str(os.getpid())
+
+
+def test_the_disk_is_asked_to_keep_a_file_that_has_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for what was written, and not for a file that Valkey has deleted meanwhile."""
+    asked: list[int] = []
+    monkeypatch.setattr(os, "fsync", asked.append)
+    file = tmp_path / "appendonly.aof.1.incr.aof"
+    file.write_bytes(b"12345")
+    assert [synced(file, 0), synced(file, 5), len(asked)] == [5, 5, 1]
+    file.unlink()
+    assert [synced(file, 5), len(asked)] == [5, 1]

@@ -105,6 +105,68 @@ async def test_a_large_frame_goes_by_itself() -> None:
     assert wire.numbers() == [[0, 1], [2], [3, 4], [5]]
 
 
+class Quick(Wire):
+    """Begins to write at once, and is done when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[asyncio.Future[bool]] = []
+        self.broken = False
+
+    def begin(self, message: pb.AttachResponse) -> asyncio.Future[bool] | None:
+        """Begin to write one message."""
+        if self.broken:
+            return None
+        self.written.append(message)
+        self.begun.append(asyncio.get_running_loop().create_future())
+        return self.begun[-1]
+
+
+async def test_a_frame_that_is_alone_is_begun_at_once_and_those_behind_it_wait() -> None:
+    """Whoever puts or pushes it need not wait for a turn of the loop; none overtakes another."""
+    wire, outbox = Quick(), Outbox[pb.AttachResponse](10)
+    run = asyncio.create_task(outbox.run(wire.write, packed, wire.begin))
+    await asyncio.sleep(0)
+    outbox.push(frame(0))
+    assert (wire.numbers(), len(outbox)) == ([[0]], 1)
+    await outbox.put(frame(1))
+    outbox.push(frame(2))
+    outbox.close()
+    await asyncio.sleep(0)
+    assert (wire.numbers(), run.done()) == ([[0]], False)
+    wire.begun[0].set_result(True)
+    await run
+    assert wire.numbers() == [[0], [1, 2]]
+
+
+async def test_the_end_waits_for_what_is_begun() -> None:
+    """So that whoever ends the stream then cuts nothing off."""
+    wire, outbox = Quick(), Outbox[pb.AttachResponse](10)
+    run = asyncio.create_task(outbox.run(wire.write, packed, wire.begin))
+    await asyncio.sleep(0)
+    await outbox.put(frame(0))
+    outbox.close()
+    await asyncio.sleep(0)
+    assert not run.done()
+    wire.begun[0].set_result(True)
+    await run
+
+
+@pytest.mark.parametrize("calls", [(), (1, 2, 3, 4)])
+async def test_on_a_busy_or_broken_stream_nothing_is_begun_at_once(calls: Sequence[int]) -> None:
+    """There others come along, and here the writer hears of it."""
+    wire, outbox = Quick(), Outbox[pb.AttachResponse](10, calls, linger=0.0)
+    wire.broken = not calls
+    run = asyncio.create_task(outbox.run(wire.write, packed, wire.begin))
+    await asyncio.sleep(0)
+    outbox.push(frame(0))
+    outbox.push(frame(1))
+    assert wire.numbers() == []
+    outbox.close()
+    await run
+    assert wire.numbers() == [[0, 1]]
+
+
 async def test_a_busy_stream_waits_a_moment_for_more() -> None:
     """The second message right after the first has the frames of all who came meanwhile."""
     wire, calls = Wire(), [1, 2, 3, 4]

@@ -1,0 +1,54 @@
+"""One resumable stream at the node that writes it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from weakref import ref
+
+import pytest
+
+from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.stream import Stream
+from a2a_node.mesh.writers import Writers
+from a2a_node.model.call import Call
+from a2a_node.model.names import fresh_uuid
+from a2a_node.model.payload import TEXT, Payload
+from a2a_node.model.streams import Reading
+from a2a_node.testing import MemoryStreams
+
+
+async def test_a_stream_that_is_left_to_an_heir_while_it_is_written_is_over() -> None:
+    """What came of that trip means nothing here any more; whoever goes on asks the store."""
+    stream = Stream("the-call", "the-writer", MemoryStreams(), lambda _: None)
+    stream.keeping.begin("the-heir", lambda _: None, lambda: None)
+    await stream.say(Payload("one", TEXT))
+    write = stream.due()
+    stream.keeping.give()
+    stream.wrote(write, Reading(0, present=False), 0.0)
+    assert (len(write.payloads), list(stream.due().payloads), stream.taken) == (1, [], True)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing collects what holds itself."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+async def test_a_stream_that_is_over_is_gone_without_the_collector() -> None:
+    """With the call and its keeping: on a node at work the collector would hold up all calls to find them."""
+    writers = Writers(MemoryStreams(), Calls(), lease=15.0, grace=30.0)
+    call = Call("/m", unused, id=fresh_uuid(), agent="talker")
+    stream = await writers.begin(call)
+    call.keeping, gone = stream.keeping, ref(stream)
+    writers.close(stream)
+    del stream
+    assert gone() is None
+    call.keeping.give()
+
+
+async def unused(_: Call) -> None:
+    """No rest."""
