@@ -106,7 +106,8 @@ class MeshClient:
         await self.close()
 
     async def close(self) -> None:
-        """End the connections and what still runs on them."""
+        """Cancel the streams that are still open, and end the connections with what still runs on them."""
+        await self._streaming.close()
         for node in self._nodes:
             await node.close()
 

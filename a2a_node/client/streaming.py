@@ -26,13 +26,18 @@ PARTING = 1.0  # seconds to tell a node that nobody wants the call any more
 Event = pb.InvokeStreamResponse
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Place:
     """How far a reader has come, and whether it could come back."""
 
+    asked: str  # the id that the call was given here
+    resumable: bool
+    call_id: str  # the same, or that of an earlier one under the same idempotency key
     after: int = 0
-    resumable: bool = True
-    call_id: str = ""  # the call's own, or that of an earlier one under the same idempotency key
+
+    def outlives(self) -> bool:
+        """Whether the call was begun here, and goes on when its reader only hangs up."""
+        return self.resumable and self.call_id == self.asked
 
 
 class Streaming:
@@ -40,23 +45,27 @@ class Streaming:
 
     def __init__(self, nodes: Anywhere) -> None:
         self._nodes = nodes
+        self._read: set[_Place] = set()  # what has not ended yet
+
+    async def close(self) -> None:
+        """Cancel what is still read, or was dropped a moment ago; the nodes are not asked for anything later."""
+        await asyncio.gather(*map(self._part, self._read))
 
     async def events(self, request: pb.InvokeStreamRequest, within: Terms) -> AsyncGenerator[Event, None]:
         """The events of a call, each once and in order; closing the iterator cancels the call. Any MeshError."""
         resumable = not request.HasField("resumable") or request.resumable
-        place = _Place(resumable=resumable, call_id=request.call_id)
-        ended = False
+        place = _Place(request.call_id, resumable, request.call_id)
+        self._read.add(place)
         try:
             async with aclosing(self._all(request, within, place)) as events:
                 async for event in events:
                     yield event
-            ended = True
+            self._read.discard(place)
         except MeshError:
-            ended = True
+            self._read.discard(place)
             raise
         finally:
-            if not ended and place.resumable and place.call_id == request.call_id:
-                await self._part(request.call_id)
+            await self._part(place)
 
     async def _all(self, request: pb.InvokeStreamRequest, within: Terms, place: _Place) -> AsyncGenerator[Event, None]:
         end = None if within.time_left is None else monotonic() + within.time_left
@@ -142,13 +151,16 @@ class Streaming:
             return True
         return not answer.call.HasField("finish_time")
 
-    async def _part(self, call_id: str) -> None:
-        """Nobody wants the call any more; a node that is not told ends it after its own patience."""
-        request = pb.CancelCallRequest(call_id=call_id, reason="its client wants no more of it")
-        for node in self._nodes.ring():
-            with suppress(MeshError):
-                await node.ask(CANCEL, request, Terms(time_left=PARTING))
-                return
+    async def _part(self, place: _Place) -> None:
+        """Nobody wants the call any more, if it has not ended; a node that is not told ends it after its own patience."""
+        request = pb.CancelCallRequest(call_id=place.asked, reason="its client wants no more of it")
+        try:
+            for node in self._nodes.ring() if place in self._read and place.outlives() else ():
+                with suppress(MeshError):
+                    await node.ask(CANCEL, request, Terms(time_left=PARTING))
+                    return
+        finally:
+            self._read.discard(place)
 
 
 def _next(request: pb.InvokeStreamRequest, place: _Place) -> pb.InvokeStreamRequest:

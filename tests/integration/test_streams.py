@@ -292,6 +292,24 @@ async def test_a_wrong_request_to_read_on_is_refused_by_name(
     assert failure.reason == reason
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+async def test_a_client_that_closes_cancels_its_streams(patient: Mesh, dropped: bool) -> None:  # noqa: FBT001
+    """Those that are still open, and those that somebody has just let go of, whose end nobody awaits."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with MeshClient(patient.here.node.grpc_address, patient.here.key) as mesh:
+        outputs = mesh.stream("talker", "talk")
+        patient.script.say("one")
+        assert await anext(outputs) == {"result": "one"}
+        if dropped:
+            del outputs
+    async with asyncio.timeout(PATIENCE):
+        await patient.script.stopped.wait()
+    if not dropped:
+        await outputs.aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert complaints == []
+
+
 async def test_a_child_of_another_call_ends_with_its_rpc(patient: Mesh) -> None:
     """Nobody comes back for it: the agent at work that made it is gone."""
     relay = Agent("relay", version="1.0.0")

@@ -25,6 +25,7 @@ from a2a_node.model.errors import (
 from a2amesh.v1 import agent_service_pb2 as pb
 
 ID = "6f1c3d52-8f4e-4a0b-9c1e-2b7d5a9e0c11"
+OTHER = "0b1e4f6a-3d2c-4b5a-8f7e-6a5b4c3d2e1f"
 Answer = Sequence[int | MeshError | None]  # sequences of events, what the stream fails with, or silence for ever
 
 
@@ -142,3 +143,19 @@ async def test_whoever_closes_the_stream_ends_the_call() -> None:
         async with aclosing(events):
             assert (await anext(events)).sequence == 1
         assert node.cancelled == ([ID] if kept else [])
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+async def test_what_is_still_read_is_cancelled_once_when_its_client_closes(resumable: bool) -> None:  # noqa: FBT001
+    """Unless it ends with its connection anyway; later nobody is asked for anything."""
+    node = Node((1, None), (1,))
+    node.resumable = resumable
+    streams = streaming(node)
+    events = streams.events(pb.InvokeStreamRequest(agent="a", call_id=ID), Terms())
+    ended = streams.events(pb.InvokeStreamRequest(agent="b", call_id=OTHER), Terms())
+    async with aclosing(events):
+        assert (await anext(events)).sequence == 1
+        assert [event.sequence async for event in ended] == [1]
+        await streams.close()
+        assert node.cancelled == [ID] * resumable
+    assert node.cancelled == [ID] * resumable
