@@ -152,7 +152,7 @@ class Streaming:
         return not answer.call.HasField("finish_time")
 
     async def _part(self, place: _Place) -> None:
-        """Nobody wants the call any more, if it has not ended; a node that is not told ends it after its own patience."""
+        """Nobody wants a call any more that has not ended; a node that is not told ends it after its own patience."""
         request = pb.CancelCallRequest(call_id=place.asked, reason="its client wants no more of it")
         try:
             for node in self._nodes.ring() if place in self._read and place.outlives() else ():

@@ -20,6 +20,7 @@ PARTING = 0.2  # seconds that a server may take to answer a farewell
 # SQLSTATE classes and codes that say nothing about the request and all about the server: connection, authorization,
 # no such database, resources, operator, system, a lock or a transaction that took too long, a standby.
 AWAY = ("08", "28", "3D", "53", "57", "58", "55P03", "25P03", "25006")
+FORBIDDEN = "42501"
 DATA = "22"  # the class of values that cannot be kept
 
 SESSION = {
@@ -85,6 +86,18 @@ async def translated() -> AsyncIterator[None]:
         if _sqlstate(failure).startswith(DATA):
             raise InvalidInput("request", "holds a NUL character, or a number that cannot be kept") from failure
         raise
+
+
+@asynccontextmanager
+async def permitted() -> AsyncIterator[None]:
+    """SettingInvalid where the role that the URL names may not touch what the mesh keeps."""
+    try:
+        yield
+    except (DBAPIError, asyncpg.PostgresError) as failure:
+        if _sqlstate(failure) != FORBIDDEN:
+            raise
+        problem = "its role may not read or make the mesh's tables; GRANT it the role that owns them, or name that one"
+        raise SettingInvalid("postgres_url", problem) from failure
 
 
 def _is_away(failure: Exception) -> bool:

@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio.engine import create_async_engine
 
-from a2a_node.store.driver import Dial, translated
+from a2a_node.store.driver import Dial, permitted, translated
 from a2a_node.store.locks import Lock
 
 HEAD = "0014"
@@ -38,8 +38,8 @@ async def migrated(url: str) -> None:
 
 
 async def current(url: str) -> str:
-    """The revision of the database's schema, empty when it has none."""
-    async with translated():
+    """The revision of the database's schema, empty when it has none; SettingInvalid when its role may not read it."""
+    async with translated(), permitted():
         link = await Dial(url, PATIENCE)()
         try:
             return str(await link.fetchval("SELECT version_num FROM alembic_version", timeout=PATIENCE) or "")
@@ -50,7 +50,7 @@ async def current(url: str) -> str:
 
 
 async def upgrade(url: str, revision: str = HEAD) -> None:
-    """Make the steps up to a revision; SchemaUnknown when the schema is newer than this software."""
+    """Make the steps up to a revision; SchemaUnknown when it is newer than this software, SettingInvalid as above."""
     from a2a_node.store import steps  # noqa: PLC0415  # slow to import, and a start seldom needs it
 
     await _changed(url, steps.upgrade, revision)
@@ -74,6 +74,6 @@ async def history(url: str) -> Sequence[Migration]:
 
 async def _changed(url: str, change: Callable[[Connection, str], None], revision: str) -> None:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=Dial(url, PATIENCE), poolclass=NullPool)
-    async with translated(), asyncio.timeout(LONGEST), engine.begin() as connection:
+    async with translated(), permitted(), asyncio.timeout(LONGEST), engine.begin() as connection:
         await connection.execute(Lock.MIGRATION.held())
         await connection.run_sync(change, revision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from a2a_node.cli.checks.finding import Finding, fail, ok, warn
-from a2a_node.model.errors import MeshError
+from a2a_node.model.errors import MeshError, SettingInvalid
 from a2a_node.store import migrate
 
 
@@ -11,6 +11,8 @@ async def in_database(url: str) -> Finding:
     """Whether the database at the URL answers, and how old its schema is."""
     try:
         found = await migrate.current(url)
+    except SettingInvalid as failure:
+        return fail("database", failure.message, "correct A2A_POSTGRES_URL, or the rights of its role")
     except MeshError as failure:
         return fail("database", failure.message, "start it, or correct A2A_POSTGRES_URL")
     return schema(found, migrate.HEAD)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from a2a_node.model.errors import InvalidInput, SchemaUnknown, StoreUnavailable
+from a2a_node.cli.checks.schema import in_database
+from a2a_node.model.errors import InvalidInput, SchemaUnknown, SettingInvalid, StoreUnavailable
 from a2a_node.store.migrate import HEAD, current, downgrade, history, migrated, upgrade
 from a2a_node.store.postgres import connected
 from a2a_node.store.schema import metadata
@@ -105,3 +109,23 @@ async def test_a_database_that_is_away_is_not_migrated() -> None:
     """Starting without Postgres fails in one word."""
     with pytest.raises(StoreUnavailable):
         await migrated("postgresql://ann:secret@127.0.0.1:1/none")
+
+
+@pytest.fixture
+def strangers_url(postgres_url: str, administer: Callable[[str], None]) -> Iterator[str]:
+    """The test's own database, for a role without rights."""
+    name, password, parts = f"stranger_{uuid4().hex}", uuid4().hex, urlsplit(postgres_url)
+    administer(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+    yield parts._replace(netloc=f"{name}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
+    administer(f"DROP ROLE {name}")
+
+
+async def test_a_role_without_rights_is_told_what_it_needs(postgres_url: str, strangers_url: str) -> None:
+    """To make the schema as well as to read it; a node that starts says so, and `doctor`."""
+    with pytest.raises(SettingInvalid, match=r"postgres_url: its role may not read or make .*GRANT"):
+        await migrated(strangers_url)
+    await migrated(postgres_url)
+    with pytest.raises(SettingInvalid, match="GRANT"):
+        await current(strangers_url)
+    finding = await in_database(strangers_url)
+    assert (finding.state, finding.advice) == ("fail", "correct A2A_POSTGRES_URL, or the rights of its role")

@@ -220,4 +220,4 @@ def is_local(url: str) -> bool:
 
 
 def _absent(why: str, advice: str) -> Sequence[Finding]:
-    return [fail(ANSWERS, why, advice), *(check.unseen("Postgres does not answer") for check in CHECKS)]
+    return [fail(ANSWERS, why, advice), *(check.unseen("Postgres could not be asked") for check in CHECKS)]
