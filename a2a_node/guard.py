@@ -28,14 +28,19 @@ PROCESSES = Path("/proc")
 SINKS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty")
 
 
-class Terms(TypedDict):
+class Held(TypedDict):
     """What the program is held to."""
 
-    lifeline: int  # a file descriptor
     bounds: dict[str, int]  # of each process, by their names in `resource`, for example "RLIMIT_FSIZE"
     writes: list[str]  # folders beneath which it may write; none means anywhere
     hidden: str  # a folder that it may not read; empty means none
     answers: bool  # somebody waits for its answers: it is woken at once, also where the node's own processes are not
+
+
+class Terms(Held):
+    """The same, and what ends it."""
+
+    lifeline: int  # a file descriptor
 
 
 class _Beneath(ctypes.Structure):

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2a_node import guard
 from a2a_node.agent import AgentRefused
+from a2a_node.guard import Held
+from a2a_node.guarded import guarded
 from a2a_node.ops.output import Kept
-
-ENDING = 5.0  # seconds for the guard to end all; then it is ended itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,13 @@ class Finished:
 
 async def finished(command: Command) -> Finished:
     """Run a command to its end; AgentRefused (COMMAND_TIMED_OUT) when its time is over."""
-    async with _started(command) as process:
+    held: Held = {
+        "bounds": {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": command.file_bytes},
+        "writes": [str(path) for path in command.writes],
+        "hidden": str(command.hidden or ""),
+        "answers": False,
+    }
+    async with guarded(command.argv, held, command.cwd, command.environment) as process:
         output, errors = Kept(command.output_bytes), Kept(command.output_bytes)
         try:
             async with asyncio.timeout(command.seconds):
@@ -62,49 +61,3 @@ async def finished(command: Command) -> Finished:
             ) from None
         code = process.returncode
     return Finished(-1 if code is None else code, output.text(), errors.text(), output.cut or errors.cut)
-
-
-@asynccontextmanager
-async def _started(command: Command) -> AsyncIterator[Process]:
-    """The guard of a command; with the block, and with this process, all that it has started ends."""
-    heard, lifeline = os.pipe()
-    try:
-        terms = {
-            "lifeline": heard,
-            "bounds": {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": command.file_bytes},
-            "writes": [str(path) for path in command.writes],
-            "hidden": str(command.hidden or ""),
-            "answers": False,
-        }
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", guard.__file__, json.dumps(terms), *command.argv),
-                cwd=command.cwd,
-                env=dict(command.environment),
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=PIPE,
-                pass_fds=(heard,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(heard)
-        try:
-            yield process
-        finally:
-            os.close(lifeline)
-            lifeline = -1
-            await asyncio.shield(asyncio.create_task(_ended(process)))
-    finally:
-        if lifeline >= 0:
-            os.close(lifeline)
-
-
-async def _ended(process: Process) -> None:
-    """Wait until the guard has ended everything; where it cannot, the whole group is ended from here."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(ENDING):
-            await process.wait()
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()

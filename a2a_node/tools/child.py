@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
-import sys
 from asyncio import StreamReader, StreamWriter
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2a_node import guard
+from a2a_node.guard import Held
+from a2a_node.guarded import guarded
 from a2a_node.model.errors import InternalError, InvalidInput
 from a2a_node.model.tools import ServerLimits, Stdio
 
 HANDED_DOWN = ("PATH", "HOME", "LANG", "TMPDIR")
 CHUNK = 64 * 1024
-ENDING = 5.0  # seconds for the guard to kill what is left; then it is killed itself
 SIGNALLED = 128  # and the number of a signal: the code of a process that it has ended
 
 
@@ -71,30 +69,13 @@ async def started(stdio: Stdio, limits: ServerLimits, folder: Path, grace: Calla
     """
     environment = environment_of(stdio)
     program = program_of(stdio, environment)
-    heard, lifeline = os.pipe()
-    terms = {"lifeline": heard, "bounds": bounds_of(limits), "writes": [], "hidden": "", "answers": True}
-    try:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", guard.__file__, json.dumps(terms), program, *stdio.args),
-                cwd=stdio.working_directory or folder,
-                env=environment,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                pass_fds=(heard,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(heard)
+    held: Held = {"bounds": bounds_of(limits), "writes": [], "hidden": "", "answers": True}
+    async with guarded((program, *stdio.args), held, stdio.working_directory or folder, environment) as process:
         child = Child(process, *_streams(process))
         try:
             yield child
         finally:
             await asyncio.shield(asyncio.create_task(_stopped(child, grace())))
-    finally:
-        os.close(lifeline)
-    await asyncio.shield(asyncio.create_task(_reaped(process)))
 
 
 def code_in_words(code: int) -> str:
@@ -133,14 +114,6 @@ async def _unread(stream: StreamReader) -> None:
     """Let it write what it still has to say."""
     while await stream.read(CHUNK):
         pass
-
-
-async def _reaped(process: Process) -> None:
-    """Wait until the guard has ended everything; where it cannot, the whole group is ended from here."""
-    if not await _ends(process, ENDING):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 async def _ends(process: Process, within: float) -> bool:
