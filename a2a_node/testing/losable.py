@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from a2a_node.model.errors import StoreUnavailable
+from a2a_node.testing.presence import Presence
 
 
 def utc() -> datetime:
@@ -44,24 +45,20 @@ class MemoryRevisions:
         return self._latest
 
 
-class Losable:
+class Losable(Presence):
     """A store in memory. `lose()` makes it behave as if Postgres were away, until `recover()`."""
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
+        super().__init__("postgres")
         self._clock = clock
-        self._away = False
         self._revision = 0
         self._listeners: set[MemoryRevisions] = set()
 
     def lose(self) -> None:
         """Postgres goes away: every method raises StoreUnavailable, and whoever listens is cut off."""
-        self._away = True
+        super().lose()
         for listener in self._listeners:
             listener.cut()
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
 
     @asynccontextmanager
     async def revisions(self) -> AsyncIterator[MemoryRevisions]:
@@ -76,8 +73,7 @@ class Losable:
 
     def _now(self) -> datetime:
         """The store's time, if the store is there."""
-        if self._away:
-            raise StoreUnavailable("postgres")
+        self.check()
         return self._clock()
 
     def _commit(self, changes: int = 1) -> int:

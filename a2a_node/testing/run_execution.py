@@ -12,28 +12,25 @@ from datetime import datetime, timedelta
 from a2a_node.model.errors import DeadlineExceeded, StoreUnavailable
 from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, RunStep, StepChange, StepStatus
 from a2a_node.testing.losable import utc
+from a2a_node.testing.presence import Presence
 from a2a_node.testing.run_record import Kept, is_open, shown_step
 
 
-class MemoryExecution:
+class MemoryExecution(Presence):
     """The port `Execution`."""
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
+        super().__init__("postgres")
         self._clock = clock
-        self._away = False
         self._kept: dict[str, Kept] = {}
         self._leases: dict[str, datetime] = {}
         self._listeners: set[_Heard] = set()
 
     def lose(self) -> None:
         """Postgres goes away: every method raises StoreUnavailable, and whoever listens is cut off."""
-        self._away = True
+        super().lose()
         for listener in self._listeners:
             listener.hear(None)
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
 
     async def renew(self, executor: str, node_id: str, lease: float) -> datetime:  # noqa: ARG002 - of the port
         """Let a lease live on."""
@@ -92,8 +89,7 @@ class MemoryExecution:
             self._listeners.discard(listener)
 
     def _now(self) -> datetime:
-        if self._away:
-            raise StoreUnavailable("postgres")
+        self.check()
         return self._clock()
 
     def _notify(self, run_id: str) -> None:

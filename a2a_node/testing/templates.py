@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from a2a_node.model.errors import StoreUnavailable, TemplateNotFound, VersionConflict
+from a2a_node.model.errors import TemplateNotFound, VersionConflict
 from a2a_node.model.workflows import Template, TemplateVersion
 from a2a_node.testing.losable import utc
+from a2a_node.testing.presence import Presence
 
 
-class MemoryTemplates:
+class MemoryTemplates(Presence):
     """The port `Templates` on a dictionary. `lose()` makes it behave as if Postgres were away, until `recover()`."""
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
+        super().__init__("postgres")
         self._clock = clock
-        self._away = False
         self._kept: dict[str, list[TemplateVersion]] = {}
         self._put_by: dict[str, tuple[str, bytes]] = {}  # the newest of each, and with which authority
 
@@ -24,19 +25,11 @@ class MemoryTemplates:
         name = newest.template.name
         return newest.source == source and (not newest.template.schedule or self._put_by[name] == put)
 
-    def lose(self) -> None:
-        """Postgres goes away: every method raises StoreUnavailable."""
-        self._away = True
-
-    def recover(self) -> None:
-        """Postgres comes back, with all that it knew."""
-        self._away = False
-
     async def put(
         self, template: Template, source: str, by: str, expected: int | None = None, authority: bytes = b""
     ) -> TemplateVersion:
         """Keep the next version, unless the newest says the same."""
-        self._check()
+        self.check()
         versions = self._kept.get(template.name, [])
         if expected is not None and expected != len(versions):
             raise VersionConflict(expected, len(versions))
@@ -49,7 +42,7 @@ class MemoryTemplates:
 
     async def get(self, name: str, version: int = 0) -> TemplateVersion:
         """A version, the newest for 0."""
-        self._check()
+        self.check()
         versions = self._kept.get(name, [])
         if not versions or version > len(versions):
             raise TemplateNotFound(name, version)
@@ -57,19 +50,15 @@ class MemoryTemplates:
 
     async def newest(self, tag: str, after: str, limit: int) -> Sequence[TemplateVersion]:
         """The newest version of each template, by name."""
-        self._check()
+        self.check()
         found = [self._kept[name][-1] for name in sorted(self._kept) if name > after]
         return [_listed(one) for one in found if not tag or tag in one.template.tags][:limit]
 
     async def versions(self, name: str, before: int, limit: int) -> Sequence[TemplateVersion]:
         """The versions of a template, the newest first."""
-        self._check()
+        self.check()
         found = reversed(self._kept.get(name, []))
         return [_listed(one) for one in found if not before or one.version < before][:limit]
-
-    def _check(self) -> None:
-        if self._away:
-            raise StoreUnavailable("postgres")
 
 
 def _listed(version: TemplateVersion) -> TemplateVersion:
