@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import tools
+from tests.e2e.mesh_nodes import Nodes
 from tests.e2e.nodes import RunningNode, running_node
+from tests.integration.receiver import Receiver, over_grpc
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +19,23 @@ def node(open_folder: Path) -> Iterator[RunningNode]:
     examples = {"PYTHONPATH": str(tools.ROOT / "examples" / "python")}
     with running_node(open_folder / "node", "--agent", "hosted:agent", environ=examples) as node:
         yield node
+
+
+@pytest.fixture
+def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
+    """No nodes yet."""
+    opened = Nodes(data_dir, (postgres_url, redis_url))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """A receiver of spans."""
+    with over_grpc() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,13 @@ class RunningNode:
         return {"A2A_ADDRESS": self.address, "A2A_KEY": self.key}
 
 
+def ready(program: Program, data_dir: Path) -> RunningNode:
+    """The node of a process, once it takes calls."""
+    said = program.line(r"ready grpc=(\S+) http=(\S+)")
+    key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
+    return RunningNode(said[1], said[2], key, data_dir, program)
+
+
 @contextmanager
 def running_node(
     data_dir: Path, *options: str, grpc_port: int = 0, environ: Mapping[str, str] | None = None
@@ -41,9 +48,7 @@ def running_node(
     """A node on this data directory, which is asked to end with the block, and ends well."""
     ports = ("--grpc-port", str(grpc_port), "--peer-port", "0", "--http-port", "0")
     with Program((A2A_NODE, "up", *ports, "--data-dir", data_dir, *options), environ) as program:
-        ready = program.line(r"ready grpc=(\S+) http=(\S+)")
-        key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
-        yield RunningNode(ready[1], ready[2], key, data_dir, program)
+        yield ready(program, data_dir)
         program.end_well()
 
 
@@ -53,7 +58,5 @@ def mesh_node(data_dir: Path, stores: Mapping[str, str], *options: str) -> Itera
     ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
     data_dir.mkdir(exist_ok=True)
     with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir, *options), stores) as program:
-        ready = program.line(r"ready grpc=(\S+) http=(\S+)")
-        key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
-        yield RunningNode(ready[1], ready[2], key, data_dir, program)
+        yield ready(program, data_dir)
         program.end_well()

@@ -27,7 +27,7 @@ from tests.e2e.nodes import RunningNode, mesh_node
 from tests.e2e.processes import Program
 from tests.e2e.test_mesh import known
 from tests.e2e.test_tracing import inside, line
-from tests.integration.receiver import Receiver, Seen, over_grpc
+from tests.integration.receiver import Receiver, Seen
 
 NODES = ("one", "two", "three")
 ROUTE = ["five-hosted", "relay-go", "five-attached", "relay-typescript", "five-endpoint"]
@@ -87,13 +87,6 @@ class House:
 def fresh() -> Trace:
     """A trace that nobody else is in."""
     return Trace(uuid4().int, 5, sampled=True)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver of spans."""
-    with over_grpc() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from a2a_node.client import MeshClient
 from a2a_node.model.call import CallRecord, CallStatus
 from a2a_node.model.errors import AgentLost, CallNotFound, MeshError, NodeLost
 from a2a_node.model.names import fresh_uuid
+from tests.e2e.mesh_nodes import LEASE, Nodes
 from tests.e2e.nodes import RunningNode
 from tests.e2e.test_mesh import known as agent_known
-from tests.e2e.test_streams import LEASE, PATIENCE, Nodes, nodes
+from tests.e2e.test_streams import PATIENCE
 
-__all__ = ["nodes"]
 Heard = CallRecord | MeshError
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,20 +13,11 @@ from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import NodeLost
+from tests.e2e.mesh_nodes import Nodes
 from tests.e2e.test_mesh import known
-from tests.e2e.test_streams import PATIENCE, Nodes, number, until_lost
+from tests.e2e.test_streams import PATIENCE, number, until_lost
 
 KEYED = {"idempotency_key": "once"}
-
-
-@pytest.fixture
-def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
-    """No nodes yet."""
-    opened = Nodes(data_dir, (postgres_url, redis_url))
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 class Gated:

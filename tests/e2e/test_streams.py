@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, aclosing, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from time import monotonic
 
 import psutil
@@ -20,59 +19,10 @@ from a2a_node.model.call import CallRecord, CallStatus
 from a2a_node.model.errors import MeshError, NodeLost
 from a2a_node.model.names import fresh_uuid
 from a2a_node.testing import line_to
-from tests.e2e.nodes import A2A_NODE, RunningNode
-from tests.e2e.processes import Program
+from tests.e2e.mesh_nodes import LEASE, Nodes
 from tests.e2e.test_mesh import known as agent_known
 
-LEASE = 2.0  # seconds
 PATIENCE = 60.0
-
-
-@contextmanager
-def served(data_dir: Path, stores: tuple[str, str], **settings: str) -> Iterator[RunningNode]:
-    """A node of a mesh in a process of its own."""
-    ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
-    environ = {"A2A_POSTGRES_URL": stores[0], "A2A_REDIS_URL": stores[1], "A2A_LEASE": str(LEASE), **settings}
-    with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir), environ) as program:
-        ready = program.line(r"ready grpc=(\S+) http=(\S+)")
-        key = (data_dir / "dev.key").read_text(encoding="utf-8").strip()
-        yield RunningNode(ready[1], ready[2], key, data_dir, program)
-
-
-class Nodes:
-    """Nodes of one mesh that all have the same development key, so that one client may ask any."""
-
-    def __init__(self, folder: Path, stores: tuple[str, str]) -> None:
-        self._folder, self._stores = folder, stores
-        self._house = ExitStack()
-        self._count = 0
-        self.key = ""
-
-    def start(self, **settings: str) -> RunningNode:
-        """One more node, with these entries of its environment."""
-        data_dir = self._folder / str(self._count)
-        data_dir.mkdir(parents=True)
-        self._count += 1
-        if self.key:
-            (data_dir / "dev.key").write_text(self.key)
-            (data_dir / "dev.key").chmod(0o600)
-        node = self._house.enter_context(served(data_dir, self._stores, **settings))
-        self.key = node.key
-        return node
-
-    def close(self) -> None:
-        """End them all."""
-        self._house.close()
-
-
-@pytest.fixture
-def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
-    """No nodes yet."""
-    opened = Nodes(data_dir, (postgres_url, redis_url))
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def counted(mesh: MeshClient, n: int, delay_ms: int, **options: str) -> AsyncIterator[object]:

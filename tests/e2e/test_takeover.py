@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -19,23 +18,14 @@ from a2a_node.client import MeshClient
 from a2a_node.model.call import CallStatus
 from a2a_node.model.errors import CallCancelled, MeshError
 from a2a_node.model.names import fresh_uuid
+from tests.e2e.mesh_nodes import LEASE, Nodes
 from tests.e2e.nodes import RunningNode
 from tests.e2e.test_mesh import known
-from tests.e2e.test_streams import LEASE, PATIENCE, Nodes, number, until_lost
+from tests.e2e.test_streams import PATIENCE, number, until_lost
 
 EVENTS = 300  # of a stream
 DELAY = 0.01  # seconds between them
 SILENCE = 10.0  # seconds until a client no longer waits for a node that stands still
-
-
-@pytest.fixture
-def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
-    """No nodes yet."""
-    opened = Nodes(data_dir, (postgres_url, redis_url))
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @dataclass

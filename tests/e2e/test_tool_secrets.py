@@ -22,18 +22,11 @@ from tests.e2e.assistants import assistant
 from tests.e2e.nodes import A2A_NODE, RunningNode, running_node
 from tests.e2e.test_tools_called import until
 from tests.integration.mcp_house import SECRET, SERVER
-from tests.integration.receiver import Receiver, over_grpc
+from tests.integration.receiver import Receiver
 
 NAMED = "mellon-named-4471"  # a secret of the node's own
 HEADER = "swordfish-header-2290"
 PLANTED = (SECRET, NAMED, HEADER)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver of spans."""
-    with over_grpc() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -35,17 +35,10 @@ from tests.e2e.assistants import assistant
 from tests.e2e.nodes import RunningNode, running_node
 from tests.integration.mcp_clients import reason
 from tests.integration.mcp_house import misbehaving
-from tests.integration.receiver import Receiver, over_grpc
+from tests.integration.receiver import Receiver
 
 PATIENCE = 60.0  # seconds
 FIFTY_MIB = 50 * 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    """A receiver of spans."""
-    with over_grpc() as receiver:
-        yield receiver
 
 
 @pytest.fixture(scope="module")

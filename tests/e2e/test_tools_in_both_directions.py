@@ -27,7 +27,7 @@ from tests.e2e.nodes import RunningNode, mesh_node
 from tests.e2e.test_tools_called import running, until
 from tests.e2e.test_tracing import inside, line
 from tests.integration.mcp_clients import reason
-from tests.integration.receiver import Receiver, over_grpc
+from tests.integration.receiver import Receiver
 
 ANN = "person:ann"
 GO, TOOL = ("relay-go", "ask"), ("mcp.files", "read_text_file")
@@ -92,13 +92,6 @@ def target(agent: str, capability: str) -> str:
 def fresh() -> Trace:
     """A trace that nobody else is in."""
     return Trace(uuid4().int, 5, sampled=True)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver of spans."""
-    with over_grpc() as receiver:
-        yield receiver
 
 
 @pytest.fixture

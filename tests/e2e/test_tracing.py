@@ -17,18 +17,11 @@ from a2a_node.tracing.context import entered
 from tests.e2e.foreign import in_go, in_typescript
 from tests.e2e.nodes import RunningNode, running_node
 from tests.e2e.processes import Program
-from tests.integration.receiver import Receiver, Seen, over_grpc
+from tests.integration.receiver import Receiver, Seen
 
 NODE, AGENTS = "a2a-node", "traced-agents"
 INVOKE = "a2amesh.v1.AgentService/Invoke"
 OWN = [(AGENTS, "passed", "INTERNAL"), (AGENTS, INVOKE, "CLIENT")]  # a function of the application, and its call
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    """A receiver of spans."""
-    with over_grpc() as receiver:
-        yield receiver
 
 
 @pytest.fixture(scope="module")

@@ -5,30 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
-import pytest
+from collections.abc import AsyncIterator
 
 from a2a_node.client import MeshClient
 from a2a_node.client.agents import AgentChange
 from a2a_node.client.audit import Witnessed
 from a2a_node.client.cache import Published, Started
 from a2a_node.model.audit import AuditFilter
+from tests.e2e.mesh_nodes import Nodes
 from tests.e2e.nodes import RunningNode
-from tests.e2e.test_streams import PATIENCE, Nodes
+from tests.e2e.test_streams import PATIENCE
 
 MESSAGES = 20
-
-
-@pytest.fixture
-def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
-    """No nodes yet."""
-    opened = Nodes(data_dir, (postgres_url, redis_url))
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def killed(node: RunningNode) -> None:

@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.mesh_nodes import Nodes
 from tests.e2e.nodes import A2A_NODE, RunningNode
 from tests.e2e.processes import Program
-from tests.e2e.test_streams import Nodes
 
 GREET = """\
 name: greet-all
@@ -49,16 +48,6 @@ def templates(tmp_path: Path) -> Path:
     for name, source in (("greet.yaml", GREET), ("breaks.yaml", BREAKS)):
         (tmp_path / name).write_text(source)
     return tmp_path
-
-
-@pytest.fixture
-def nodes(data_dir: Path, postgres_url: str, redis_url: str) -> Iterator[Nodes]:
-    """No nodes yet."""
-    opened = Nodes(data_dir, (postgres_url, redis_url))
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def asked(node: RunningNode, *words: str | Path) -> subprocess.CompletedProcess[str]:
