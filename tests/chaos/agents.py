@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from a2a_node.agent import Agent
 from a2a_node.attach import attached
+from tests.ample import AMPLE
 
-AMPLE = "100000/s burst 100000"
 RATE, BURST = 20, 20  # of `rationed`, calls a second and at once
 WORK = 0.005  # seconds
 EVENT = 0.01  # seconds between two events

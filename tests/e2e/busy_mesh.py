@@ -20,10 +20,10 @@ from a2a_node.client import MeshClient
 from a2a_node.client.runs import RunTerms
 from a2a_node.model.errors import MeshError, ServerExists
 from a2a_node.model.tools import ServerConfig, Stdio
+from tests.ample import AMPLE
 from tests.e2e.nodes import RunningNode, mesh_node
 
 Act = Callable[[MeshClient], Awaitable[None]]
-AMPLE = "100000/s burst 100000"
 SERVER = Path(__file__).parents[1] / "integration" / "mcp_server.py"
 QUICK = """\
 name: quick

@@ -14,6 +14,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from tests.ample import AMPLE_ENVIRON
 from tests.e2e.tools import ROOT
 
 SAYING = 180.0  # seconds that a program gets to say what is waited for: a start takes over 60 on a crowded machine
@@ -28,7 +29,7 @@ class Program:
         self._process = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
-            env={**os.environ, **TELLING, **(environ or {})},
+            env={**os.environ, **TELLING, **AMPLE_ENVIRON, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

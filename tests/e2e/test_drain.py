@@ -20,9 +20,9 @@ from a2a_node.endpoint import endpoint
 from a2a_node.model.audit import AuditFilter
 from a2a_node.model.errors import MeshError, RateLimited
 from a2a_node.testing import Line
+from tests.ample import AMPLE
 from tests.e2e.nodes import A2A_NODE, RunningNode, mesh_node
 from tests.e2e.test_mesh import known
-from tests.integration.peer_agents import AMPLE
 from tests.integration.store.lines import lined
 
 PATIENCE = 60.0

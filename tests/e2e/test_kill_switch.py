@@ -17,9 +17,9 @@ from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import Frozen, MeshError
+from tests.ample import AMPLE
 from tests.e2e.nodes import RunningNode, mesh_node
 from tests.e2e.test_mesh import known
-from tests.integration.peer_agents import AMPLE
 
 NODES = ("one", "two", "three")
 PATIENCE = 60.0

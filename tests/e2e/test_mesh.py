@@ -18,8 +18,9 @@ from a2a_node.client import MeshClient
 from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import CallLoop, MeshError
 from a2a_node.model.nodes import NodeStatus
+from tests.ample import AMPLE
 from tests.e2e.nodes import RunningNode, mesh_node
-from tests.integration.peer_agents import AMPLE, Work, worker
+from tests.integration.peer_agents import Work, worker
 
 PATIENCE = 60.0
 LEASE = 3

@@ -19,12 +19,12 @@ from a2a_node.client import MeshClient
 from a2a_node.client.runs import RunTerms
 from a2a_node.model.errors import MeshError, StoreUnavailable
 from a2a_node.model.runs import Run, RunStatus, RunStep, StepStatus
+from tests.ample import AMPLE
 from tests.e2e.nodes import RunningNode, mesh_node
 from tests.integration.receiver import Seen, over_grpc
 
 LOOK = 0.05  # seconds between two looks
 PATIENCE = 120.0
-AMPLE = "100000/s burst 100000"
 SLOW, FAST = 102_400, 3_200  # rounds of the hasher
 NAMES = ("monitor", "notifier", "load", "profiler", "tuner")
 OPS = ("--lease", "3", *(option for name in NAMES for option in ("--ops", name)))

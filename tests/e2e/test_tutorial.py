@@ -23,9 +23,13 @@ DASHBOARD = json.loads((ROOT / "monitoring/grafana/dashboards/a2a-mesh.json").re
 
 
 def checkout(folder: Path, words: Mapping[str, str]) -> None:
-    """What is seen of the checkout beside `make`: monitoring/, which looks every second at our ports, not theirs."""
+    """What is seen of the checkout beside `make`: monitoring/, which looks every second at our ports, not theirs.
+
+    Beside it lies what finds Prometheus, as `monitoring/tools.sh` needs it.
+    """
     shutil.copytree(ROOT / "monitoring", folder / "monitoring")
-    (folder / "build").symlink_to(ROOT / "build")
+    for name in ("build", ".ci"):
+        (folder / name).symlink_to(ROOT / name)
     for file in ("prometheus.yml", "targets/nodes.yml"):
         path = folder / "monitoring" / "prometheus" / file
         text = re.sub(r"(_interval|_timeout): 1[05]s", r"\1: 1s", path.read_text(encoding="utf-8"))

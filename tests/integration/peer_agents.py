@@ -10,10 +10,10 @@ from a2a_node.agent import Agent, Context
 from a2a_node.attach import attached
 from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import AgentRefused, MeshError
+from tests.ample import AMPLE
 from tests.integration.people import Meeting
 
 PATIENCE = 20.0
-AMPLE = "100000/s burst 100000"
 Beside = Callable[[Agent, Meeting], AbstractAsyncContextManager[object]]
 
 

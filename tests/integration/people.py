@@ -13,6 +13,7 @@ from a2a_node.client import MeshClient
 from a2a_node.model.principal import Principal
 from a2a_node.node import Node, running
 from a2a_node.settings import Settings
+from tests.ample import AMPLE_SETTINGS
 
 PEOPLE = ("ann", "bob", "cleo")
 WORKERS = ("crowd", "greeter")
@@ -50,6 +51,7 @@ def meet(tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.
             "drain": 1.0,
             "node_id": name,
             "workflows": False,  # tests execute runs themselves
+            **AMPLE_SETTINGS,
             **settings,
         }
         async with running(Settings.model_validate(chosen), postgres_url, redis_url) as node:

@@ -26,6 +26,7 @@ from a2a_node.store.migrate import migrated
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2a_node.wire.payloads import to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
+from tests.ample import AMPLE_SETTINGS
 
 PATIENCE = 15.0
 LEASE = 1.0
@@ -132,6 +133,7 @@ async def node_of(folder: Path, urls: tuple[str, str], **settings: object) -> As
         "http_port": 0,
         "drain": 2.0,
         "lease": LEASE,
+        **AMPLE_SETTINGS,
         **settings,
     }
     async with running(Settings.model_validate(chosen), *urls) as node:

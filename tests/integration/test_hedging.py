@@ -11,8 +11,9 @@ from a2a_node.agent import Agent, Context
 from a2a_node.attach import attached
 from a2a_node.model.agents import AgentCapability, AgentDescriptor
 from a2a_node.model.errors import DeadlineExceeded, InvalidInput
+from tests.ample import AMPLE
 from tests.integration.conftest import Running
-from tests.integration.peer_agents import AMPLE, PATIENCE, Beside, by_address, by_stream, known
+from tests.integration.peer_agents import PATIENCE, Beside, by_address, by_stream, known
 from tests.integration.people import Meet, Meeting, meet
 from tests.integration.receiver import over_grpc
 from tests.integration.test_metrics import metrics, value

@@ -47,7 +47,8 @@ async def _greet() -> dict[str, str]:
 
 async def test_nobody_calls_faster_than_a_hundred_at_once_and_ten_a_second(meet: Meet) -> None:
     """The default, for every caller by itself; whoever is refused hears when to come back."""
-    async with meet() as one, attached(greeter(), one.node.grpc_address, key=one.dev_key):
+    default = {"limit_rate": 10, "limit_burst": 100}
+    async with meet(**default) as one, attached(greeter(), one.node.grpc_address, key=one.dev_key):
         await one.dev.grants.give("person:ann", "agent:greeter:invoke")
         begun = monotonic()
         count = await admitted([one.dev.call("greeter", "greet", {}) for _ in range(300)])

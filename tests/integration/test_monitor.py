@@ -15,11 +15,10 @@ from a2a_node.agent import Agent, AgentRefused
 from a2a_node.attach import attached
 from a2a_node.model.audit import AuditFilter
 from a2a_node.model.errors import AgentDisabled, AgentOwned, InvalidInput, MeshError, PermissionDenied
+from tests.ample import AMPLE
 from tests.integration.people import Meet, Meeting, meet
 
 __all__ = ["meet"]
-
-AMPLE = "100000/s burst 100000"
 
 
 class Baker:

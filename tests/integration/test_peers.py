@@ -23,7 +23,8 @@ from a2a_node.model.errors import (
     PermissionDenied,
 )
 from a2a_node.model.payload import TEXT, Payload
-from tests.integration.peer_agents import AMPLE, PATIENCE, Beside, Work, by_address, by_stream, granted, known, worker
+from tests.ample import AMPLE
+from tests.integration.peer_agents import PATIENCE, Beside, Work, by_address, by_stream, granted, known, worker
 from tests.integration.people import Meet, meet
 
 __all__ = ["meet"]

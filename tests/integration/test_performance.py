@@ -16,6 +16,7 @@ from a2a_node.agent import Agent, Context
 from a2a_node.attach import attached
 from a2a_node.model.errors import AgentNotFound, InvalidInput, MeshError, PermissionDenied
 from a2a_node.model.limits import LimitKey
+from tests.ample import AMPLE
 from tests.integration.people import Meet, Meeting, meet
 
 __all__ = ["meet"]
@@ -38,7 +39,7 @@ def hasher() -> Agent:
     }
     agent = Agent("hasher", version="1.0.0", config=config)
 
-    @agent.capability(limit="100000/s burst 100000")
+    @agent.capability(limit=AMPLE)
     def digest(context: Context) -> str:
         data = b""
         for _ in range(int(str(context.config["rounds"]))):

@@ -15,6 +15,7 @@ from a2a_node.attach import attached
 from a2a_node.model.errors import MeshError, TemplateNotFound
 from a2a_node.model.limits import LimitKey
 from a2a_node.model.runs import Run, RunStatus, StepStatus
+from tests.ample import AMPLE
 from tests.integration.mcp_house import misbehaving
 from tests.integration.people import Meet, Meeting, meet
 
@@ -22,7 +23,6 @@ __all__ = ["meet"]
 
 PATIENCE = 120.0
 LOOK = 0.05
-AMPLE = "100000/s burst 100000"
 Ask = Callable[[], Awaitable[object]]
 
 
@@ -45,7 +45,8 @@ class Baker:
 @asynccontextmanager
 async def watched(meet: Meet, folder: Path) -> AsyncIterator[Meeting]:
     """A node with a monitor and its engine, once the templates are there."""
-    async with meet(ops=("monitor", "notifier"), ops_workspace=folder / "workspace", workflows=True) as one:
+    agents = {"ops": ("monitor", "notifier"), "ops_workspace": folder / "workspace", "workflows": True}
+    async with meet(**agents, limit_rate=10, limit_burst=100) as one:
         async with asyncio.timeout(PATIENCE):
             while True:
                 with suppress(TemplateNotFound):

@@ -15,6 +15,7 @@ from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import IdempotencyKeyReused
 from a2a_node.model.payload import Payload
 from a2a_node.wire.payloads import from_payload
+from tests.ample import AMPLE
 from tests.integration.stream_house import (
     Here,
     Mesh,
@@ -40,7 +41,7 @@ def counter(name: str) -> Agent:
     """An agent that counts, and how often it was asked to."""
     agent = Agent(name)
 
-    @agent.capability(limit="100000/s burst 100000")
+    @agent.capability(limit=AMPLE)
     async def count(n: int) -> AsyncIterator[int]:
         WORKED[name] += 1
         for number in range(1, n + 1):

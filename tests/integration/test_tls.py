@@ -17,6 +17,7 @@ from a2a_node.client import MeshClient, Tls
 from a2a_node.model.errors import NodeUnreachable, PermissionDenied, SettingInvalid, Unauthenticated
 from a2a_node.node import Node, running
 from a2a_node.settings import Settings
+from tests.ample import AMPLE_SETTINGS
 from tests.integration.certificates import Authority
 from tests.integration.conftest import Running
 
@@ -164,7 +165,7 @@ async def test_two_nodes_of_a_mesh_trust_each_other_without_any_set_up(
 
     def settings(name: str) -> Settings:
         chosen = {"node_id": name, "data_dir": tmp_path / name, "grpc_port": 0, "peer_port": 0, "http_port": 0}
-        return Settings.model_validate({**chosen, "echo": False})
+        return Settings.model_validate({**chosen, **AMPLE_SETTINGS, "echo": False})
 
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

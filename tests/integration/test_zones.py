@@ -12,7 +12,8 @@ from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import AgentRefused, MeshError
-from tests.integration.peer_agents import AMPLE, PATIENCE
+from tests.ample import AMPLE
+from tests.integration.peer_agents import PATIENCE
 from tests.integration.people import Meet, Meeting, meet
 
 __all__ = ["meet"]
