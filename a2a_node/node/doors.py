@@ -15,7 +15,8 @@ from a2a_node.node.rooms import Rooms
 from a2a_node.node.tls import http_context, server_credentials
 from a2a_node.pipeline.auth import PEERS
 from a2a_node.pipeline.proxy import Proxy
-from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving, standard_handlers
+from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
+from a2a_node.pipeline.standard import standard_handlers
 from a2a_node.pipeline.steps import ENGINE
 from a2a_node.services import probes
 from a2a_node.services.questions import questions

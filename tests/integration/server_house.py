@@ -21,7 +21,8 @@ from a2a_node.model.names import fresh_uuid
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.auth import auth
 from a2a_node.pipeline.envelope import EnvelopeRules, Envelopes
-from a2a_node.pipeline.server import Door, Front, handlers_of, serving, standard_handlers
+from a2a_node.pipeline.server import Door, Front, handlers_of, serving
+from a2a_node.pipeline.standard import standard_handlers
 from a2a_node.pipeline.steps import Parents
 from a2a_node.services.agent import AgentService, questions
 from a2a_node.services.standard import Health, standard_services
