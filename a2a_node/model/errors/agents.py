@@ -22,7 +22,7 @@ class AgentDisabled(MeshError):
     code, reason = "FAILED_PRECONDITION", "AGENT_DISABLED"
 
     def __init__(self, agent: str) -> None:
-        super().__init__(f"agent {agent!r} is disabled; UpdateAgent with `enabled` switches it on", agent=agent)
+        super().__init__(f"agent {agent!r} is disabled; `a2a-node agents enable {agent}` switches it on", agent=agent)
 
 
 class CapabilityNotFound(MeshError):
@@ -53,7 +53,8 @@ class AgentLost(MeshError):
 
     def __init__(self, agent: str, instance: str) -> None:
         super().__init__(
-            f"agent {agent!r} was lost in the middle of the call (instance {instance}); part of the work may be done",
+            f"agent {agent!r} was lost in the middle of the call (instance {instance}); part of the work may be done: "
+            "call again if that is safe",
             agent=agent,
             instance=instance,
         )

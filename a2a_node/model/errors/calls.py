@@ -34,7 +34,9 @@ class TooManyHops(MeshError):
 
     def __init__(self, path: Sequence[str], limit: int) -> None:
         way = " > ".join(path)
-        super().__init__(f"the call would make {len(path)} hops, the limit is {limit}: {way}", path=way, limit=limit)
+        super().__init__(
+            f"the call would make {len(path)} hops, the limit is {limit}: {way}; see `max_hops`", path=way, limit=limit
+        )
 
 
 class CallLoop(MeshError):

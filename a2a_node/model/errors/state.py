@@ -11,7 +11,9 @@ class SessionNotFound(MeshError):
     code, reason = "NOT_FOUND", "SESSION_NOT_FOUND"
 
     def __init__(self, session: str) -> None:
-        super().__init__(f"no session {session!r}; it was never made, was deleted, or has expired", session=session)
+        super().__init__(
+            f"no session {session!r}; it was never made, was deleted, or has expired: create one", session=session
+        )
 
 
 class SessionExists(MeshError):
