@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from typing import cast
 
 from a2a_node.model.limits import Ask, Given, Level, Memory, Rate
-from a2a_node.store.redis import Argument, Redis, script
+from a2a_node.store.redis import Argument, Redis, ScriptCall, script
 
 LIMIT = script("limit")
 MICROSECONDS = 1_000_000
 GAP = 0.75  # seconds from when the first who limited alone is back until buckets begin anew
 LOSS = 1.75  # the same after a loss, in which every lease of before ends
-
-Call = tuple[Sequence[str], Sequence[Argument]]
 
 
 class RedisBuckets:
@@ -35,15 +33,15 @@ class RedisBuckets:
 
     async def lease(self, holder: str, known: int, mark: int, asked: tuple[str, Ask]) -> tuple[Memory, Given]:
         """Ask for tokens of a bucket, and meet, in one trip."""
-        meeting: Call = (self._memory, _meeting(holder, known, mark))
-        memory, given = await self._redis.run_all(LIMIT, [meeting, self._leasing(known, asked)])
+        meeting: ScriptCall = (LIMIT, self._memory, _meeting(holder, known, mark))
+        memory, given = await self._redis.run_all([meeting, self._leasing(known, asked)])
         stale, tokens, wait = cast("list[int]", given)
         return _memory(memory), Given(int(tokens), int(wait) / MICROSECONDS, stale == 1)
 
     async def give_back(self, holder: str, known: int, asks: Sequence[tuple[str, Ask]]) -> None:
         """Settle all leases of a holder, and forget that it was there."""
         await self._redis.run_all(
-            LIMIT, [*(self._leasing(known, asked) for asked in asks), (self._memory, ("leave", holder))]
+            [*(self._leasing(known, asked) for asked in asks), (LIMIT, self._memory, ("leave", holder))]
         )
 
     async def look(self, bucket: str, rate: Rate, known: int) -> Level:
@@ -52,10 +50,10 @@ class RedisBuckets:
         available, leased = cast("list[bytes]", found)
         return Level(float(available), float(leased))
 
-    def _leasing(self, known: int, asked: tuple[str, Ask]) -> Call:
+    def _leasing(self, known: int, asked: tuple[str, Ask]) -> ScriptCall:
         bucket, ask = asked
         numbers = (ask.want, ask.need, ask.least, ask.used, ask.held, round(ask.ttl * MICROSECONDS), ask.debt)
-        return [self._key(bucket)], ("lease", ask.holder, known, ask.rate.burst, ask.rate.rate, *numbers)
+        return LIMIT, [self._key(bucket)], ("lease", ask.holder, known, ask.rate.burst, ask.rate.rate, *numbers)
 
     def _key(self, bucket: str) -> str:
         return f"a2a:limit:{{{_digest(f'{self._group} {bucket}')}}}"

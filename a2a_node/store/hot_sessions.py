@@ -113,7 +113,7 @@ class HotSessions:
         For a while nobody else is given them.
         """
         arguments = (round(age * 1e6), limit, round(TAKEN * 1e6))
-        answers = await self._redis.run_all(TAKE, [((_pending(group),), arguments) for group in range(GROUPS)])
+        answers = await self._redis.run_all([(TAKE, (_pending(group),), arguments) for group in range(GROUPS)])
         found = cast("Sequence[Sequence[bytes]]", answers)
         return sorted(session_id.decode() for group in found for session_id in group)
 

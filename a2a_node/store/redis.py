@@ -71,6 +71,9 @@ class Script:
         self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+ScriptCall: TypeAlias = tuple[Script, Sequence[str], Sequence[Argument]]  # on these keys, with these arguments
+
+
 def script(*names: str) -> Script:
     """The script of these files of `scripts/`, one after the other."""
     return Script("\n".join((SCRIPTS / f"{name}.lua").read_text(encoding="utf-8") for name in names))
@@ -120,12 +123,15 @@ class Redis:
         except NoScriptError:
             return await self.ask("EVAL", code.text, len(keys), *keys, *arguments)
 
-    async def run_all(self, code: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[object]:
-        """Run a script several times in one trip, each on keys and arguments of its own; the answers in order."""
+    async def run_all(self, calls: Sequence[ScriptCall]) -> list[object]:
+        """Run scripts in one trip, one after the other, each on keys of one hash tag; their answers in order.
+
+        Where the server lost one all are sent again: each must bear that.
+        """
         try:
-            return await self.ask_all([("EVALSHA", code.digest, len(keys), *keys, *rest) for keys, rest in calls])
+            return await self.ask_all([("EVALSHA", one.digest, len(keys), *keys, *rest) for one, keys, rest in calls])
         except NoScriptError:
-            return await self.ask_all([("EVAL", code.text, len(keys), *keys, *rest) for keys, rest in calls])
+            return await self.ask_all([("EVAL", one.text, len(keys), *keys, *rest) for one, keys, rest in calls])
 
     def pool(self) -> Pool:
         """How the pool stands now."""

@@ -6,23 +6,19 @@ whoever looks at a stream whose writer is lost ends it, and streams that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import cast
-from uuid import uuid4
 
 from a2a_node.model.call import CallRecord, CallStatus
 from a2a_node.model.errors import (
-    CallIdTaken,
-    IdempotencyKeyReused,
-    MeshError,
     NodeLost,
-    StoreUnavailable,
     StreamNotFound,
 )
-from a2a_node.model.payload import TEXT, Payload
+from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import HEIRS, KEPT, KEPT_BYTES, News
 from a2a_node.model.streams import Claim, Ending, Reading, StreamEvent, StreamHead, StreamKey, StreamPart, StreamWrite
+from a2a_node.store.beginnings import Beginnings, channel_of, keys_of
 from a2a_node.store.encoding import (
     Fields,
     error_of,
@@ -36,8 +32,6 @@ from a2a_node.store.encoding import (
 from a2a_node.store.redis import Argument, Redis, script
 from a2a_node.store.wakeups import Wakeups
 
-BEGIN = script("stream_begin")
-BEGIN_ONCE = script("stream_begin_once")
 WRITE = script("stream_write")
 READ = script("stream_read")
 INHERIT = script("stream_inherit")
@@ -45,14 +39,6 @@ INHERIT = script("stream_inherit")
 LEASE = 15.0  # seconds
 RETENTION = 3600.0  # seconds after the end, or after the writer was last heard of
 BATCH = 64  # events read at once
-
-
-# `busy`: a node of an older version is about to begin it
-REFUSALS: Mapping[bytes, Callable[[str], MeshError]] = {
-    b"taken": CallIdTaken,
-    b"reused": IdempotencyKeyReused,
-    b"busy": lambda _: StoreUnavailable("redis"),
-}
 
 
 class RedisStreams:
@@ -63,36 +49,26 @@ class RedisStreams:
         self._wakeups = wakeups
         self._lease = milliseconds(lease)
         self._kept = milliseconds(RETENTION)
+        self._beginnings = Beginnings(redis, self._lease, self._kept)
 
     async def begin(self, head: StreamHead) -> str:
         """Begin the stream of a call; the writer's mark."""
-        writer = uuid4().hex
-        answer = await self._redis.run(BEGIN, _keys(head.id), writer, self._lease, self._kept, *_head_fields(head))
-        if not answer:
-            raise CallIdTaken(head.id)
-        return writer
+        return await self._beginnings.begin(head)
 
     async def begin_once(self, head: StreamHead, writer: str, key: StreamKey) -> str:
         """Begin the stream of a call under a key; empty, or the id of the call that the key stands for."""
-        keys = (*_keys(head.id), f"a2a:outcome:stream:{key.name}")
-        kept = payload_fields(Payload(head.id, TEXT))
-        marks = (writer, self._lease, self._kept, key.digest, milliseconds(key.seconds), key.stale, len(kept), *kept)
-        answer = await self._redis.run(BEGIN_ONCE, keys, *marks, *_head_fields(head))
-        said, before = cast("tuple[bytes, bytes]", answer)
-        if said in REFUSALS:
-            raise REFUSALS[said](head.id)
-        return before.decode()
+        return await self._beginnings.begin_once(head, writer, key)
 
     async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         """Say something in several streams, in one trip."""
-        answers = await self._redis.run_all(WRITE, [(_keys(write.id), self._said(write)) for write in writes])
+        answers = await self._redis.run_all([(WRITE, keys_of(write.id), self._said(write)) for write in writes])
         return [_reading(answer) for answer in answers]
 
     async def inherit(self, claim: Claim) -> int | None:
         """Take the place of a writer; the last sequence that is kept, or None."""
         marks = (claim.writer, claim.heir, claim.successor)
         answer = await self._redis.run(
-            INHERIT, _keys(claim.id), *marks, claim.first, claim.last, self._lease, self._kept
+            INHERIT, keys_of(claim.id), *marks, claim.first, claim.last, self._lease, self._kept
         )
         return cast("int | None", answer)
 
@@ -106,17 +82,17 @@ class RedisStreams:
 
     def news(self, call_id: str) -> AbstractAsyncContextManager[News]:
         """Hear of what is said in a stream."""
-        return self._wakeups.of(_name(call_id))
+        return self._wakeups.of(channel_of(call_id))
 
     def progress(self, call_id: str) -> AbstractAsyncContextManager[News]:
         """Hear of what is read of a stream."""
-        return self._wakeups.of(f"{_name(call_id)}:read")
+        return self._wakeups.of(f"{channel_of(call_id)}:read")
 
     async def _part(self, call_id: str, after: int, presence: int) -> StreamPart:
-        name = _name(call_id)
+        name = channel_of(call_id)
         lost = error_text(NodeLost(call_id))
         answer = await self._redis.run(
-            READ, _keys(call_id), name, f"{name}:read", after, BATCH, presence, lost, self._kept
+            READ, keys_of(call_id), name, f"{name}:read", after, BATCH, presence, lost, self._kept
         )
         if answer is None:
             raise StreamNotFound(call_id)
@@ -136,23 +112,7 @@ class RedisStreams:
         lease = round(self._lease * HEIRS) if write.heir else self._lease
         limits = (lease, self._kept, KEPT, KEPT_BYTES)
         events = [part for payload in write.payloads for part in _parts(payload)]
-        return (write.writer, _name(write.id), *limits, write.first, *ended, write.heir, *events)
-
-
-def _name(call_id: str) -> str:
-    return f"a2a:stream:{{{call_id}}}"
-
-
-def _keys(call_id: str) -> Sequence[str]:
-    name = _name(call_id)
-    return f"{name}:log", f"{name}:place"
-
-
-def _head_fields(head: StreamHead) -> Sequence[str]:
-    return (
-        *("principal", head.principal, "agent", head.agent, "capability", head.capability),
-        *("path", " ".join(head.path), "parent", head.parent, "root", head.root, "unary", "1" if head.unary else "0"),
-    )
+        return (write.writer, channel_of(write.id), *limits, write.first, *ended, write.heir, *events)
 
 
 def _parts(payload: Payload) -> Sequence[str | bytes]:

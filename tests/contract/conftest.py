@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from redis import Redis
 
 from a2a_node.store.embedded import StoreAddresses
 from a2a_node.store.migrate import migrated
+from tests import clusters
 from tests.contract import states
 from tests.contract.registries import House, housed
 
@@ -43,12 +47,32 @@ def state_database(stores: StoreAddresses, administer: Callable[[str], None], mi
     return urlsplit(stores.postgres_url)._replace(path="/states").geturl()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(scope="session")
+def cluster(open_folder: Path) -> Iterator[str]:
+    """A Redis Cluster that all tests of the session share."""
+    with asyncio.Runner() as runner:
+        house, folder = AsyncExitStack(), open_folder / "cluster"
+        folder.mkdir()
+        try:
+            yield runner.run(house.enter_async_context(clusters.cluster(folder)))
+        finally:
+            runner.run(house.aclose())
+
+
+@pytest.fixture
+def cluster_url(cluster: str) -> str:
+    """The shared cluster, empty."""
+    with Redis.from_url(cluster) as client:
+        client.flushall()
+    return cluster
+
+
+@pytest.fixture(params=["memory", "redis", "cluster"])
 def state_urls(request: pytest.FixtureRequest) -> tuple[str, str] | None:
     """Where Redis and Postgres are; None in memory. Not asynchronous, as above."""
     if request.param == "memory":
         return None
-    return request.getfixturevalue("redis_url"), request.getfixturevalue("state_database")
+    return request.getfixturevalue(f"{request.param}_url"), request.getfixturevalue("state_database")
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ NAME = "person:ann echo say"
 SOON = 0.1  # seconds that a test takes, at most, between two questions
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 def buckets_url(request: pytest.FixtureRequest) -> str | None:
     """Where the buckets are; None in memory."""
-    return str(request.getfixturevalue("redis_url")) if request.param == "redis" else None
+    return None if request.param == "memory" else str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
