@@ -20,7 +20,10 @@ REST = 1 / TRIPS
 QUICK, SLOW = 0.5, 1.0  # seconds between questions: sooner than that asks for more, later for less
 AHEAD = 0.03  # seconds of calls that should still be in hand when the next question is asked
 SURE = 0.98  # of a rate: this process's clock, which alone is there then, may be 2 % fast
-PART = 4  # a hand asks for at most a fourth of what the bucket holds
+PART, SMALL = (
+    4,
+    10,
+)  # a hand has a fourth of the bucket ahead of calls at most; where that takes long to grow again, a tenth
 
 
 @dataclass(slots=True, eq=False)
@@ -36,10 +39,15 @@ class Hand:
     debt: int = 0  # taken without a lease, and not yet known to be charged
     _used: int = 0
     _torn: bool = False  # the tokens are of a lease that was left to itself
-    _size: int = 1
+    _size: int = 0  # of what it has in hand once no call waits
     _low: int = 0
     _renewal: float = inf
     _trips: deque[float] = field(default_factory=lambda: deque(maxlen=TRIPS))
+
+    def follow(self, rate: Rate) -> None:
+        """Go by another rate: how long the store had too few was said of the old one."""
+        if rate != self.rate:
+            self.rate, self.blocked = rate, -inf
 
     def spend(self, cost: int, now: float) -> bool:
         """Use tokens; False when there are too few."""
@@ -95,7 +103,7 @@ class Hand:
         if not given.tokens and ask.want:
             self.blocked = now + max(given.wait, REST)
         if given.tokens < ask.want:
-            self._size = max(1, ask.held + given.tokens)
+            self._size = min(self._size, ask.held + given.tokens)
         self._low = min(self.tokens // 2, max(self._low, self._size // 8))
 
     def tear(self, lease: str) -> None:
@@ -105,7 +113,7 @@ class Hand:
     def void(self, lease: str) -> None:
         """Let go of all tokens: the buckets begin anew."""
         self.tear(lease)
-        self.tokens, self.blocked, self.debt, self._size = 0, -inf, 0, 1
+        self.tokens, self.blocked, self.debt, self._size = 0, -inf, 0, 0
 
     def farewell(self) -> Ask | None:
         """Hand the tokens back; None when there is nothing to settle."""
@@ -115,13 +123,20 @@ class Hand:
         return Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL, self.debt) if settles else None
 
     def _grow(self, used: int, held: int, now: float) -> None:
-        """Ask for more when the last lease went quickly, for less when it lasted."""
+        """Have more in hand when the last lease went quickly, less when it lasted, none when it ended: that is lost."""
         since = now - self._trips[-1] if self._trips else inf
         if since < QUICK and held <= max(self._low, self.waiting):
-            self._size = min(2 * self._size, max(1, self.rate.burst // PART))
+            self._size = min(max(1, 2 * self._size), self._most())
+        elif now >= self.end:
+            self._size = 0
         elif since > SLOW:
-            self._size = max(1, min(self._size, 2 * used))
+            self._size = min(self._size, 2 * used)
         self._low = ceil(used / since * AHEAD) if 0 < since < inf else 0
+
+    def _most(self) -> int:
+        """The most to have ahead of calls: what is lost then grows again within a lease, or is little of the bucket."""
+        burst, grown = self.rate.burst, int(self.rate.rate * TTL)
+        return max(burst // SMALL, min(max(1, burst // PART), grown))
 
 
 @dataclass(slots=True)

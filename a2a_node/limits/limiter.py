@@ -86,7 +86,7 @@ class Limiter:
         """Take the tokens that a call costs; RateLimited when they are not there."""
         bucket = self._buckets.get(key) or self._begun(key, rate)
         hand, now = bucket.hand, self._clock()
-        hand.rate = rate
+        hand.follow(rate)
         if not hand.spend(cost, now):
             await self._scarce(bucket, cost)
         elif hand.running_dry(now):

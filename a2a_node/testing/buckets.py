@@ -22,7 +22,8 @@ class _Bucket:
     at: float
     rate: Rate
     since: int
-    until: float = 0.0  # when it is as good as none: every lease has ended, and it is full
+    spent: float | None  # and not grown again, whatever the brim was; None where that is not known
+    until: float = 0.0  # when it is as good as none: every lease has ended, and it is full under any brim
     leases: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def out(self) -> int:
@@ -102,12 +103,15 @@ class MemoryBuckets(Presence):
         now, bucket = self._clock(), self._buckets.get(name)
         if bucket is None or bucket.since < since or now >= bucket.until:
             whole = (now - since / 1e6) * rate.rate
-            level = rate.burst if since == 0 or whole >= rate.burst else max(0.0, whole)
-            return _Bucket(level, now, rate, since)
-        level = min(
-            bucket.level + max(0.0, now - bucket.at) * bucket.rate.rate, float(bucket.rate.burst - bucket.out())
-        )
-        return _Bucket(max(bucket.level, level), now, bucket.rate, bucket.since, bucket.until, dict(bucket.leases))
+            if since == 0 or whole >= rate.burst:
+                return _Bucket(rate.burst, now, rate, since, 0.0)
+            return _Bucket(max(0.0, whole), now, rate, since, None)
+        gain, out, spent = max(0.0, now - bucket.at) * bucket.rate.rate, bucket.out(), bucket.spent
+        level = max(bucket.level, min(bucket.level + gain, float(bucket.rate.burst - out)))
+        if spent is not None:
+            spent = min(spent, max(spent - gain, out))
+            level = max(level, rate.burst - spent)
+        return _Bucket(level, now, bucket.rate, bucket.since, spent, bucket.until, dict(bucket.leases))
 
     def _lease(self, since: int, name: str, ask: Ask) -> Given:
         now, bucket = self._clock(), self._state(name, ask.rate, since)
@@ -122,7 +126,10 @@ class MemoryBuckets(Presence):
         if keeps + give:
             bucket.leases[ask.holder] = (keeps + give, now + ask.ttl)
         bucket.level, bucket.at, bucket.rate = level - give, max(now, since / 1e6), ask.rate
-        bucket.until = bucket.at + ask.ttl + (ask.rate.burst - bucket.level) / ask.rate.rate + 1
+        if bucket.spent is not None:
+            bucket.spent += give + ask.debt + keeps - left
+        missing = max(ask.rate.burst - bucket.level, bucket.spent or 0.0)
+        bucket.until = bucket.at + ask.ttl + missing / ask.rate.rate + 1
         self._buckets[name] = bucket
         wait = 0.0 if give else max(0.0, max(1, ask.least) - bucket.level) / ask.rate.rate
         return Given(give, max(0.0, since / 1e6 - now) + wait)

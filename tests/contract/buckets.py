@@ -19,7 +19,7 @@ AGED = Script(
       local flat = redis.call('HGETALL', key)
       for at = 1, #flat, 2 do
         local name, value = flat[at], flat[at + 1]
-        if name == 'at' or string.sub(name, 1, 2) == 'n:' or (name == 'since' and value ~= '0') then
+        if name == 'at' or name == 'told' or string.sub(name, 1, 2) == 'n:' or (name == 'since' and value ~= '0') then
           redis.call('HSET', key, name, string.format('%.0f', tonumber(value) - ARGV[1] * 1000000))
         elseif string.sub(name, 1, 2) == 'l:' then
           local tokens, ends = string.match(value, '^(%d+) (%d+)$')

@@ -111,14 +111,41 @@ async def test_a_bucket_that_was_left_alone_is_full_again(house: BucketHouse, bu
     assert await available(buckets, fast) == (100, 0)
 
 
-async def test_another_limit_never_raises_what_a_bucket_holds(buckets: Buckets) -> None:
-    """A lower one cuts it off."""
+async def test_under_another_limit_a_bucket_holds_what_was_not_spent(buckets: Buckets) -> None:
+    """Under a higher one that is more; a lower one cuts it off, and it is there again under the higher one."""
     await asked(buckets, ASK)
     high = Rate(0.01, 1000)
     assert (await asked(buckets, replace(ASK, holder="h2", rate=high, want=1, need=1))).tokens == 1
-    assert await available(buckets, high) == (79, 21)
+    assert await available(buckets, high) == (979, 21)
     low = Rate(0.01, 30)
     assert (await asked(buckets, replace(ASK, holder="h3", rate=low, want=50, need=50))).tokens == 9
+    assert await available(buckets, low) == (0, 30)
+    assert await available(buckets, high) == (970, 30)
+
+
+async def test_a_limit_that_goes_down_and_up_again_gives_nothing_twice(house: BucketHouse) -> None:
+    """What was spent grows again by the rate alone, also when the bucket is long full under the lower limit."""
+    buckets = house.buckets
+    await asked(buckets, replace(ASK, want=100, need=100))
+    await asked(buckets, replace(ASK, want=0, need=0, least=0, used=100))
+    low = Rate(0.01, 2)
+    for _ in range(2):
+        await asked(buckets, replace(ASK, rate=low, want=0, need=0, least=0))
+        await house.elapse(500)
+    assert await available(buckets, low) == (2, 0)
+    assert await available(buckets) == (10, 0)
+
+
+async def test_a_bucket_that_began_empty_holds_no_more_under_a_higher_limit(house: BucketHouse) -> None:
+    """Nobody knows what was spent before."""
+    buckets = house.buckets
+    await buckets.meet("h1", -1, 0)
+    await buckets.meet("h1", 0, ALONE)
+    await house.elapse(501)
+    since = (await buckets.meet("h1", 0, 0)).since
+    assert await available(buckets, known=since) == (5, 0)
+    await asked(buckets, replace(ASK, want=1, need=1), known=since)
+    assert await available(buckets, Rate(0.01, 1000), known=since) == (4, 1)
 
 
 async def test_what_was_taken_without_a_lease_is_charged(buckets: Buckets) -> None:

@@ -59,13 +59,16 @@ local function leave(holder)
 end
 
 -- The bucket of KEYS[1] as it is now: its tokens, its leases, and their sum. Refilled first, under the brim as it was with
--- every lease on record: a lease may have been used at its very end, and a full bucket on top would be too much.
+-- every lease on record: a lease may have been used at its very end, and a full bucket on top would be too much. Under a
+-- higher brim than before it holds what was not spent, or has grown again since; that is not known where the bucket began
+-- empty, nor once a node has written that does not tell.
 local function state(since, burst, rate)
   local kept, leases, out = fields(), {}, 0
   local seen = tonumber(kept.since)
   if not seen or seen < since then
     local full = since == 0 or (now - since) * rate >= burst * 1000000
-    return {level = full and burst or math.max(0, (now - since) * rate / 1000000), leases = {}, out = 0, new = true}
+    local level = full and burst or math.max(0, (now - since) * rate / 1000000)
+    return {level = level, leases = {}, out = 0, spent = full and 0 or nil, new = true}
   end
   for name, lease in pairs(kept) do
     if string.sub(name, 1, 2) == 'l:' then
@@ -77,7 +80,12 @@ local function state(since, burst, rate)
   local level, at = tonumber(kept.level), tonumber(kept.at)
   local gain = math.max(0, now - at) * tonumber(kept.rate) / 1000000
   level = math.max(level, math.min(level + gain, tonumber(kept.burst) - out))
-  return {level = level, leases = leases, out = out, ahead = seen > since}
+  local spent = kept.told == kept.at and tonumber(kept.spent) or nil
+  if spent then
+    spent = math.min(spent, math.max(spent - gain, out))
+    level = math.max(level, burst - spent)
+  end
+  return {level = level, leases = leases, out = out, spent = spent, ahead = seen > since}
 end
 
 -- Forgets what has ended of the others, and takes the holder's account of its own lease: what is left of that.
@@ -96,6 +104,7 @@ local function settled(bucket, holder, used, held)
   local left = mine.ends > now and math.max(0, mine.tokens - used) or 0
   local keeps = math.min(held, left)
   bucket.level = bucket.level + left - keeps
+  bucket.spent = bucket.spent and bucket.spent - left + keeps
   return keeps
 end
 
@@ -122,6 +131,7 @@ local function lease(holder, since, burst, rate, want, need, least, used, held, 
   local level = math.min(bucket.level - debt, math.max(0, burst - bucket.out - keeps))
   local give = now < since and 0 or share(level, want, need, least)
   level = level - give
+  local spent = bucket.spent and bucket.spent + debt + give
   if keeps + give > 0 then
     redis.call('HSET', KEYS[1], 'l:' .. holder, string.format('%.0f %.0f', keeps + give, now + ttl))
   else
@@ -130,10 +140,10 @@ local function lease(holder, since, burst, rate, want, need, least, used, held, 
   local at = string.format('%.0f', math.max(now, since))
   redis.call(
     'HSET', KEYS[1], 'level', text(level), 'at', at, 'burst', text(burst), 'rate', text(rate),
-    'since', string.format('%.0f', since)
+    'since', string.format('%.0f', since), 'spent', spent and text(spent) or '', 'told', at
   )
-  -- when every lease has ended and the bucket is full it is as good as none
-  local full = math.max(0, since - now) + ttl + (burst - level) / rate * 1000000
+  -- when every lease has ended and the bucket is full, and would be under any brim, it is as good as none
+  local full = math.max(0, since - now) + ttl + math.max(burst - level, spent or 0) / rate * 1000000
   redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil(full / 1000) + 1000))
   local wait = give > 0 and 0 or math.max(0, math.max(1, least) - level) / rate * 1000000
   return {0, give, string.format('%.0f', math.ceil(math.max(0, since - now) + wait))}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a2a_node.model.limits import Rate
-from tests.unit.limits.house import Mesh
+from tests.unit.limits.house import Mesh, excess
 
 RATES = [Rate(10, 100), Rate(50, 20), Rate(1, 10), Rate(500, 1000), Rate(2, 1), Rate(0.5, 3)]
 ROUNDING = 1e-3
@@ -61,3 +61,21 @@ async def test_no_window_ever_holds_more(seed: int, nodes: int, rate: Rate, outa
     for _ in range(25):
         await befall(mesh, chance, outages=outages)
     assert mesh.worst() <= rate.burst + ROUNDING
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32), nodes=st.integers(1, 3))
+async def test_no_change_of_limits_gives_more_than_the_highest_of_them(seed: int, nodes: int) -> None:
+    """However often they change, and while nodes do not agree which holds."""
+    chance = random.Random(seed)  # noqa: S311 - as above
+    limits = [Rate(2, 40), Rate(1, 3), Rate(0.5, 10)]
+    mesh = Mesh(limits[0], [1.0] * nodes)
+    await mesh.begin()
+    for _ in range(40):
+        if chance.random() < 0.2:
+            await befall(mesh, chance, outages=False)
+        for _ in range(chance.randint(1, 30)):
+            mesh.rate = chance.choice(limits) if chance.random() < 0.3 else mesh.rate
+            await mesh.elapse(chance.choice([0.0, 0.01, 0.3]))
+            await mesh.call(chance.randrange(nodes))
+    assert excess(mesh.admitted, 2) <= 40 + ROUNDING

@@ -147,12 +147,48 @@ async def test_buckets_in_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_another_limit_holds_from_the_next_call_on() -> None:
-    """What the bucket holds is not raised by it."""
+    """Under a higher one the bucket holds the difference at once; a lower one cuts it off, and it comes back."""
     mesh = await meshed(Rate(0.001, 10))
     assert await admitted(mesh, 20) == 10
-    mesh.rate = Rate(0.001, 1000)
-    await mesh.elapse(1)
-    assert await admitted(mesh, 20) == 0
+    mesh.rate = Rate(0.001, 30)
+    assert await mesh.call() is None
+    mesh.rate = Rate(0.001, 5)
+    await mesh.elapse(2)
+    assert await admitted(mesh, 20) == 5
+    mesh.rate = Rate(0.001, 30)
+    assert 10 <= await admitted(mesh, 40) <= 14
+    assert mesh.worst() <= 30
+
+
+async def test_a_faster_limit_is_not_waited_for_by_the_slower_one() -> None:
+    """Neither is what the store said of that one told to callers any more."""
+    mesh = await meshed(Rate(0.05, 3))
+    assert await admitted(mesh, 5) == 3
+    mesh.rate = Rate(10, 3)
+    refusal = await mesh.call()
+    assert refusal is not None
+    assert refusal.retry_after == pytest.approx(0.1, abs=0.01)
+    await mesh.elapse(0.1)
+    assert await mesh.call() is None
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize("every", [0.0, 0.3, 1.2, 2.0, 5.0])
+@pytest.mark.parametrize("burst", [2, 3, 5, 9])
+async def test_a_small_slow_bucket_loses_nothing_in_the_hands_of_nodes(burst: int, every: float, nodes: int) -> None:
+    """Whoever may call three times a minute may do so at any pace, and through any node."""
+    mesh = await meshed(Rate(burst / 60, burst), nodes)
+    for number in range(burst):
+        await mesh.elapse(every)
+        assert await mesh.call(number % nodes) is None
+
+
+async def test_what_is_lost_in_hands_grows_again_within_a_lease_or_is_little() -> None:
+    """After a burst that ended: a tenth of a bucket that grows slowly."""
+    mesh = await meshed(Rate(0.1, 100))
+    assert await admitted(mesh, 50, 0.001) == 50
+    await mesh.elapse(3.0)
+    assert 40 <= await admitted(mesh, 60, 0.001) <= 50
 
 
 async def taken(mesh: Mesh, key: LimitKey) -> bool:
