@@ -43,6 +43,23 @@ class Facts:
     context: Mapping[str, object]
 
 
+def without_call(asked: Asked, node_id: str, context: Mapping[str, object] | None = None) -> Facts:
+    """What conditions see of something that is asked about at this node, and for which no agent is called now."""
+    agent = asked.permission.split(":")[1] if asked.permission.startswith("agent:") else ""
+    call = {
+        "principal": str(asked.chain[0]),
+        "agent": agent,
+        "capability": "",
+        "node": node_id,
+        "region": "",
+        "zone": "",
+        "hops": len(asked.chain),
+        "payload_bytes": 0,
+        "cost": 1,
+    }
+    return Facts(call, context or {})
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a permission stands on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from a2a_node.access.conditions import bounded_context
-from a2a_node.access.decisions import Asked, Decisions, Facts
+from a2a_node.access.decisions import Asked, Decisions, without_call
 from a2a_node.access.granting import Giver, Granting
 from a2a_node.access.issuing import Issuing
 from a2a_node.access.switch import Switch
@@ -73,7 +73,7 @@ class AccessService(KeyRpcs, FreezeRpcs):
             self._check_may_ask(call)
         context = bounded_context("context", to_mapping(request.context), CONTEXT_BYTES)
         try:
-            facts = Facts(self._call(asked), context)
+            facts = without_call(asked, self._node_id, context)
             standing = self._decisions.settled(asked) or await self._decisions.decided(asked, facts, count=False)
         except PermissionDenied as denied:
             return pb.CheckPermissionResponse(explanation=denied.message)
@@ -138,21 +138,6 @@ class AccessService(KeyRpcs, FreezeRpcs):
         scopes = () if call.scopes is None else (call.scopes,)
         if self._decisions.settled(Asked("access:check", (call.principal,), scopes)) is None:
             raise PermissionDenied(str(call.principal), "access:check", "a grant without conditions is needed for it")
-
-    def _call(self, asked: Asked) -> dict[str, object]:
-        """What conditions see of a call that is only talked about."""
-        agent = asked.permission.split(":")[1] if asked.permission.startswith("agent:") else ""
-        return {
-            "principal": str(asked.chain[0]),
-            "agent": agent,
-            "capability": "",
-            "node": self._node_id,
-            "region": "",
-            "zone": "",
-            "hops": len(asked.chain),
-            "payload_bytes": 0,
-            "cost": 1,
-        }
 
 
 def _giver(call: Call, permission: str) -> Giver:

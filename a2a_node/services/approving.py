@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from a2a_node.access.decisions import Asked, Decisions, Facts
+from a2a_node.access.decisions import Asked, Decisions, without_call
 from a2a_node.model.call import Call
 from a2a_node.model.errors import InvalidInput, StepNotWaiting
 from a2a_node.model.runs import Run
@@ -26,21 +24,7 @@ class Approving:
             raise StepNotWaiting(run.id, step_id, f"is {step.status} and waits for no approval")
         asked = asked_by(call, step.approval.permission)
         if self._decisions.settled(asked) is None:
-            await self._decisions.decided(asked, Facts(self._facts(asked), {}))
-
-    def _facts(self, asked: Asked) -> Mapping[str, object]:
-        """What conditions see: no agent is called."""
-        return {
-            "principal": str(asked.chain[0]),
-            "agent": "",
-            "capability": "",
-            "node": self._node_id,
-            "region": "",
-            "zone": "",
-            "hops": len(asked.chain),
-            "payload_bytes": 0,
-            "cost": 1,
-        }
+            await self._decisions.decided(asked, without_call(asked, self._node_id))
 
 
 def asked_by(call: Call, permission: str) -> Asked:
