@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-import structlog
 from sqlalchemy import text
 
 from a2a_node.agent import Agent
@@ -23,26 +21,13 @@ from a2a_node.store.postgres import connected
 from tests.integration.conftest import Running
 from tests.integration.receiver import Receiver, over_grpc
 
+pytestmark = pytest.mark.usefixtures("quiet_afterwards")
+
 PAYLOAD = "planted-payload-5f3a"
 CONFIG = "planted-config-91c2"
 KEY = "a2a_0123abcd_planted-key-secret-77e1"
 PASSWORD = "planted-password-3d09"
 PLANTED = (PAYLOAD, CONFIG, "planted-key-secret-77e1", PASSWORD)
-
-
-@pytest.fixture(autouse=True)
-def quiet_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Logging as it was; loggers that were first used meanwhile would keep this form for good, were they cached."""
-    configure = structlog.configure
-    uncached = {"cache_logger_on_first_use": False}
-    monkeypatch.setattr(structlog, "configure", lambda **given: configure(**{**given, **uncached}))
-    root, ours = logging.getLogger(), logging.getLogger("a2a_node")
-    before = (root.handlers[:], root.level, ours.level)
-    yield
-    root.handlers[:], level, our_level = before
-    root.setLevel(level)
-    ours.setLevel(our_level)
-    structlog.reset_defaults()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -13,20 +12,7 @@ from a2a_node.cli.logs import configure_logs
 from a2a_node.model.call import CURRENT, Call
 from a2a_node.model.trace import Trace
 
-
-@pytest.fixture(autouse=True)
-def quiet_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Logging as it was; loggers that were first used meanwhile would keep this form for good, were they cached."""
-    configure = structlog.configure
-    uncached = {"cache_logger_on_first_use": False}
-    monkeypatch.setattr(structlog, "configure", lambda **given: configure(**{**given, **uncached}))
-    root, ours = logging.getLogger(), logging.getLogger("a2a_node")
-    before = (root.handlers[:], root.level, ours.level)
-    yield
-    root.handlers[:], level, our_level = before
-    root.setLevel(level)
-    ours.setLevel(our_level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("quiet_afterwards")
 
 
 def test_machines_read_a_line_of_json_for_each_event(capsys: pytest.CaptureFixture[str]) -> None:
