@@ -19,6 +19,7 @@ ALONE = ("grpc.so_reuseport", 0)  # a port that somebody listens on is an error,
 WAITING = 128  # RPCs that are asked for in advance, at each door
 LEAVING = 1.0  # seconds that connections without RPCs get to end
 STUBBORN = 5.0  # seconds that cancelled tasks get to end
+SPARED = 0.01  # seconds, twice at most, until an RPC of one request hears that its client left: most end before
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ async def serving(
             finally:
                 work.refuse()
                 await whole(_leave(listeners, work))
+                work.close()
     finally:
         await pump.stop()
 
@@ -163,6 +165,9 @@ class _Work:
         self._loop = asyncio.get_running_loop()
         self._running: set[Rpc] = set()
         self._refuses = False
+        self._young: list[Rpc] = []  # not watched yet, nor those that came in the span before
+        self._old: list[Rpc] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None  # for whoever waits until none is left
 
     @property
@@ -181,7 +186,8 @@ class _Work:
         method = route.of(rpc) if isinstance(route, Choice) else route
         if isinstance(method, Stream):
             rpc.plain = method.plain
-            self._serve(rpc, method.serve(rpc), pump)
+            self._serve(rpc, method.serve(rpc))
+            pump.soon(rpc.watch)  # the end of its messages is told from its leaving
             return
         serve = method.serve
 
@@ -192,7 +198,8 @@ class _Work:
             if message is None:
                 rpc.end(INTERNAL, "the request's message is missing")
                 return
-            self._serve(rpc, serve(rpc, message), pump)
+            self._serve(rpc, serve(rpc, message))
+            self._watch_later(rpc)
 
         rpc.open(received)
 
@@ -225,10 +232,27 @@ class _Work:
         for rpc in self._running:
             rpc.abandon()
 
-    def _serve(self, rpc: Rpc, work: Coroutine[None, None, None], pump: Pump) -> None:
+    def close(self) -> None:
+        """Watch none any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._young, self._old = [], []
+
+    def _serve(self, rpc: Rpc, work: Coroutine[None, None, None]) -> None:
         """Begin the task; it can be cancelled only after its first step, so that it always sees its own end."""
         rpc.task = self._loop.create_task(_served(rpc, work))
-        pump.soon(rpc.watch)
+
+    def _watch_later(self, rpc: Rpc) -> None:
+        self._young.append(rpc)
+        if self._timer is None:
+            self._timer = self._loop.call_later(SPARED, self._watch)
+
+    def _watch(self) -> None:
+        """Hear of the clients of those that have run for a whole span at least."""
+        for rpc in self._old:
+            rpc.watch()
+        self._old, self._young = self._young, []
+        self._timer = self._loop.call_later(SPARED, self._watch) if self._old else None
 
 
 async def _served(rpc: Rpc, work: Coroutine[None, None, None]) -> None:
