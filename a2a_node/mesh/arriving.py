@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -11,7 +11,7 @@ import structlog
 
 from a2a_node.mesh.heirs import Heir, Heirs
 from a2a_node.mesh.link import LINGER, OUTGOING, Rules
-from a2a_node.mesh.parts import Parts, is_large, parts_of
+from a2a_node.mesh.parts import PART_BYTES, Parts, parts_of
 from a2a_node.mesh.resumable import ended
 from a2a_node.model.call import Call, CallStatus, Once, Proceed
 from a2a_node.model.errors import (
@@ -43,6 +43,7 @@ METHOD = "/a2amesh.v1.AgentService/"
 PASSED_ON = ("traceparent", "tracestate", "baggage")  # entries of a call's metadata that came with it
 LOOKS = 4  # at a link without a sign before its node is taken for lost: a pause of this process counts as one look
 PEERS = "peers"  # the door that these calls come in at
+SUCCEEDED = Ending(CallStatus.SUCCEEDED)
 Stop = Callable[[str, MeshError], bool]
 
 
@@ -193,7 +194,7 @@ class Work:
     def __init__(self, number: int, start: pb.LinkStart, link: Arriving) -> None:
         self._number, self._start, self._link = number, start, link
         self.call_id = start.call_id
-        self._credit = asyncio.Semaphore(start.output_credit or link.rules.credit)
+        self._credit = None if start.unary else asyncio.Semaphore(start.output_credit or link.rules.credit)
         self._inputs: asyncio.Queue[Payload | MeshError | None] | None = None  # made when it is wanted
         self._output: payload_pb2.Payload | None = None
         self._stopped = False
@@ -219,7 +220,7 @@ class Work:
         if heirs is None:  # this node is the one that goes
             self.heir.settle()
             return None
-        self._credit.release()  # to an output that waits for it, which the heir has
+        self._allow(1)  # an output that waits for it, which the heir has
         if heirs.take(self.heir, self._call, task):
             return task
         self.heir.settle()
@@ -230,8 +231,7 @@ class Work:
         if kind == "cancel":
             self.stop()
         elif kind == "credit":
-            for _ in range(frame.credit):
-                self._credit.release()
+            self._allow(frame.credit)
             if self.heir is not None:
                 self.heir.kept(frame.credit)
         elif kind == "settled" and self.heir is not None:
@@ -263,9 +263,17 @@ class Work:
             log.exception("unexpected failure", agent=call.agent, call_id=call.id)
             await self._end(failed(self._number, InternalError()), ended(InternalError()))
         else:
-            trailing = None if call.proxied is None else to_link(call.proxied.trailing)
-            end = pb.LinkEnd(output=self._output, trailing=trailing)
-            await self._end(pb.LinkResponse(call=self._number, end=end), Ending(CallStatus.SUCCEEDED))
+            await self._end(self._succeeded(call), SUCCEEDED)
+
+    def _succeeded(self, call: Call) -> pb.LinkResponse:
+        """The frame that says so, filled where it is: a message that is put into another one is copied."""
+        frame = pb.LinkResponse(call=self._number)
+        frame.end.SetInParent()
+        if self._output is not None:
+            frame.end.output.CopyFrom(self._output)
+        if call.proxied is not None:
+            frame.end.trailing.CopyFrom(to_link(call.proxied.trailing))
+        return frame
 
     async def _end(self, frame: pb.LinkResponse, ending: Ending) -> None:
         await self._send(frame)
@@ -273,12 +281,15 @@ class Work:
             await self.heir.end(ending)
 
     def _asked(self) -> Call:
-        start = self._start
-        passed = {name: value for name in PASSED_ON if (value := getattr(start, name))}
+        start, given = self._start, self._start.HasField("input")
+        metadata: dict[str, str] = {ENVELOPE: cast("str", start.envelope)}
+        for name in PASSED_ON:
+            if value := getattr(start, name):
+                metadata[name] = value
         return Call(
             method=_method(start),
             rest=self._link.layers[1],
-            metadata=cast("Mapping[str, str]", {**passed, ENVELOPE: start.envelope}),
+            metadata=metadata,
             peer_of=self._link.peer.address_of,
             identities_of=self._link.peer.identities_of,
             door=PEERS,
@@ -287,8 +298,8 @@ class Work:
             agent=start.agent,
             capability=start.capability,
             idempotency_key=start.idempotency_key,
-            payload_bytes=start.input.ByteSize() if start.HasField("input") else 0,
-            requests=Once(Carried(start.input)) if start.HasField("input") else self._heard(),
+            payload_bytes=start.input.ByteSize() if given else 0,
+            requests=Once(Carried(start.input)) if given else self._heard(),
             reply=self._reply,
             wanted=start.instance_id,
             proxied=Proxied(from_link(start.metadata), self._begin) if start.HasField("metadata") else None,
@@ -304,7 +315,7 @@ class Work:
         check_size(output, self._link.rules.payload_limit)
         if self.heir is not None and await self.heir.takes(payload):
             return
-        if not self._start.unary:
+        if self._credit is not None:
             await self._credit.acquire()
             await self._send(pb.LinkResponse(call=self._number, output=output))
         elif self._output is None:
@@ -314,11 +325,17 @@ class Work:
 
     async def _send(self, frame: pb.LinkResponse) -> None:
         """Send a frame, in parts if it is large and they are read; the call says nothing else until it is sent."""
-        if not self._start.reads_parts or not is_large(frame):
-            await self._link.out.put(frame)
+        size = frame.ByteSize()
+        if size <= PART_BYTES or not self._start.reads_parts:
+            await self._link.out.put(frame, size)
             return
         for part in parts_of(frame):
             await self._link.out.spread(pb.LinkResponse(call=self._number, part=part))
+
+    def _allow(self, outputs: int) -> None:
+        if self._credit is not None:
+            for _ in range(outputs):
+                self._credit.release()
 
     def _checked(self, message: payload_pb2.Payload) -> Payload | MeshError:
         try:

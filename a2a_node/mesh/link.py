@@ -17,7 +17,7 @@ import structlog
 
 from a2a_node.mesh.background import background
 from a2a_node.mesh.flight import Flight
-from a2a_node.mesh.parts import Parts, is_large, parts_of
+from a2a_node.mesh.parts import PART_BYTES, Parts, parts_of
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call, Keeping
@@ -134,7 +134,9 @@ class Link:
         self._flights[number] = (flight, instance)
         keeping = call.keeping
         try:
-            await self._fly(call, number, flight, started(call, instance, envelope, self._rules.credit))
+            frame = pb.LinkRequest(call=number)
+            begin(frame.start, call, instance, envelope, self._rules.credit)
+            await self._fly(call, number, flight, frame)
         finally:
             if keeping is not None and not flight.finished:
                 keeping.leave()
@@ -146,13 +148,13 @@ class Link:
             elif call.begun and not flight.finished and not (keeping is not None and keeping.given):
                 self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))
 
-    async def _fly(self, call: Call, number: int, flight: Flight, start: pb.LinkStart) -> None:
+    async def _fly(self, call: Call, number: int, flight: Flight, frame: pb.LinkRequest) -> None:
         streams_input = call.offered is not None and call.offered.streams_input
         if not streams_input:
-            start.input.CopyFrom(passed_on(await anext(call.requests, EMPTY)))
+            frame.start.input.CopyFrom(passed_on(await anext(call.requests, EMPTY)))
             if call.keeping is not None:
-                self._leave_to(call.keeping, number, flight, start)
-        await self._send(pb.LinkRequest(call=number, start=start))
+                self._leave_to(call.keeping, number, flight, frame.start)
+        await self._send(frame)
         call.begun = True
         if streams_input:
             async with background(partial(self._feed, call, number, flight)):
@@ -174,8 +176,9 @@ class Link:
 
     async def _send(self, frame: pb.LinkRequest) -> None:
         """Send a frame of a call, in parts if it is large; the call says nothing else until it is sent."""
-        if not self._reads_parts or not is_large(frame):
-            await self._out.put(frame)
+        size = frame.ByteSize()
+        if size <= PART_BYTES or not self._reads_parts:
+            await self._out.put(frame, size)
             return
         try:
             for part in parts_of(frame):
@@ -322,22 +325,14 @@ def packed(frames: Sequence[pb.LinkRequest]) -> pb.LinkRequest:
     return together
 
 
-def started(call: Call, instance: Instance, envelope: bytes, credit: int) -> pb.LinkStart:
-    """What begins a call, without its input."""
-    said = dict(carried_by(call))
-    return pb.LinkStart(
-        call_id=call.id,
-        agent=call.agent,
-        capability=call.capability,
-        instance_id=instance.id,
-        envelope=envelope,
-        unary=call.unary,
-        output_credit=credit,
-        idempotency_key=call.idempotency_key,
-        traceparent=said.get("traceparent", ""),
-        tracestate=said.get("tracestate", ""),
-        baggage=said.get("baggage", ""),
-        confirms=bool(call.idempotency_key),
-        metadata=None if call.proxied is None else to_link(call.proxied.said),
-        reads_parts=True,
-    )
+def begin(start: pb.LinkStart, call: Call, instance: Instance, envelope: bytes, credit: int) -> None:
+    """Say what begins a call, without its input, in its frame: a message that is put into another one is copied."""
+    start.call_id, start.agent, start.capability = call.id, call.agent, call.capability
+    start.instance_id, start.envelope = instance.id, envelope
+    start.unary, start.output_credit, start.reads_parts = call.unary, credit, True
+    if call.idempotency_key:
+        start.idempotency_key, start.confirms = call.idempotency_key, True
+    if call.proxied is not None:
+        start.metadata.CopyFrom(to_link(call.proxied.said))
+    for name, value in carried_by(call):
+        setattr(start, name, value)

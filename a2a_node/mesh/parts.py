@@ -15,11 +15,6 @@ PART_BYTES = 64 * 1024  # a frame that is larger goes in parts of this size
 AROUND = 64 * 1024  # bytes of a frame around its payload
 
 
-def is_large(frame: Message) -> bool:
-    """Whether a frame would hold others up."""
-    return frame.ByteSize() > PART_BYTES
-
-
 def parts_of(frame: Message) -> Iterator[pb.LinkPart]:
     """The frame in parts, in their order."""
     data = frame.SerializeToString()

@@ -50,7 +50,12 @@ class AgentService:
         answer = _Answer(call.agent, self._limit)
         call.requests, call.reply = Once(Carried(request.input, "input", self._limit)), answer.take
         await self._outgoing(call)
-        return pb.InvokeResponse(call_id=call.id, output=answer.output(), replayed=call.replayed, used=call.used)
+        response = pb.InvokeResponse(call_id=call.id, output=answer.output())
+        if call.replayed:
+            response.replayed = True
+        if call.used:
+            response.used.update(call.used)
+        return response
 
     async def invoke_stream(
         self, request: pb.InvokeStreamRequest, call: Call, write: Callable[[pb.InvokeStreamResponse], Awaitable[None]]

@@ -32,7 +32,7 @@ class Outbox(Generic[F]):
         """`calls`: those under way, to know how busy the stream is; `linger`: seconds, 0 for a turn of the loop."""
         self._calls = calls
         self._pause = linger
-        self._frames: deque[tuple[F, bool]] = deque()
+        self._frames: deque[tuple[F, int | None, bool]] = deque()  # with its size, and whether it takes room
         self._parts: dict[asyncio.Future[None], F] = {}  # by who waits for their being written
         self._room = asyncio.Semaphore(room)
         self._arrived = asyncio.Event()
@@ -45,21 +45,24 @@ class Outbox(Generic[F]):
         """How many messages at least are not written yet."""
         return len(self._frames) + len(self._parts) + self._writing
 
-    async def put(self, frame: F) -> None:
-        """Send a frame as soon as there is room; nothing happens once the outbox is closed."""
+    async def put(self, frame: F, size: int | None = None) -> None:
+        """Send a frame as soon as there is room; nothing happens once the outbox is closed.
+
+        `size` in bytes, where it is known: to ask a message for it takes as long as to write it.
+        """
         if self._begun(frame):
             return
         await self._room.acquire()
         if self._closed:
             self._room.release()  # to whoever waits behind
             return
-        self._frames.append((frame, True))
+        self._frames.append((frame, size, True))
         self._arrived.set()
 
     def push(self, frame: F) -> None:
         """Send a frame, room or no room; nothing happens once the outbox is closed."""
         if not self._closed and not self._begun(frame):
-            self._frames.append((frame, False))
+            self._frames.append((frame, None, False))
             self._arrived.set()
 
     async def spread(self, frame: F) -> None:
@@ -150,17 +153,22 @@ class Outbox(Generic[F]):
             await asyncio.sleep(self._pause)
 
     def _gathered(self) -> list[F]:
+        size = self._size() if len(self._frames) > 1 else 0
         frames = [self._taken()]
-        size = frames[0].ByteSize() if self._frames else 0
         while self._frames and len(frames) < BATCH_FRAMES:
-            size += self._frames[0][0].ByteSize()
+            size += self._size()
             if size > BATCH_BYTES:
                 break
             frames.append(self._taken())
         return frames
 
+    def _size(self) -> int:
+        """Of the frame that is next."""
+        frame, size, _ = self._frames[0]
+        return frame.ByteSize() if size is None else size
+
     def _taken(self) -> F:
-        frame, counted = self._frames.popleft()
+        frame, _, counted = self._frames.popleft()
         if counted:
             self._room.release()
         return frame

@@ -13,6 +13,8 @@ from a2a_node.model.names import checked_text
 from a2a_node.model.payload import EMPTY, JSON, TEXT, Payload
 from a2amesh.v1 import payload_pb2 as pb
 
+MEDIA_TYPE = 255  # characters at most
+
 
 class Carried(Payload):
     """A payload as its message came; only whoever asks for its body has it read, not who hands it on.
@@ -26,7 +28,8 @@ class Carried(Payload):
     _read: Payload | None
 
     def __init__(self, message: pb.Payload, field: str = "input", limit: int | None = None) -> None:
-        checked_text(f"{field}.media_type", message.media_type, 255)
+        if len(message.media_type) > MEDIA_TYPE:
+            checked_text(f"{field}.media_type", message.media_type, MEDIA_TYPE)
         if limit is not None:
             check_size(message, limit)
         object.__setattr__(self, "message", message)
@@ -65,7 +68,7 @@ def to_payload(message: pb.Payload, field: str = "input", limit: int | None = No
     kind = message.WhichOneof("body")
     if kind is None:
         return EMPTY
-    checked_text(f"{field}.media_type", message.media_type, 255)
+    checked_text(f"{field}.media_type", message.media_type, MEDIA_TYPE)
     if limit is not None:
         check_size(message, limit)
     if kind == "data":
@@ -77,7 +80,9 @@ def to_payload(message: pb.Payload, field: str = "input", limit: int | None = No
 
 def check_size(message: pb.Payload, limit: int) -> None:
     """PayloadTooLarge when the body has more than `limit` bytes."""
-    size = len(message.data) if message.HasField("data") else message.ByteSize()
+    size = message.ByteSize()
+    if size > limit and message.HasField("data"):
+        size = len(message.data)
     if size > limit:
         raise PayloadTooLarge(size, limit)
 
