@@ -82,16 +82,24 @@ class Limiter:
         """Whether calls are admitted by this process's own share now."""
         return self.reach.alone(self._clock())
 
-    async def take(self, key: LimitKey, rate: Rate, cost: int = 1) -> None:
-        """Take the tokens that a call costs; RateLimited when they are not there."""
+    def taken(self, key: LimitKey, rate: Rate, cost: int = 1) -> bool:
+        """Take the tokens that a call costs from those in hand; False when they are not there, as `take` would see."""
         bucket = self._buckets.get(key) or self._begun(key, rate)
         hand, now = bucket.hand, self._clock()
         hand.follow(rate)
         if not hand.spend(cost, now):
-            await self._scarce(bucket, cost)
-        elif hand.running_dry(now):
+            return False
+        if hand.running_dry(now):
             self._ask(bucket, cost)
         bucket.counts.admitted += 1
+        return True
+
+    async def take(self, key: LimitKey, rate: Rate, cost: int = 1) -> None:
+        """Take the tokens that a call costs, and wait for them where that helps; RateLimited when they do not come."""
+        if not self.taken(key, rate, cost):
+            bucket = self._buckets[key]
+            await self._scarce(bucket, cost)
+            bucket.counts.admitted += 1
 
     async def look(self, key: LimitKey, rate: Rate) -> tuple[Level, float, bool]:
         """How a bucket stands, the seconds until it has a token, and whether that is this process's share alone."""

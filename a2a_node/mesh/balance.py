@@ -81,13 +81,20 @@ class Balance:
         An endpoint that was wanted here is still called from here: the other node has not heard yet that it has moved.
         """
         call.instance = None
+        call.instance = self._picked_here(call)
+        return proceed(call)
+
+    def _picked_here(self, call: Call) -> Instance:
+        """The instance of this node that takes the call; NoInstance."""
         known, now = self._directory.find(call.agent).instances, monotonic()
+        if len(known) == 1 and known[0].node == self._place.node and self._takes(known[0], call, now):
+            return known[0]
         own = [one for one in known if one.node == self._place.node]
         wanted = [one for one in map(self._ours, known) if one.id == call.wanted and one.node == self._place.node]
-        call.instance = self._of_tier(wanted, call, now) or self._of_tier(own, call, now)
-        if call.instance is None:
+        found = self._of_tier(wanted, call, now) or self._of_tier(own, call, now)
+        if found is None:
             raise self._nobody(call, own)
-        return proceed(call)
+        return found
 
     def _ours(self, instance: Instance) -> Instance:
         """The instance, as reached from this node where it can be."""
@@ -114,13 +121,8 @@ class Balance:
         """The instance that takes the call; NoInstance."""
         entry, now = self._directory.find(call.agent), monotonic()
         known = entry.instances
-        if (
-            len(known) == 1
-            and not call.tried
-            and known[0].node == self._place.node
-            and self._takes(known[0], call, now)
-        ):
-            return known[0]
+        if len(known) == 1 and not call.tried and self._takes(known[0], call, now) and self._lives(known[0], entry):
+            return known[0]  # nobody to compare it with
         spared = again = None
         for tier in self._tiers(call.agent, entry):
             found = self._of_tier(tier, call, now)
@@ -155,6 +157,10 @@ class Balance:
     def _takes(self, instance: Instance, call: Call, now: float) -> bool:
         able = self._copies.of(instance.id).breaker.allows(now) and self._reaches(instance)
         return able and takes(instance, call)
+
+    def _lives(self, instance: Instance, entry: Entry) -> bool:
+        """Whether the node of an agent's only instance has not gone."""
+        return instance.node == self._place.node or bool(self._tiers(instance.agent, entry))
 
     def _tiers(self, agent: str, entry: Entry) -> Tiers:
         """Its instances by distance, put in order once for each change of the directory."""

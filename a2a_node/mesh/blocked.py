@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 import structlog
 
@@ -19,8 +20,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 REPEAT_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What a task does for whom, made afresh for every call."""
 
     agent: str

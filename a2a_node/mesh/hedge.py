@@ -116,7 +116,7 @@ class Try:
 def delay_of(call: Call) -> float:
     """Seconds until a call is hedged; 0 when its capability does not ask for it, or the deadline comes first."""
     delay = call.offered.hedging_delay if call.offered is not None else 0.0
-    if call.envelope is not None and call.envelope.time_left(monotonic()) <= delay:
+    if delay and call.envelope is not None and call.envelope.time_left(monotonic()) <= delay:
         return 0.0
     return delay
 

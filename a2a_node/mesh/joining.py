@@ -7,9 +7,8 @@ try may mend, is begun again, as with its node's death: of all who find it so, o
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from time import monotonic
 
 from a2a_node.mesh.once import digest, final, key_of, only
@@ -30,14 +29,14 @@ class Joining:
     def __init__(self, writers: Writers, returning: Returning, fresh: Callable[[], str]) -> None:
         self._writers, self._returning, self._fresh = writers, returning, fresh
 
-    async def layer(self, call: Call, proceed: Proceed) -> None:
+    def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Join the call that was made under the key, or begin it; IdempotencyKeyReused, StoreUnavailable.
 
         Without the store the promise cannot be kept, so that such a call is refused.
         """
-        if call.unary or not call.idempotency_key:
-            await proceed(call)
-            return
+        return proceed(call) if call.unary or not call.idempotency_key else self._joined(call, proceed)
+
+    async def _joined(self, call: Call, proceed: Proceed) -> None:
         before = ""
         while before := await self._begun_before(call, before):
             own, call.id, call.replayed, call.kept = call.id, before, True, True
@@ -89,4 +88,4 @@ def _rename(call: Call, fresh: str) -> None:
     old, call.id = call.id, fresh
     if call.envelope is not None:
         root = fresh if call.envelope.root == old else call.envelope.root
-        call.envelope = replace(call.envelope, id=fresh, root=root)
+        call.envelope = call.envelope._replace(id=fresh, root=root)

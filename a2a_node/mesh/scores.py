@@ -26,8 +26,9 @@ class Score:
 
     def saw(self, took: float, now: float, *, ill: bool = False) -> None:
         """A call ended after so long; `ill` when the instance refused it or failed."""
-        self._latency = max(self.latency(now), took, PENALTY if ill else 0.0)
-        self._ill = (1 - WEIGHT) * self.illness(now) + WEIGHT * ill
+        left = exp((self._at - now) / MEMORY)
+        self._latency = max(self._latency * left, took, PENALTY if ill else 0.0)
+        self._ill = self._ill * left * (1 - WEIGHT) + ill * WEIGHT
         self._at = now
 
     def latency(self, now: float) -> float:

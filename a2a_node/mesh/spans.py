@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from opentelemetry.context import detach
 from opentelemetry.trace import SpanKind
 
@@ -37,11 +39,13 @@ def spanned(spans: Spans, node_id: str) -> Layer:
         instance = call.instance
         return instance is not None and instance.kind is InstanceKind.HOSTED and instance.node == node_id
 
-    async def layer(call: Call, proceed: Proceed) -> None:
+    def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
+        if call.trace is None and BAGGAGE not in call.metadata:
+            return proceed(call)
+        return within(call, proceed)
+
+    async def within(call: Call, proceed: Proceed) -> None:
         outer = call.trace
-        if outer is None and BAGGAGE not in call.metadata:
-            await proceed(call)
-            return
         call.trace = spans.below(outer)
         try:
             if spans.keeps(call.trace):

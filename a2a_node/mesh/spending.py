@@ -6,7 +6,6 @@ Only calls whose tree has a budget pay for this, one trip to the store before th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import structlog
 
@@ -37,7 +36,7 @@ def budgeted(budgets: Budgets, spending_of: SpendingOf) -> Layer:
     async def within(call: Call, envelope: Envelope, proceed: Proceed) -> None:
         account = Account(envelope.tree, call.id, envelope.parent)
         left = await _admitted(budgets, spending_of, call, envelope)
-        call.envelope, call.spending = replace(envelope, budget=left), Spending(left)
+        call.envelope, call.spending = envelope._replace(budget=left), Spending(left)
         try:
             await proceed(call)
         finally:

@@ -1,16 +1,18 @@
-"""What travels with a call from hop to hop, and the rules that end a call which goes in circles."""
+"""What travels with a call from hop to hop, and the rules that end a call which goes in circles.
+
+These are tuples by name: every call makes several, and one takes a third of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from a2a_node.model.errors import CallLoop, TooManyHops
 from a2a_node.model.principal import Principal
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The state of a call tree at one hop. Only a node makes one; nothing a client sends is believed."""
 
     deadline: float  # on the monotonic clock of this process, seconds
@@ -36,8 +38,7 @@ class Envelope:
         return max(0.0, self.deadline - now)
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+class Handed(NamedTuple):
     """A call as one node hands it on to another: its envelope, who made it, and what was called."""
 
     envelope: Envelope
@@ -48,8 +49,7 @@ class Handed:
     idempotency_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What makes a sealed envelope good for one call at one node, for a while."""
 
     issuer: str  # ids of nodes
@@ -71,8 +71,7 @@ def entered(path: tuple[str, ...], agent: str, max_hops: int, max_revisits: int)
 
 def handed_to(agent: str, envelope: Envelope, principal: Principal, scopes: tuple[str, ...] | None) -> Envelope:
     """What a child call continues: the agent acts for `principal`, who made the parent call under that envelope."""
-    return replace(
-        envelope,
+    return envelope._replace(
         authority=(*(envelope.authority or (principal,)), Principal("agent", agent)),
         scopes=envelope.scopes if scopes is None else (*envelope.scopes, scopes),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from a2a_node.model.errors import InvalidInput
 
@@ -12,8 +13,7 @@ KINDS = ("agent", "node", "person")
 WRITTEN = re.compile(r"(?P<kind>agent|node|person):(?P<name>[!-~]{1,200})")
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """An agent, a node or a person, proven by key, token or certificate."""
 
     kind: str  # "agent", "node", "person" or "nobody"

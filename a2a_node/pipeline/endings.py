@@ -6,7 +6,7 @@ Words are made some at a time: at the end of each call, when nothing of them is 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from a2a_node.model.audit import AuditOutcome, plain
 from a2a_node.model.envelope import Envelope
@@ -17,7 +17,8 @@ from a2a_node.model.warrants import StepOfRun
 from a2a_node.pipeline.facts import REASON, address_of, named, path_of, root_of, step_of
 
 
-class Ending(NamedTuple):
+@dataclass(slots=True)
+class Ending:
     """The end of a call."""
 
     ended_at: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
@@ -85,11 +85,12 @@ class Envelopes:
             return envelope
         now = monotonic()
         allowance = allowed(self._rules, call, envelope, now)
-        return replace(envelope, deadline=now + allowance, allowance=allowance)
+        return envelope._replace(deadline=now + allowance, allowance=allowance)
 
     def _check_bearer(self, call: Call, issuer: str) -> None:
         """A node brings what it has sealed itself; calls over a link show the link's certificate."""
-        if self._bearer_of(call.identities_of()) != Principal("node", issuer):
+        bearer = self._bearer_of(call.identities_of())
+        if bearer is None or bearer.kind != "node" or bearer.name != issuer:
             raise EnvelopeInvalid("mismatch", "another node has sealed it than brings it", issuer)
 
 

@@ -30,13 +30,18 @@ class Limits:
 
     def check(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Take what the call costs; AgentNotFound, CapabilityNotFound, RateLimited."""
-        return self._paid(call, proceed) if call.agent and not call.carrier else proceed(call)
-
-    async def _paid(self, call: Call, proceed: Proceed) -> None:
+        if not call.agent or call.carrier:
+            return proceed(call)
         asked = offered(call, self._directory.find(call.agent).agent.descriptor)
         bucket = asked.name if call.proxied is None else self._rules.bucket_of(asked.name)
         key = LimitKey(paying(call), call.agent, bucket)
-        await self._limiter.take(key, self._rules.rate(key, asked), asked.cost)
+        rate = self._rules.rate(key, asked)
+        if self._limiter.taken(key, rate, asked.cost):
+            return proceed(call)
+        return self._awaited(call, proceed, self._limiter.take(key, rate, asked.cost))
+
+    async def _awaited(self, call: Call, proceed: Proceed, tokens: Awaitable[None]) -> None:
+        await tokens
         await proceed(call)
 
 

@@ -99,7 +99,8 @@ class Traffic:
         begun, outcome, failure = monotonic(), OK, None
         method = call.method if call.method in self._methods else UNKNOWN
         streams = not carried and (call.endless or (call.agent != "" and not call.unary))
-        self._streams[method] += streams
+        if streams:
+            self._streams[method] += 1
         try:
             await proceed(call)
         except asyncio.CancelledError:
@@ -112,7 +113,8 @@ class Traffic:
             outcome, failure = ERROR, InternalError()
             raise
         finally:
-            self._streams[method] -= streams
+            if streams:
+                self._streams[method] -= 1
             if carried:
                 self._bring(call, outcome)
             else:

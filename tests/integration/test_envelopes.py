@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -169,7 +169,7 @@ async def test_what_is_forged_replayed_stripped_or_raised_is_refused_and_audited
     once_more, other = child(), child()
     raised = child()
     assert raised.envelope is not None
-    wider = replace(raised.envelope, deadline=raised.envelope.deadline + 500, authority=(DEV,), path=("teller",))
+    wider = raised.envelope._replace(deadline=raised.envelope.deadline + 500, authority=(DEV,), path=("teller",))
     stranger = Seals("one", OneSecret(), monotonic)
     own = house.sealed(raised)
     raised.envelope = wider
@@ -237,7 +237,7 @@ async def test_a_budget_goes_along_and_what_is_used_there_counts(house: House, r
         account = Account(envelope.root, call.id, envelope.root)
         await budgets.open(envelope.root, {"tokens": 100, "calls": 2}, 60.0)
         left = await budgets.reserve(account, {"tokens": 50}, {})
-        call.envelope = replace(envelope, budget=left)
+        call.envelope = envelope._replace(budget=left)
         answer = await house.carried(call, house.sealed(call))
         assert answer["budget"] == {"calls": 1, "tokens": 97}
         assert await budgets.settle(account, {}, worked=True) == {"tokens": 3, "calls": 0}

@@ -104,6 +104,14 @@ async def test_an_instance_out_of_reach_is_never_picked() -> None:
         await house.picks()
 
 
+@pytest.mark.parametrize("place", ["gone", "unknown"])
+async def test_an_only_instance_is_not_picked_once_its_node_is_gone(place: str) -> None:
+    """Though there is nobody to compare it with; elsewhere it takes all calls."""
+    with pytest.raises(NoInstance):
+        await House([instance("one", place)]).picks()
+    assert await House([instance("one", "far")]).picks() == "one"
+
+
 async def test_of_two_the_one_that_answers_sooner_is_picked() -> None:
     """By how long its calls took, and how many it has."""
     house = House([instance("slow"), instance("fast")])

@@ -68,7 +68,7 @@ def test_what_was_put_down_is_said_in_words() -> None:
     told = END.told()
     assert (told.principal, told.user_id, told.call_path) == ("person:ann", "person:bob", ("crowd",))
     assert (told.trace_id, told.ip_address, told.reason) == (f"{0xAB:032x}", "10.0.0.7", "AGENT_LOST")
-    bare = END._replace(principal=NOBODY, envelope=None, trace=None, peer="", method="/a\x1b[31m/b").told()
+    bare = replace(END, principal=NOBODY, envelope=None, trace=None, peer="", method="/a\x1b[31m/b").told()
     assert (bare.principal, bare.user_id, bare.call_path, bare.trace_id, bare.ip_address) == ("", "", (), "", "")
     assert bare.method == "/a?[31m/b"
 
@@ -120,7 +120,7 @@ async def test_a_last_line_waits_for_no_other_call(count: int) -> None:
 
 async def test_every_line_is_written_before_the_end() -> None:
     """Whole batches and what is left of one, in order."""
-    endings = [END._replace(call_id=str(number)) for number in range(BATCH + 3)]
+    endings = [replace(END, call_id=str(number)) for number in range(BATCH + 3)]
     lines = (await written(endings)).splitlines()
     assert [json.loads(line)["call_id"] for line in lines] == [ending.call_id for ending in endings]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,7 +78,7 @@ def test_what_is_handed_on_arrives_as_it_was() -> None:
     left = margined(50.0)
     assert issuer == "one"
     assert handed.envelope.deadline == pytest.approx(500.0 + left)
-    assert replace(handed.envelope, deadline=0, allowance=0) == replace(ENVELOPE, deadline=0, allowance=0)
+    assert handed.envelope._replace(deadline=0, allowance=0) == ENVELOPE._replace(deadline=0, allowance=0)
     assert (handed.principal, handed.scopes) == (CROWD, ("agent:echo:invoke",))
     assert (handed.agent, handed.capability, handed.idempotency_key) == ("echo", "say", "k")
 
@@ -144,7 +143,7 @@ def test_it_is_good_for_its_own_call(field: str) -> None:
 def test_the_path_ends_at_the_agent_that_is_called() -> None:
     """A node that says otherwise is not believed."""
     one, two = pair()
-    strange = call(replace(ENVELOPE, path=("echo", "crowd")))
+    strange = call(ENVELOPE._replace(path=("echo", "crowd")))
     assert refused(lambda: two.opened(one.sealed(strange, "two"), call())) == "mismatch"
 
 
@@ -212,7 +211,7 @@ def test_what_is_written_is_read_as_it_was(handed: Handed, stamp: Stamp) -> None
     again, of = to_handed(written, 0.0)
     assert of == stamp
     assert 0 <= again.envelope.allowance <= margined(1000.0)
-    same = replace(again, envelope=replace(again.envelope, deadline=1000.0, allowance=1000.0))
+    same = again._replace(envelope=again.envelope._replace(deadline=1000.0, allowance=1000.0))
     assert same == handed
     assert from_handed(handed, stamp, 0.0) == written
 
