@@ -86,11 +86,15 @@ class Execution(Protocol):
     async def release(self, executor: str) -> None:
         """End a lease: its runs are free for others at once."""
 
-    async def claim(self, executor: str, limit: int) -> Sequence[Run]:
+    async def claim(
+        self, executor: str, limit: int, known: Sequence[str] | None = None, *, fresh: bool = False
+    ) -> Sequence[Run]:
         """Take up to `limit` runs that nobody with a live lease executes, the oldest first, with their steps.
 
         Pending ones, which are running from then on, as far as their templates' `max_concurrent_runs` allows (paused
         and waiting ones count); and those whose executor's lease has ended. Wins each run for one executor only.
+
+        With the ids of all that are `known` to it also what else is its own: claims of which it never heard an answer.
         """
 
     async def change(

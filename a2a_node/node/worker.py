@@ -49,7 +49,7 @@ from a2a_node.workflows.walk_ports import House
 
 LOST = 75  # the exit code when the lease has ended: others may have the runs
 PR_SET_PDEATHSIG = 1  # of prctl.h
-NICE = 5  # calls through the node go before runs where there is too little of a processor
+NICE = 12  # calls through the node go before runs where there is too little of a processor
 MEMORY = 2 * 1024**3  # bytes of data; it has about 200 MB, and a run at most some MB of steps at work
 PATIENCE = 5.0  # seconds that Postgres has to answer
 BELIEVED = 1.0  # seconds that a connection is not tried again: whoever changes a run asks again where it was lost

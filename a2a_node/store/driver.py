@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import PoolProxiedConnection
 
 from a2a_node.model.errors import InvalidInput, SettingInvalid, StoreUnavailable
 from a2a_node.store.tls import readable
@@ -60,6 +62,20 @@ class Dial:
             self.url, timeout=self.patience, connection_class=Link, server_settings=SESSION
         )
         return link
+
+
+async def asked(lent: PoolProxiedConnection, statement: str, values: Sequence[object]) -> Sequence[asyncpg.Record]:
+    """What the driver itself answers on a connection of the pool, which gets it back unless it may be of no use."""
+    try:
+        records: Sequence[asyncpg.Record] = await cast("Link", lent.driver_connection).fetch(statement, *values)
+    except asyncpg.PostgresError:
+        raise
+    except BaseException:  # nobody knows what comes next on it
+        lent.invalidate()
+        raise
+    finally:
+        lent.close()
+    return records
 
 
 def driver_url(url: str) -> str:

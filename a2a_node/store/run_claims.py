@@ -53,9 +53,9 @@ WITH others AS (
   ORDER BY created_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 ), orphans AS (
   SELECT id, status AS was, created_at FROM workflow_runs AS run
-  WHERE taken AND NOT EXISTS (
+  WHERE NOT :fresh AND taken AND (NOT EXISTS (
     SELECT FROM workflow_executors AS one WHERE one.id = run.executor AND one.lease_until > clock_timestamp()
-  )
+  ) OR (run.executor = :executor AND run.id <> ALL(CAST(:known AS text[]))))
   ORDER BY created_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 ), chosen AS (
   SELECT * FROM (SELECT * FROM fresh UNION ALL SELECT * FROM orphans) AS either ORDER BY created_at LIMIT :limit

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from a2a_node.model.errors import RunNotFound, StoreUnavailable
 from a2a_node.model.runs import Run, RunEvent
+from a2a_node.store.hot import Hot
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.run_bells import RunBells
 from a2a_node.store.run_pace import Pace
@@ -27,13 +28,15 @@ from a2a_node.store.wakeups import Wakeup
 BATCH = 100  # events read at once
 
 STATE = [name for name in NAMES if name not in {"output", "authority"}]
-READ = text(f"""
+READ = Hot(
+    text(f"""
 SELECT {", ".join(f"run.{name}" for name in STATE)}, (
   SELECT jsonb_agg({TELLING} ORDER BY sequence) FROM (
     SELECT * FROM workflow_events WHERE run_id = :run AND sequence > :after ORDER BY sequence LIMIT {BATCH}
   ) AS one
 ) AS told FROM workflow_runs AS run WHERE run.id = :run
 """).columns(*(table.c[name] for name in STATE), column("told", JSONB))
+)
 
 
 class RunEvents:
@@ -68,7 +71,7 @@ class RunEvents:
 
     async def _read(self, run_id: str, after: int) -> tuple[Run, int, Sequence[Told]]:
         """The run, the sequence of its last event, and those after another one, or as many as are read at once."""
-        found = await self._postgres.fetch(READ, {"run": run_id, "after": after})
+        found = await self._postgres.ask(READ, {"run": run_id, "after": after})
         if not found:
             raise RunNotFound(run_id)
         row = found[0]

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy import RowMapping
-
 from a2a_node.model.errors import DeadlineExceeded, StoreUnavailable
 from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, StepChange
+from a2a_node.store.hot import Hot, Row
 from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres, Transaction
 from a2a_node.store.run_bells import RunBells
@@ -28,6 +27,7 @@ from a2a_node.store.run_statements import CHANGE, CHANNEL, TRIM, TRIMMED_EVERY
 from a2a_node.store.run_turns import RunTurns
 from a2a_node.store.run_wishes import end, locked
 
+HOT_CHANGE, HOT_CLAIM = Hot(CHANGE), Hot(CLAIM)
 RIVALS = 100  # wishes and decisions that may come between, one after the other, before a change gives up
 
 
@@ -48,11 +48,13 @@ class RunExecution(RunRecord):
         """End a lease."""
         await self._postgres.fetch(RELEASE, {"executor": executor})
 
-    async def claim(self, executor: str, limit: int) -> Sequence[Run]:
+    async def claim(
+        self, executor: str, limit: int, known: Sequence[str] | None = None, *, fresh: bool = False
+    ) -> Sequence[Run]:
         """Take runs; what nobody took in time fails instead."""
         said = {"executor": executor, "limit": limit}
-        found = await self._postgres.fetch(CLAIM, said)
-        rows = [row for row in found if row["id"] is not None]
+        found = await self._postgres.ask(HOT_CLAIM, said | {"known": known, "fresh": fresh})
+        rows: list[Row] = [row for row in found if row["id"] is not None]
         if found[0]["lapsed"]:
             await self._fail_lapsed()
         if found[0]["bounded"] and len(rows) < limit:
@@ -63,7 +65,7 @@ class RunExecution(RunRecord):
         for run, row in zip(claimed, rows, strict=True):
             self._count(RunStatus(row["was"]), run.status)
             if row["told"]:
-                self._ring(run.id, row["told"])
+                self._ring(run.id, row["told"], lazily=True)
         return claimed
 
     async def change(
@@ -73,7 +75,7 @@ class RunExecution(RunRecord):
         said = parameters(executor, run_id, steps, run)
         async with self._turns.of(run_id):
             for _ in range(RIVALS):
-                answer = await self._postgres.fetch(CHANGE, said)
+                answer = await self._postgres.ask(HOT_CHANGE, said)
                 if not answer:
                     raise RunLost(run_id)
                 if answer[0]["sure"]:
@@ -86,7 +88,7 @@ class RunExecution(RunRecord):
         async with hearing(self._postgres.dial, CHANNEL) as heard:
             yield heard
 
-    async def _changed(self, answer: RowMapping, run_id: str, run: RunChange | None) -> Sequence[int]:
+    async def _changed(self, answer: Row, run_id: str, run: RunChange | None) -> Sequence[int]:
         """The sequences of what a statement did; RunLost when the run has ended otherwise than is said."""
         if not answer["taken"]:
             if run is None or run.status.value == answer["status"]:
@@ -98,7 +100,7 @@ class RunExecution(RunRecord):
         if before // TRIMMED_EVERY != after // TRIMMED_EVERY:
             await self._postgres.fetch(TRIM, {"run": run_id, "after": after})
         if answer["told"]:
-            self._ring(run_id, answer["told"])
+            self._ring(run_id, answer["told"], lazily=run is None)
         return range(before + 1, after + 1)
 
     async def _fail_lapsed(self) -> None:

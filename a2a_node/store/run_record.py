@@ -17,9 +17,9 @@ class RunRecord:
         self._bells = bells
         self.came: Counter[str] = Counter()  # how often this process brought a run to a status, by its word
 
-    def _ring(self, run_id: str, told: str | None = None) -> None:
+    def _ring(self, run_id: str, told: str | None = None, *, lazily: bool = False) -> None:
         if self._bells is not None:
-            self._bells.ring(run_id, told)
+            self._bells.ring(run_id, told, lazily=lazily)
 
     def _count(self, before: RunStatus, after: RunStatus) -> None:
         if before is not after:

@@ -73,7 +73,8 @@ SELECT {COLUMNS}, CAST(:steps AS jsonb) AS steps, pg_notify('{CHANNEL}', run.id)
 """)
 
 # A row that changed while this waited for it says so by another `xmin`: nothing is done then, and it is asked again.
-# The steps were read as they stood before, and what others did to them would be lost.
+# The steps were read as they stood before, and what others did to them would be lost. The run is named where steps are
+# sought: for a list of unknown length alone all the steps there are would be read.
 FRESH = "CASE WHEN kept.step #>> '{approval,decision}' IS NULL THEN said.step ELSE said.step - 'approval' END"
 CHANGE = text(f"""
 WITH seen AS (
@@ -94,7 +95,7 @@ WITH seen AS (
       THEN coalesce(nullif(kept.step->'completed_at', {NULL}), to_jsonb(clock_timestamp())) END
   )
   FROM said, workflow_steps AS was
-  WHERE kept.run_id = said.run_id AND kept.id = said.step_id AND was.run_id = said.run_id AND was.id = said.step_id
+  WHERE kept.run_id = :run AND kept.id = said.step_id AND was.run_id = :run AND was.id = said.step_id
     AND said.step IS NOT NULL AND kept.step IS DISTINCT FROM kept.step || {FRESH}
   RETURNING said.place, kept.step, (kept.status IN {DONE})::int - (was.status IN {DONE})::int AS more
 ), happened AS (

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, select, tuple_
 from a2a_node.model.errors import IdempotencyKeyReused, InvalidInput, RunNotFound
 from a2a_node.model.run_ports import RunPlace
 from a2a_node.model.runs import Backlog, NewRun, Run, RunEvent, RunFilter, RunStatus, StepData
+from a2a_node.store.hot import Hot
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.run_bells import RunBells
 from a2a_node.store.run_changes import INPUT, OUTPUT
@@ -23,6 +24,7 @@ from a2a_node.store.run_tables import workflow_runs as table
 from a2a_node.store.run_wish_statements import PRUNE
 from a2a_node.store.run_wishes import RunWishes
 
+HOT_RECORD, HOT_GET = Hot(RECORD), Hot(GET)
 LISTED = [table.c[name] for name in NAMES if name not in LARGE]
 STEP = select(workflow_steps.c.step).where(
     workflow_steps.c.run_id == bindparam("run"), workflow_steps.c.id == bindparam("step")
@@ -45,7 +47,7 @@ class PostgresRuns(RunWishes, RunExecution):
 
     async def record(self, new: NewRun) -> Run:
         """Record a run as pending, or find what its key was used for."""
-        recorded = await self._postgres.fetch(RECORD, new_row(new))
+        recorded = await self._postgres.ask(HOT_RECORD, new_row(new))
         if recorded:
             self.came[RunStatus.PENDING.value] += 1
             return run_from(recorded[0])
@@ -57,7 +59,7 @@ class PostgresRuns(RunWishes, RunExecution):
 
     async def get(self, run_id: str) -> Run:
         """A run with its steps."""
-        found = await self._postgres.fetch(GET, {"id": run_id})
+        found = await self._postgres.ask(HOT_GET, {"id": run_id})
         if not found:
             raise RunNotFound(run_id)
         return run_from(found[0])

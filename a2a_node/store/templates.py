@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, bindparam, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from a2a_node.model.errors import TemplateNotFound, VersionConflict
 from a2a_node.model.workflows import Template, TemplateInput, TemplateVersion
+from a2a_node.store.hot import Hot, Row
 from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.tables import workflow_templates as table
 
 LISTED = [column for column in table.columns if column.name not in ("source", "authority")]
+
+OF_NAME = select(table).where(table.c.name == bindparam("name"))
+ONE = Hot(OF_NAME.where(table.c.version == bindparam("version")))
+NEWEST = Hot(OF_NAME.order_by(table.c.version.desc()).limit(literal_column("1")))
 
 
 class PostgresTemplates:
@@ -40,8 +45,7 @@ class PostgresTemplates:
 
     async def get(self, name: str, version: int = 0) -> TemplateVersion:
         """A version, the newest for 0."""
-        wanted = select(table).where(table.c.name == name).order_by(table.c.version.desc()).limit(1)
-        found = await self._postgres.fetch(wanted.where(table.c.version == version) if version else wanted)
+        found = await self._postgres.ask(ONE if version else NEWEST, {"name": name, "version": version})
         if not found:
             raise TemplateNotFound(name, version)
         return _version(found[0])
@@ -84,7 +88,7 @@ def _row(template: Template) -> dict[str, object]:
     }
 
 
-def _version(row: RowMapping) -> TemplateVersion:
+def _version(row: Row) -> TemplateVersion:
     template = Template(
         row["name"],
         row["description"],

@@ -44,7 +44,9 @@ class MemoryExecution(Presence):
         if self._leases.pop(executor, None):
             self._notify("")
 
-    async def claim(self, executor: str, limit: int) -> Sequence[Run]:
+    async def claim(
+        self, executor: str, limit: int, known: Sequence[str] | None = None, *, fresh: bool = False
+    ) -> Sequence[Run]:
         """Take runs; what nobody took in time fails instead."""
         now = self._now()
         for kept in self._kept.values():
@@ -52,7 +54,9 @@ class MemoryExecution(Presence):
                 self._fail(kept)
         claimed: list[Run] = []
         for kept in sorted(self._kept.values(), key=lambda kept: kept.run.created_at):
-            if len(claimed) < limit and self._is_free(kept, now):
+            unheard = known is not None and kept.taken and kept.executor == executor and kept.run.id not in known
+            wanted = not (fresh and kept.taken) and (unheard or self._is_free(kept, now))
+            if len(claimed) < limit and wanted:
                 self._take(kept, executor, now)
                 claimed.append(replace(kept.run, steps=tuple(shown_step(step) for step in kept.run.steps)))
         return claimed

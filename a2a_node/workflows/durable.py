@@ -42,7 +42,10 @@ class Dbos:
             "application_version": VERSION,
             "serializer": DBOSPortableJSONSerializer(),
             "sys_db_pool_size": POOL,
-            "db_engine_kwargs": {"pool_pre_ping": False},  # what a lost connection fails is asked again anyway
+            "db_engine_kwargs": {
+                "pool_pre_ping": False,  # what a lost connection fails is asked again anyway
+                "pool_use_lifo": True,  # what was used last knows its statements
+            },
             "enable_otlp": False,
             "log_level": "ERROR",
         }

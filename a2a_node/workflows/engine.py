@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -54,7 +55,8 @@ class Engine:
         self._walks: dict[str, Walk] = {}
         self._look = asyncio.Event()
         self._leaving = self._full = False
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._searched = -inf  # by the loop's clock, when it looked for what others have lost
+        self._beginning: dict[asyncio.Task[None], str] = {}  # and which runs they begin
 
     async def execute(self, remembers: Remembers) -> None:
         """Claim and walk runs, until it is cancelled."""
@@ -122,6 +124,7 @@ class Engine:
         for run_id in [*self._walks]:
             await self._looked_at(run_id)
         self.news.all()
+        self._searched = -inf
         self._look.set()
 
     async def _looked_at(self, run_id: str) -> None:
@@ -142,11 +145,9 @@ class Engine:
             self._full = (room := self._room()) <= 0
             if not self._full and not self._leaving:
                 await self._claim(remembers, room)
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._who.lease / 3):
                     await self._look.wait()
-            except TimeoutError:
-                continue
 
     def _room(self) -> int:
         """How many runs it may claim now."""
@@ -156,16 +157,29 @@ class Engine:
 
     async def _claim(self, remembers: Remembers, room: int) -> None:
         try:
-            runs = await self._record.claim(self._who.id, room)
+            runs = await self._taken_by(room)
         except StoreUnavailable as failure:
             log.warning("no runs can be claimed", reason=failure.message)
+            await asyncio.sleep(PAUSE)
+            self._searched = -inf  # it may have claimed some without an answer
+            self._look.set()
             return
         for run in runs:
             task = asyncio.create_task(self._begun(remembers, run))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
-        if len(runs) == room:
+            self._beginning[task] = run.id
+            task.add_done_callback(self._beginning.pop)
+        if len(runs) == room:  # there may be more, of either kind
+            self._searched = -inf
             self._look.set()
+
+    async def _taken_by(self, room: int) -> Sequence[Run]:
+        """Runs that it has from now on; now and then also those that were lost, by others or by an answer."""
+        now, searched = asyncio.get_running_loop().time(), self._searched
+        known = [*self._walks, *self._beginning.values()]
+        fresh = now - searched < self._who.lease / 6
+        if not fresh:
+            self._searched = now
+        return await self._record.claim(self._who.id, room, known, fresh=fresh)
 
     async def _begun(self, remembers: Remembers, run: Run) -> None:
         try:

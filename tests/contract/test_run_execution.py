@@ -69,6 +69,18 @@ async def test_a_claimed_run_is_nobody_elses(house: House) -> None:
     assert await house.claimed("e1") == []
 
 
+async def test_a_claim_without_an_answer_comes_again(house: House) -> None:
+    """To whoever says which runs it knows that it has."""
+    first, second = await house.record("a"), await house.record("a")
+    assert len(await house.claimed("e1")) == 2
+    assert await house.claimed("e1") == []
+    assert await house.runs.claim("e2", 10, []) == []
+    assert await house.runs.claim("e1", 10, [], fresh=True) == []
+    (again,) = await house.runs.claim("e1", 10, [first.id])
+    assert (again.id, again.status, len(again.steps)) == (second.id, RunStatus.RUNNING, 1)
+    assert await house.runs.claim("e1", 10, [first.id, second.id]) == []
+
+
 async def test_of_many_who_claim_each_run_has_one(house: House) -> None:
     """However many ask at once."""
     runs = [await house.record("a") for _ in range(12)]

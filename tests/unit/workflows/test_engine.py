@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from a2a_node.model.runs import NewRun, RunStatus, RunStep
+import pytest
+
+from a2a_node.model.errors import StoreUnavailable
+from a2a_node.model.runs import NewRun, Run, RunStatus, RunStep
 from a2a_node.testing import MemoryRuns
+from a2a_node.workflows import engine
 from a2a_node.workflows.engine import Engine
 from a2a_node.workflows.lease import Executor, Lease
 from a2a_node.workflows.news import News
@@ -39,9 +44,43 @@ class Twice:
         """There is nothing to forget."""
 
 
+class Unheard(MemoryRuns):
+    """A record whose first claim is kept, and whose answer is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: list[str] = []
+
+    async def claim(
+        self, executor: str, limit: int, known: Sequence[str] | None = None, *, fresh: bool = False
+    ) -> Sequence[Run]:
+        """Take runs."""
+        claimed = await super().claim(executor, limit, known, fresh=fresh)
+        if claimed and not self.lost:
+            self.lost = [run.id for run in claimed]
+            raise StoreUnavailable("postgres")
+        return claimed
+
+
+async def test_a_run_that_was_claimed_without_an_answer_is_walked_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It need not wait until the lease of whoever claimed it has ended, for that is renewed."""
+    monkeypatch.setattr(engine, "PAUSE", 0.0)
+    runs = Unheard()
+    agents, _ = await walked(runs)
+    assert runs.lost == ["r1"]
+    assert agents.order == ["one", "two"]
+
+
 async def test_a_run_that_is_begun_twice_is_walked_once() -> None:
     """Each step is called once, and the walk that came late says nothing of the run."""
-    runs, agents, below = MemoryRuns(), Agents(), Twice()
+    agents, late = await walked(MemoryRuns())
+    assert agents.order == ["one", "two"]
+    assert late == 1
+
+
+async def walked(runs: MemoryRuns) -> tuple[Agents, int]:
+    """Who was called in a run that completed, and how many walks of it came too late."""
+    agents, below = Agents(), Twice()
     lease = Lease(WHO, runs, lambda: None)
     await lease.begin()
     recorded = Recorded(runs, WHO.id)
@@ -60,9 +99,8 @@ async def test_a_run_that_is_begun_twice_is_walked_once() -> None:
         await below.began.wait()
         done, late = await asyncio.wait(below.walks, return_when=asyncio.FIRST_COMPLETED)
     assert [walk.result() for walk in done] == [RunStatus.COMPLETED]
-    assert agents.order == ["one", "two"]
     assert (await runs.get(run.id)).status is RunStatus.COMPLETED
-    assert len(late) == 1
     for task in (executing, *late):
         task.cancel()
     await asyncio.wait((executing, *late))
+    return agents, len(late)
