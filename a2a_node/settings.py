@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     http_keep_alive: int = Field(15, ge=1, le=3600, description="Seconds that a connection is kept between requests.")
     http_connections: int = Field(1000, ge=10, le=100_000, description="Connections over HTTP at a time.")
-    http_websockets: int = Field(100, ge=0, le=10_000, description="WebSockets of live events at a time.")
+    http_websockets: int = Field(100, ge=0, le=10_000, description="WebSockets at a time.")
     http_rules: Path | None = Field(
         None, description="File of rules for request inspection, TOML; absent means the node's own."
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from a2a_node.model.mcp import ASK
 from a2a_node.model.proxied import PROXIED
-from a2a_node.model.web import ASKED_OF_WEB, LIVE
+from a2a_node.model.web import ASKED_OF_WEB, LIVE, OPENING
 
 OPEN = "open"  # to everybody, without a key
 KNOWN = "known"  # to everybody whose key is good; the service itself looks at the rest
@@ -119,7 +119,7 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
 
 NEEDS: Mapping[str, str] = (
     {f"/{service}/{method}": need for service, methods in SERVICES.items() for method, need in methods.items()}
-    | {PROXIED: OF_AGENT, ASK: KNOWN, LIVE: KNOWN}
+    | {PROXIED: OF_AGENT, ASK: KNOWN, LIVE: KNOWN, OPENING: KNOWN}
     | dict.fromkeys(ASKED_OF_WEB, "registry:read")
 )
 

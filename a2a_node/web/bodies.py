@@ -1,4 +1,4 @@
-"""The body of a request, whole, and how large it may be."""
+"""The body of a request, whole, and how large it, or a message of a WebSocket, may be."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from starlette.types import Receive
 from a2a_node.model.errors import BodyTooLarge
 
 AROUND = 64 * 1024  # bytes of a body around its payload
+MESSAGES = "a2a.websocket.messages"  # what an application sends to take messages of so many `bytes` from now on
 
 
 class Disconnected(Exception):

@@ -38,10 +38,12 @@ STATUSES: Mapping[str, int] = {
 BY_REASON: Mapping[str, int] = {
     "METHOD_NOT_ALLOWED": 405,
     "REQUEST_TOO_SLOW": 408,
+    "UPGRADE_REQUIRED": 426,
     "PAYLOAD_TOO_LARGE": 413,
     "BODY_TOO_LARGE": 413,
     "HEADERS_TOO_LARGE": 431,
 }
+OWN = 4000  # the close code of a WebSocket for a failure is this and its HTTP status
 REALM = 'Bearer realm="a2a-node"'
 
 
@@ -61,12 +63,14 @@ def body_of(failure: MeshError) -> dict[str, object]:
 
 
 def headers_of(failure: MeshError) -> dict[str, str]:
-    """What stands beside it: when to ask again, how to say who asks, which methods there are."""
+    """What stands beside it: when to ask again, how to say who asks, which methods there are, or which protocol."""
     headers = dict[str, str]()
     if failure.retry_after is not None:
         headers["retry-after"] = str(ceil(failure.retry_after))
     if failure.code == "UNAUTHENTICATED":
         headers["www-authenticate"] = REALM
+    if failure.reason == "UPGRADE_REQUIRED":
+        headers |= {"upgrade": "websocket", "connection": "upgrade"}
     if "allowed" in failure.variables and status_of(failure) == BY_REASON["METHOD_NOT_ALLOWED"]:
         headers["allow"] = failure.variables["allowed"]
     return headers

@@ -6,9 +6,10 @@ the service does what it does for gRPC.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
@@ -23,8 +24,11 @@ Write = Callable[[Message], Awaitable[None]]
 Unary = Callable[[Message, Call], Awaitable[Message]]
 Yields = Callable[[Message, Call], AsyncGenerator[Message, None]]
 Writes = Callable[[Message, Call, Write], Awaitable[None]]
-Question = Callable[[Message, Call], None]
+Requests = AsyncIterator[Message]
+Talks = Callable[[Requests, Call, Write], Awaitable[None]]
+Question = Callable[[Message | None, Call], None]
 Result = TypeVar("Result")
+OPENING_SECONDS = 10.0  # for the first message of a client that streams, where it says what is asked
 
 
 class Service(Protocol):
@@ -89,6 +93,24 @@ class Rpcs:
 
         await self._run(self._call(rpc, rest, request, asking))
 
+    async def talk(self, rpc: str, requests: Requests, asking: Asking, write: Write) -> None:
+        """Carry an RPC whose client streams, too, until its end; any MeshError, also one that `requests` raises."""
+        work = cast("Talks | None", self._works[rpc])
+
+        async def rest(call: Call) -> None:
+            if work is None:
+                raise InternalError
+            asking.admitted()
+            await work(requests, call, write)
+
+        call, question = self._call(rpc, rest, None, asking), self._questions.get(rpc)
+        if question is not None:
+            try:
+                question(await _opening(requests), call)
+            except MeshError as failure:
+                call.rest = _refusing(failure)
+        await self._run(call)
+
     async def refuse(self, rpc: str, failure: MeshError, asking: Asking) -> None:
         """Say what is wrong with a request, once the layers know who asks; raises that, or what the layers say."""
         await self._run(self._call(rpc, _refusing(failure), None, asking))
@@ -133,6 +155,15 @@ def _refusing(failure: MeshError) -> Proceed:
         raise failure
 
     return rest
+
+
+async def _opening(requests: Requests) -> Message | None:
+    """The first message, which names what is asked; None when there is none in time."""
+    try:
+        async with asyncio.timeout(OPENING_SECONDS):
+            return await anext(requests)
+    except (StopAsyncIteration, TimeoutError):
+        return None
 
 
 async def _each(replies: AsyncGenerator[Message, None], write: Write) -> None:

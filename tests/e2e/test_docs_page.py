@@ -71,6 +71,23 @@ def test_an_operation_is_tried(docs: Page, node: RunningNode) -> None:
     assert "from a browser" in said
 
 
+def test_a_conversation_is_tried(docs: Page, node: RunningNode) -> None:
+    """By a WebSocket, with the key of the page; what the node says of a wrong message is shown."""
+    form = "document.getElementById('converseSocket').querySelector('form')"
+    docs.shown("location.hash = '#converseSocket'")
+    docs.comes(form)
+    docs.shown(f"document.getElementById('key').value = {json.dumps(node.key)}")
+    docs.shown(f"{form}.querySelector('[aria-label=agent]').value = 'echo'")
+    said, buttons = f"{form}.querySelector('pre').textContent", f"{form}.querySelectorAll('button')"
+    for button, word in ((0, "open"), (1, "closed")):
+        docs.shown(f"{form}.querySelector('textarea').value = '{{\"opening\": {{}}}}'")
+        docs.shown(f"{buttons}[{button}].click()")
+        docs.comes(f"{said}.includes('{word}')")
+    shown = str(docs.shown(said))
+    assert '"opening"' in shown
+    assert "closed 4400 INVALID_INPUT" in shown
+
+
 def test_nobody_but_the_node_is_asked(docs: Page, node: RunningNode) -> None:
     """Nor has the page anything to complain of, such as what its own policy keeps out."""
     assert f"http://{node.http}/openapi.json" in docs.asked

@@ -220,26 +220,34 @@ def test_other_paths_have_no_sockets(node: RunningNode, path: str) -> None:
     assert json.loads(refused.value.response.body)["error"]["reason"] in ("PATH_NOT_FOUND", "REQUEST_BLOCKED")
 
 
-def deafened(node: RunningNode) -> sockets.socket:
-    """A WebSocket that asks for all agents, and reads nothing of what it is told."""
+def deafened(node: RunningNode, way: str = "events", *said: bytes) -> sockets.socket:
+    """A WebSocket that says this, or asks for all agents, and reads nothing of what it is told."""
     host, _, port = node.http.rpartition(":")
     line = sockets.socket()
     line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     line.settimeout(PATIENCE)
     line.connect((host, int(port)))
     line.sendall(
-        f"GET /api/v1/events HTTP/1.1\r\nHost: {node.http}\r\nAuthorization: Bearer {node.key}\r\n"
+        f"GET /api/v1/{way} HTTP/1.1\r\nHost: {node.http}\r\nAuthorization: Bearer {node.key}\r\n"
         f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {'x' * 22}==\r\n\r\n".encode()
     )
-    said = b""
-    while b"\r\n\r\n" not in said:
-        said += line.recv(1)
-    assert said.startswith(b"HTTP/1.1 101 ")
-    first, mask = b'{"agents":{}}', os.urandom(4)
-    masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(first))
-    line.sendall(bytes((0x81, 0x80 | len(first))) + mask + masked)
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += line.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    for text in said or (b'{"agents":{}}',):
+        line.sendall(framed(TEXT, text))
     return line
+
+
+TEXT, PING = 0x81, 0x89  # of frames that are whole
+
+
+def framed(kind: int, data: bytes) -> bytes:
+    """A frame of a client with less than 126 bytes in it."""
+    mask = os.urandom(4)
+    return bytes((kind, 0x80 | len(data))) + mask + bytes(byte ^ mask[place % 4] for place, byte in enumerate(data))
 
 
 def test_a_socket_that_is_never_read_is_closed_and_costs_little(node: RunningNode) -> None:

@@ -22,7 +22,8 @@ MeshError                    anything below
 │                            ApprovalRejected, ApprovalExpired, RunExpired, RunCancelled
 ├── tools                    ServerNotFound, ServerExists
 ├── http                     PathNotFound, MethodNotAllowed, RequestMalformed, HeadersTooLarge, BodyTooLarge,
-│                            RequestTooSlow, RequestBlocked, TooManyRequests, TooManyConnections, OriginRefused
+│                            RequestTooSlow, RequestBlocked, TooManyRequests, TooManyConnections, OriginRefused,
+│                            UpgradeRequired
 └── start                    SettingInvalid, DataDirectoryBusy, StoreStartFailed, SchemaUnknown
 
 A class carries its gRPC code, its reason (`ErrorReason` of the contract) and whether a retry can help; its message says
@@ -80,6 +81,7 @@ from a2a_node.model.errors.http import (
     RequestTooSlow,
     TooManyConnections,
     TooManyRequests,
+    UpgradeRequired,
 )
 from a2a_node.model.errors.limits import RateLimited
 from a2a_node.model.errors.mesh import (
@@ -199,6 +201,7 @@ __all__ = [
     "TooManySubscribers",
     "TooManyWrongKeys",
     "Unauthenticated",
+    "UpgradeRequired",
     "ValueNotNumber",
     "VersionConflict",
     "bare",

@@ -23,6 +23,15 @@ class MethodNotAllowed(MeshError):
         super().__init__(f"{method[:20]!r} is not served here; use {allowed}", method=method[:20], allowed=allowed)
 
 
+class UpgradeRequired(MeshError):
+    """The path is a WebSocket."""
+
+    code, reason = "FAILED_PRECONDITION", "UPGRADE_REQUIRED"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path[:200]!r} is a WebSocket; open it as RFC 6455 says, with version 13", path=path[:200])
+
+
 class RequestMalformed(MeshError):
     """The request is no HTTP that a node reads."""
 

@@ -17,14 +17,20 @@ Ends = tuple[Coroutine[object, object, None], MeshError]
 
 
 async def attended(work: Work[Result], receive: Receive, ends: Ends | None = None) -> Result:
-    """What comes of the work; Disconnected once the client has left, and the failure of `ends` once that has come."""
+    """What comes of the work; Disconnected once the client has left, and the failure of `ends` once that has come.
+
+    What `receive` raises is raised.
+    """
     doing, gone = asyncio.create_task(work), asyncio.create_task(_left(receive))
     over = None if ends is None else asyncio.create_task(ends[0])
     try:
         await asyncio.wait([task for task in (doing, gone, over) if task], return_when=asyncio.FIRST_COMPLETED)
         if doing.done():
             return _result(doing)
-        raise ends[1] if ends is not None and over is not None and over.done() else Disconnected
+        if ends is not None and over is not None and over.done():
+            raise ends[1]
+        gone.result()
+        raise Disconnected
     finally:
         await _ended([task for task in (doing, gone, over) if task])
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TOLD = 20  # fields that are said to be wrong at most
 ROOT = "#/$defs/"
 PLACE = re.compile(r' at "?\w+\.([\w.\[\]]+)')
+SEVERAL = re.compile(r'multiple "(\w+)" oneof fields')
 FIELD = re.compile(r"Failed to parse (\w+) field: ")
 MASK = "google.protobuf.FieldMask"
 
@@ -30,6 +31,7 @@ class Check:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._request = endpoint.descriptor.input_type
+        self._whole = "message" if endpoint.talks else "body"  # what the JSON is called as a whole
         self._message = message_factory.GetMessageClass(self._request)
         without = [place for place in endpoint.places.values() if "." not in place]
         self._validator = _validator(self._request, without)
@@ -41,10 +43,10 @@ class Check:
 
     def check(self, fields: object) -> Mapping[str, object]:
         """The fields themselves; InvalidInput names all that are wrong."""
-        found = (fault for error in self._validator.iter_errors(fields) for fault in _faults(error))
+        found = (fault for error in self._validator.iter_errors(fields) for fault in _faults(error, self._whole))
         faults = list(islice(found, TOLD))
         if faults or not isinstance(fields, dict):
-            (field, problem), *more = faults or [("body", "must be a JSON object")]
+            (field, problem), *more = faults or [(self._whole, "must be a JSON object")]
             raise InvalidInput(field, problem, more)
         return fields
 
@@ -55,7 +57,7 @@ class Check:
         try:
             return json_format.ParseDict({**fields, **masks}, request)
         except (json_format.ParseError, ValueError, RecursionError) as error:
-            raise InvalidInput(*_place(str(error))) from None
+            raise InvalidInput(*_place(str(error), self._whole)) from None
 
 
 def _validator(request: Descriptor, without: Sequence[str]) -> jsonschema_rs.Validator:
@@ -70,12 +72,12 @@ def _validator(request: Descriptor, without: Sequence[str]) -> jsonschema_rs.Val
     return jsonschema_rs.validator_for(whole, mask="it", pattern_options=jsonschema_rs.RegexOptions())
 
 
-def _faults(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str]]:
+def _faults(error: jsonschema_rs.ValidationError, whole: str) -> Iterator[tuple[str, str]]:
     place = _written(error.instance_path)
     for name in getattr(error.kind, "unexpected", ()):
         yield f"{place}.{name}".lstrip(".")[:200], "there is no such field here"
     if not hasattr(error.kind, "unexpected"):
-        yield place or "body", _problem(error)
+        yield place or whole, _problem(error)
 
 
 def _problem(error: jsonschema_rs.ValidationError) -> str:
@@ -89,11 +91,13 @@ def _written(path: Sequence[str | int]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")[:200]
 
 
-def _place(problem: str) -> tuple[str, str]:
+def _place(problem: str, whole: str) -> tuple[str, str]:
     """Where protobuf says that something is wrong, and what."""
+    if several := SEVERAL.search(problem):
+        return several[1], "is said in several ways at once; leave all but one out"
     place, fields = PLACE.search(problem), FIELD.findall(problem)
     said = re.sub(r' at "?\w+Request\b.*', "", FIELD.sub("", problem), flags=re.DOTALL)
-    return (place[1].rstrip(".") if place else ".".join(fields) or "body"), said.strip(" .")[:300]
+    return (place[1].rstrip(".") if place else ".".join(fields) or whole), said.strip(" .")[:300]
 
 
 def _camel(mask: str) -> str:

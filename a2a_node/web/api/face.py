@@ -1,17 +1,16 @@
-"""The JSON face of the node's services: every RPC that HTTP can carry, at `/api/v1`, in the layers that gRPC's pass."""
+"""The JSON face of the node's services, at `/api/v1`: every RPC but those of nodes, in the layers that gRPC's pass."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import structlog
 from google.protobuf.message import Message
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from a2a_node.model.errors import InternalError, MeshError, MethodNotAllowed, NodeDraining, PathNotFound
+from a2a_node.model.errors import MeshError, MethodNotAllowed, NodeDraining, PathNotFound, UpgradeRequired
 from a2a_node.web.api import callers
 from a2a_node.web.api.answers import as_json
 from a2a_node.web.api.attending import attended
@@ -20,45 +19,32 @@ from a2a_node.web.api.positions import place_of
 from a2a_node.web.api.requests import Reader
 from a2a_node.web.api.resources import Endpoint, endpoints_of
 from a2a_node.web.api.routing import Found, Paths, path_of
+from a2a_node.web.api.talks import Place, Talks
 from a2a_node.web.api.versions import VERSION, headers_of
 from a2a_node.web.bodies import Disconnected, limit_of, whole
+from a2a_node.web.doorway import Doorway, Drains, Http, named
 from a2a_node.web.edge.bodies import declared
 from a2a_node.web.errors import answer_of
 from a2a_node.web.rpcs import Asking, Rpcs
 
 JSON = "application/json"
 log = structlog.get_logger()
-Http = tuple[Scope, Receive, Send]
-
-
-class Drains(Protocol):
-    """What ends the streams: watches as soon as the node takes no new calls, all others once it is over."""
-
-    async def asked(self) -> None:
-        """Wait until draining begins."""
-
-    async def over(self) -> None:
-        """Wait until nothing runs any more, or its time is up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The node that answers, and the bytes of a payload at most."""
-
-    node_id: str
-    payload_limit: int
 
 
 class Face:
     """The application at `/api/v1`; its paths are made with the first request."""
 
-    def __init__(self, rpcs: Rpcs, drains: Drains, place: Place) -> None:
+    def __init__(self, rpcs: Rpcs, drains: Drains, place: Place, doorway: Doorway) -> None:
         self._rpcs, self._drains, self._place = rpcs, drains, place
         self._reader = Reader()
+        self._talks = Talks(rpcs, drains, (place, self._reader), doorway)
         self._paths: Paths | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, or one WebSocket."""
+        if scope["type"] == "websocket":
+            await self._talked((scope, receive, send))
+            return
         path, method = path_of(scope), scope["method"]
         found = self._ways().find(path, method)
         if isinstance(found, tuple):
@@ -66,6 +52,14 @@ class Face:
             return
         failure = MethodNotAllowed(method, ", ".join(found)) if found else PathNotFound(path)
         await answer_of(failure, VERSION)(scope, receive, send)
+
+    async def _talked(self, http: Http) -> None:
+        path = path_of(http[0])
+        found = self._ways().find(path, "GET")
+        if not isinstance(found, tuple) or not found[0].talks:
+            await answer_of(PathNotFound(path), VERSION)(*http)
+            return
+        await self._talks.serve(found, http)
 
     def _ways(self) -> Paths:
         if self._paths is None:
@@ -80,7 +74,7 @@ class Face:
         except Disconnected:
             log.debug("a client has left", operation=endpoint.name)
         except Exception as failure:  # noqa: BLE001 - every failure is named in one place
-            await answer_of(_named(failure, endpoint), headers)(*http)
+            await answer_of(named(failure, endpoint.rpc), headers)(*http)
 
     async def _answered(self, found: Found, http: Http, headers: Mapping[str, str]) -> None:
         (scope, receive, send), endpoint = http, found[0]
@@ -98,6 +92,8 @@ class Face:
         try:
             callers.checked(scope)
             body = await whole(receive, limit_of(self._place.payload_limit), declared(scope))
+            if endpoint.talks:
+                raise UpgradeRequired(path_of(scope))
             return await self._reader.read(*found, scope, body)
         except MeshError as failure:
             await self._rpcs.refuse(endpoint.rpc, failure, asking)
@@ -117,12 +113,4 @@ class Face:
                 failure = error
         if failure is not None and not events.begun:
             raise failure
-        await events.end(None if failure is None else _named(failure, endpoint))
-
-
-def _named(failure: Exception, endpoint: Endpoint) -> MeshError:
-    """A failure as its client is told of it; what nobody named is logged and leaves without its text."""
-    if isinstance(failure, MeshError):
-        return failure
-    log.error("unexpected failure", method=endpoint.rpc, exc_info=failure)
-    return InternalError()
+        await events.end(None if failure is None else named(failure, endpoint.rpc))

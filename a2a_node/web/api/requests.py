@@ -1,4 +1,4 @@
-"""From an HTTP request to the message of its RPC: the places of the path, the query, the body."""
+"""From an HTTP request, or a text of a WebSocket, to the message of its RPC: by its path, its query, its body."""
 
 from __future__ import annotations
 
@@ -39,10 +39,29 @@ class Reader:
             return await asyncio.to_thread(partial(self._read, endpoint, places, scope, body))
         return self._read(endpoint, places, scope, body)
 
-    def _read(self, endpoint: Endpoint, places: Mapping[str, str], scope: Scope, body: bytes) -> Message:
+    async def one(self, endpoint: Endpoint, places: Mapping[str, str], text: str) -> Message:
+        """One message of a client that streams; `places` are for the first, none for those after it. InvalidInput."""
+        if len(text) > LARGE:
+            return await asyncio.to_thread(partial(self._one, endpoint, places, text))
+        return self._one(endpoint, places, text)
+
+    def _one(self, endpoint: Endpoint, places: Mapping[str, str], text: str) -> Message:
+        check = self._check(endpoint)
+        fields = dict(check.check(_parsed(text, "message")))
+        for place, value in places.items():
+            path = endpoint.places[place]
+            if not fields or path.partition(".")[0] in fields:  # else it is another message, and the service says so
+                _put(fields, path, value)
+        return check.message(fields)
+
+    def _check(self, endpoint: Endpoint) -> Check:
         check = self._checks.get(endpoint.name)
         if check is None:
             check = self._checks[endpoint.name] = Check(endpoint)
+        return check
+
+    def _read(self, endpoint: Endpoint, places: Mapping[str, str], scope: Scope, body: bytes) -> Message:
+        check = self._check(endpoint)
         fields = dict(check.check(_fields(endpoint, scope, body)))
         if endpoint.streams and (last := Headers(scope=scope).get(LAST_EVENT)):
             fields = resumed(endpoint.descriptor, fields, last)
@@ -64,11 +83,15 @@ def _fields(endpoint: Endpoint, scope: Scope, body: bytes) -> object:
     kind = Headers(scope=scope).get("content-type", "application/json")
     if not JSON_TYPES.fullmatch(kind.strip()):
         raise InvalidInput("content-type", "must be application/json")
+    return _parsed(body, "body")
+
+
+def _parsed(text: bytes | str, whole: str) -> object:
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise InvalidInput("body", f"is no JSON: {error.msg} at {where}") from None
+        raise InvalidInput(whole, f"is no JSON: {error.msg} at {where}") from None
 
 
 def queried(request: Descriptor, query: bytes) -> Mapping[str, object]:

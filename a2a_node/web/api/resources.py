@@ -7,6 +7,7 @@ An RPC is a verb and a noun. The noun says the path, the verb the method:
     SetValue        PUT    /namespaces/{namespace}/values/{key}            DeleteValue  DELETE
     WatchAgents     GET    /agents:watch              WatchRun     GET     /runs/{run_id}:watch
     PauseRun        POST   /runs/{run_id}:pause       any other verb, of one thing or of all of them
+    Converse        GET    /agents/{agent}:converse   a WebSocket: the same for a verb whose client streams
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ class Resource:
     fields: Mapping[str, Sequence[str]]  # by the place; the first path of fields that the request has is it
 
 
+AGENT = ("name", "agent.name", "agent", "open.agent", "hello.agent.name")
 RESOURCES: Mapping[str, Resource] = {
-    "Agent": Resource("agents", "agents/{agent}", {"agent": ("name", "agent.name", "agent")}),
+    "Agent": Resource("agents", "agents/{agent}", {"agent": AGENT}),
     "Instance": Resource("instances", "instances/{instance_id}", {"instance_id": ("instance_id",)}),
     "Node": Resource("nodes", "nodes/{node_id}", {"node_id": ("node_id",)}),
     "Call": Resource("calls", "calls/{call_id}", {"call_id": ("call_id",)}),
@@ -59,6 +61,8 @@ RESOURCES: Mapping[str, Resource] = {
 READ_AS: Mapping[str, Sequence[str]] = {
     "Invoke": ("InvokeAgent",),
     "InvokeStream": ("InvokeStreamAgent",),
+    "Converse": ("ConverseAgent",),
+    "Attach": ("AttachAgent",),
     "RenewLease": ("RenewInstance",),
     "DeregisterAgent": ("DeregisterAgent", "DeregisterInstance"),
     "ValidateTemplate": ("ValidateTemplates",),  # its name is one of two ways to say which
@@ -98,6 +102,11 @@ class Endpoint:
         return bool(self.descriptor.server_streaming)
 
     @property
+    def talks(self) -> bool:
+        """Whether it is a WebSocket, as its client streams; `places` are then those of the first message."""
+        return bool(self.descriptor.client_streaming)
+
+    @property
     def has_body(self) -> bool:
         """Whether its fields stand in a body rather than in the query."""
         return self.method in {"POST", "PUT", "PATCH"}
@@ -109,8 +118,8 @@ def endpoints_of(methods: Mapping[str, MethodDescriptor]) -> Sequence[Endpoint]:
 
 
 def carried(method: MethodDescriptor) -> bool:
-    """Whether HTTP carries it: no stream of requests, and nothing between nodes."""
-    return not method.client_streaming and method.containing_service.name not in HIDDEN
+    """Whether HTTP carries it: whatever is not between nodes."""
+    return method.containing_service.name not in HIDDEN
 
 
 def _of(rpc: str, method: MethodDescriptor) -> Iterator[Endpoint]:
@@ -128,7 +137,8 @@ def _endpoint(name: str, rpc: str, method: MethodDescriptor, read: tuple[str, Re
     if verb in METHODS or (verb == "Start" and not one):
         return Endpoint(name, rpc, METHODS.get(verb, "POST"), f"{PREFIX}/{path}", places, method)
     custom = f"{PREFIX}/{path}:{verb[0].lower()}{verb[1:]}"
-    return Endpoint(name, rpc, "GET" if verb == "Watch" else "POST", custom, places, method)
+    gets = verb == "Watch" or method.client_streaming
+    return Endpoint(name, rpc, "GET" if gets else "POST", custom, places, method)
 
 
 def _parted(name: str) -> tuple[str, str, bool]:

@@ -46,7 +46,7 @@ class Site:
         pages = [Route(path, page) for path, page in PAGES.items()]
         return (
             WebSocketRoute(LIVE_PATH, self.live),
-            WebSocketRoute(f"{PREFIX}/{{path:path}}", Bare(nowhere)),  # the face speaks HTTP alone
+            WebSocketRoute(f"{PREFIX}/{{path:path}}", self.face),
             *pages,
             Route("/api/agent", status),
             Route(f"{PREFIX}/dashboard", dashboard),

@@ -97,7 +97,10 @@ def declared(scope: Scope) -> int:
 
 
 def limited(receive: Receive, limit: int, size: int, failure: Callable[[], MeshError]) -> Receive:
-    """The same body; raises the failure at once for a declared size over the limit, and later for one that grows so."""
+    """The same body; raises the failure at once for a declared size over the limit, and later for one that grows so.
+
+    Of a WebSocket it is each message.
+    """
     if size > limit:
         raise failure()
     taken = 0
@@ -106,7 +109,7 @@ def limited(receive: Receive, limit: int, size: int, failure: Callable[[], MeshE
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > limit:
+        if max(taken, len(message.get("text") or message.get("bytes") or b"")) > limit:
             raise failure()
         return message
 

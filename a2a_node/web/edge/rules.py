@@ -9,7 +9,7 @@
     query_contains = ["<script"]                              # of the query as it is sent, in lower case
     max_target_bytes = 2048                                   # of path and query as they are sent
     max_headers = 64
-    max_body_bytes = 65536                                    # declared or really sent
+    max_body_bytes = 65536                                    # declared or really sent; of a WebSocket each message
     rate = 10.0                                               # requests a second and address
     burst = 20                                                # at once
     when = "'x-debug' in headers && path.matches('^/api/')"   # CEL

@@ -208,6 +208,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_TOO_MANY_CONNECTIONS: the node has as many busy HTTP connections as it may. UNAVAILABLE."""
     ERROR_REASON_ORIGIN_REFUSED: _ErrorReason.ValueType  # 159
     """ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED."""
+    ERROR_REASON_UPGRADE_REQUIRED: _ErrorReason.ValueType  # 160
+    """ERROR_REASON_UPGRADE_REQUIRED: the path is a WebSocket, and the HTTP request asks for none. FAILED_PRECONDITION, HTTP 426."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why a call failed, more exactly than its gRPC code.
@@ -403,4 +405,6 @@ ERROR_REASON_TOO_MANY_CONNECTIONS: ErrorReason.ValueType  # 158
 """ERROR_REASON_TOO_MANY_CONNECTIONS: the node has as many busy HTTP connections as it may. UNAVAILABLE."""
 ERROR_REASON_ORIGIN_REFUSED: ErrorReason.ValueType  # 159
 """ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED."""
+ERROR_REASON_UPGRADE_REQUIRED: ErrorReason.ValueType  # 160
+"""ERROR_REASON_UPGRADE_REQUIRED: the path is a WebSocket, and the HTTP request asks for none. FAILED_PRECONDITION, HTTP 426."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -15,7 +15,7 @@ import a2amesh.v1
 from a2a_node.model.mcp import ASK
 from a2a_node.model.permissions import checked_permission
 from a2a_node.model.proxied import PROXIED
-from a2a_node.model.web import ASKED_OF_WEB, LIVE
+from a2a_node.model.web import ASKED_OF_WEB, LIVE, OPENING
 from a2a_node.pipeline.needs import KNOWN, NEEDS, OF_AGENT, OPEN, permission
 
 
@@ -47,7 +47,7 @@ def test_every_entry_is_of_an_rpc() -> None:
     One stands for all methods of agents' own services, which the node knows nothing of, and one for MCP's requests.
     """
     reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-    assert set(NEEDS) - methods() == {reflection, PROXIED, ASK, LIVE, *ASKED_OF_WEB}
+    assert set(NEEDS) - methods() == {reflection, PROXIED, ASK, LIVE, OPENING, *ASKED_OF_WEB}
 
 
 def test_every_need_is_a_permission_in_order() -> None:

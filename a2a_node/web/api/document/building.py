@@ -66,6 +66,8 @@ def _schemas(endpoints: Sequence[Endpoint], contract: Contract) -> Mapping[str, 
 def _kinds(endpoint: Endpoint) -> Iterator[Kind]:
     """The answer of an endpoint, and what is in its body; what is in a query stands with its parameters."""
     yield endpoint.descriptor.output_type
+    if endpoint.talks:
+        yield endpoint.descriptor.input_type
     if endpoint.has_body:
         yield from kinds_of(endpoint.descriptor.input_type)
 
@@ -87,13 +89,16 @@ def _operation(endpoint: Endpoint, contract: Contract) -> Mapping[str, object]:
     method, example = endpoint.descriptor, EXAMPLES.get(endpoint.name, NOTHING)
     about = contract.told(method.full_name)
     operation: dict[str, object] = {
-        "operationId": endpoint.name[0].lower() + endpoint.name[1:],
+        "operationId": _id(endpoint),
         "tags": [_tag(method.containing_service.full_name)],
         "summary": first_sentence(about),
         "description": f"{about}\n\nRPC `{endpoint.rpc.strip('/')}`.",
     }
     if method.GetOptions().deprecated:
         operation["deprecated"] = True
+    if endpoint.talks:
+        parameters = [*_places(endpoint, contract, example)]
+        return {**operation, "parameters": parameters, "responses": {**_talk(endpoint), **own.REFUSALS}}
     if parameters := [*_places(endpoint, contract, example), *_query(endpoint, contract, example), *_last(endpoint)]:
         operation["parameters"] = parameters
     if endpoint.has_body:
@@ -117,6 +122,19 @@ def _answer(endpoint: Endpoint, contract: Contract) -> Mapping[str, object]:
     content = {EVENTS: {"x-event": ref}} if endpoint.streams else {JSON: {"schema": ref}}
     said = f"{about} {own.STREAMED}" if endpoint.streams else about
     return {"description": said, "headers": own.HEADERS, "content": content}
+
+
+def _id(endpoint: Endpoint) -> str:
+    """The operation's; that of a WebSocket has a name of its own, as generators call its parameters `...Request`."""
+    return f"{endpoint.name[0].lower()}{endpoint.name[1:]}{'Socket' if endpoint.talks else ''}"
+
+
+def _talk(endpoint: Endpoint) -> Mapping[str, object]:
+    """The answers of a WebSocket; OpenAPI has no words for what is said on it."""
+    said, heard = (f"{ROOT}{kind.name}" for kind in (endpoint.descriptor.input_type, endpoint.descriptor.output_type))
+    about = own.TALKED.format(*(ref.rpartition("/")[2] for ref in (said, heard)))
+    messages = {"x-websocket": {"client": {"$ref": said}, "server": {"$ref": heard}}}
+    return {"101": {"description": about, "headers": own.HEADERS, **messages}, "426": own.NO_UPGRADE}
 
 
 def _places(endpoint: Endpoint, contract: Contract, example: Example) -> Iterator[Mapping[str, object]]:

@@ -20,10 +20,14 @@ type are refused.
 to go on after it, on any node. The last event is named `end`, or `failure` with an Error. A client that leaves ends the
 call, but for a call that is resumable. When the node is about to stop, watches end with the failure `NODE_DRAINING`.
 
-**Headers**: `a2a-timeout` is how many seconds a call may take; `a2a-call-token` continues a call's tree; `traceparent`
-its trace. Answers carry `a2a-api-version`, and `deprecation`, `sunset` and `link` once an operation goes out of use.
+**WebSockets** are the RPCs whose clients stream: a `GET` that is upgraded. A message of text is one request, or one
+answer, as JSON; an empty message of the client ends its input. What the path says is left out of the first message. An
+RPC that ends well closes the socket with 1000; one that fails says an Error first and closes with 4000 and the HTTP
+status of that, or with 1012 when the node is about to stop. A browser shows its key as the subprotocol
+`a2amesh.bearer.KEY` beside `a2amesh.v1`, and says a timeout as `a2amesh.timeout.SECONDS`.
 
-Converse and Attach stream both ways and are served by gRPC alone."""
+**Headers**: `a2a-timeout` is how many seconds a call may take; `a2a-call-token` continues a call's tree; `traceparent`
+its trace. Answers carry `a2a-api-version`, and `deprecation`, `sunset` and `link` once an operation goes out of use."""
 
 HEAD: Mapping[str, object] = {
     "openapi": "3.0.3",
@@ -38,6 +42,7 @@ HEAD: Mapping[str, object] = {
 }
 TAG = {"name": "Node", "description": "What a node says of itself."}
 STREAMED = "Each event is one of these."
+TALKED = "The WebSocket is open. What the client says is `{}`, what the node says `{}`, a message each."
 RESUMED = "The id of the last event that the client has: the stream goes on after it."
 HEADERS = {"a2a-api-version": {"description": "The version of the API.", "schema": {"type": "string", "enum": ["v1"]}}}
 
@@ -46,6 +51,7 @@ def _of(code: str) -> Mapping[str, object]:
     return {"$ref": f"#/components/responses/{code}"}
 
 
+NO_UPGRADE = _of("NoUpgrade")
 REFUSALS: Mapping[str, object] = {
     "400": _of("BadRequest"),
     "401": _of("Unauthenticated"),
@@ -82,6 +88,7 @@ COMPONENTS: Mapping[str, object] = {
         "Forbidden": _refusal("Who asks is known, and may not do this."),
         "NotFound": _refusal("There is no such thing."),
         "TooMany": _refusal("A limit or a budget is used up.", "retry-after"),
+        "NoUpgrade": _refusal("It is a WebSocket, and the request asks for none.", "upgrade"),
         "Failed": _refusal("Any other failure; `code` is gRPC's.", "retry-after"),
     },
 }

@@ -78,7 +78,7 @@ function operation(api, path, method, about) {
 function told(api, path, method, about) {
   const parameters = about.parameters ?? [];
   const sent = about.requestBody?.content["application/json"];
-  const [type, answer] = Object.entries(about.responses["200"].content)[0];
+  const talk = about.responses["101"];
   return [
     ...words(about.description),
     parameters.length ? made("h4", {}, "Parameters") : null,
@@ -89,11 +89,53 @@ function told(api, path, method, about) {
     ])) : null,
     sent ? made("h4", {}, "Body") : null,
     sent ? fields(api, sent.schema) : null,
-    made("h4", {}, `Answer: ${type}`),
-    ...words(about.responses["200"].description),
-    fields(api, answer["x-event"] ?? answer.schema),
-    trial(path, method, parameters, sent),
+    ...(talk ? messages(api, talk) : answered(api, about.responses["200"])),
+    talk ? conversation(path, parameters) : trial(path, method, parameters, sent),
   ].filter(Boolean);
+}
+
+function answered(api, { description, content }) {
+  const [type, answer] = Object.entries(content)[0];
+  return [made("h4", {}, `Answer: ${type}`), ...words(description), fields(api, answer["x-event"] ?? answer.schema)];
+}
+
+function messages(api, { description, "x-websocket": { client, server } }) {
+  return [made("h4", {}, "WebSocket"), ...words(description), made("h4", {}, "Messages of the client"), fields(api, client),
+    made("h4", {}, "Messages of the node"), fields(api, server)];
+}
+
+// What is said on a WebSocket; its key goes as a subprotocol, as a browser can set no header there.
+function conversation(path, parameters) {
+  const inputs = parameters.map((parameter) => [parameter, made("input", { "aria-label": parameter.name })]);
+  const message = made("textarea", { "aria-label": "message" });
+  message.value = "{}";
+  const said = made("pre", { "aria-live": "polite" });
+  const told = (line) => { said.textContent += `${line}\n`; };
+  let socket = null;
+  const button = (text, does) => {
+    const one = made("button", { type: "button" }, text);
+    one.addEventListener("click", does);
+    return one;
+  };
+  const open = () => {
+    socket?.close();
+    said.textContent = "";
+    socket = new WebSocket(new URL(placed(path, inputs), location.href.replace(/^http/, "ws")),
+      ["a2amesh.v1", `a2amesh.bearer.${document.getElementById("key").value}`]);
+    socket.addEventListener("open", () => told("open"));
+    socket.addEventListener("message", ({ data }) => told(data));
+    socket.addEventListener("close", ({ code, reason }) => told(`closed ${code} ${reason}`));
+  };
+  const send = (text) => (socket?.readyState === WebSocket.OPEN ? socket.send(text) : told("it is not open"));
+  return made("form", {}, made("h4", {}, "Try it"),
+    ...inputs.map(([parameter, input]) => made("p", {}, made("label", {}, `${parameter.name} `, input))), message,
+    made("p", {}, button("Open", open), " ", button("Send", () => send(message.value)), " ",
+      button("End the input", () => send("")), " ", button("Close", () => socket?.close())), said);
+}
+
+function placed(path, inputs) {
+  return inputs.filter(([{ in: where }]) => where === "path")
+    .reduce((whole, [{ name }, { value }]) => whole.replace(`{${name}}`, encodeURIComponent(value)), path);
 }
 
 function trial(path, method, parameters, sent) {
@@ -127,11 +169,10 @@ function trial(path, method, parameters, sent) {
 async function asked(path, method, inputs, body, said, signal) {
   const headers = { authorization: `Bearer ${document.getElementById("key").value}` };
   const query = new URLSearchParams();
-  let target = path;
+  const target = placed(path, inputs);
   for (const [parameter, { value }] of inputs) {
-    if (parameter.in === "path") target = target.replace(`{${parameter.name}}`, encodeURIComponent(value));
-    else if (value && parameter.in === "query") query.append(parameter.name, value);
-    else if (value) headers[parameter.name] = value;
+    if (value && parameter.in === "query") query.append(parameter.name, value);
+    else if (value && parameter.in === "header") headers[parameter.name] = value;
   }
   if (body) headers["content-type"] = "application/json";
   const url = query.size ? `${target}?${query}` : target;

@@ -200,6 +200,8 @@ const (
 	ErrorReason_ERROR_REASON_TOO_MANY_CONNECTIONS ErrorReason = 158
 	// ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED.
 	ErrorReason_ERROR_REASON_ORIGIN_REFUSED ErrorReason = 159
+	// ERROR_REASON_UPGRADE_REQUIRED: the path is a WebSocket, and the HTTP request asks for none. FAILED_PRECONDITION, HTTP 426.
+	ErrorReason_ERROR_REASON_UPGRADE_REQUIRED ErrorReason = 160
 )
 
 // Enum value maps for ErrorReason.
@@ -282,6 +284,7 @@ var (
 		157: "ERROR_REASON_TOO_MANY_REQUESTS",
 		158: "ERROR_REASON_TOO_MANY_CONNECTIONS",
 		159: "ERROR_REASON_ORIGIN_REFUSED",
+		160: "ERROR_REASON_UPGRADE_REQUIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -361,6 +364,7 @@ var (
 		"ERROR_REASON_TOO_MANY_REQUESTS":      157,
 		"ERROR_REASON_TOO_MANY_CONNECTIONS":   158,
 		"ERROR_REASON_ORIGIN_REFUSED":         159,
+		"ERROR_REASON_UPGRADE_REQUIRED":       160,
 	}
 )
 
@@ -396,7 +400,7 @@ var File_a2amesh_v1_errors_proto protoreflect.FileDescriptor
 const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"\x17a2amesh/v1/errors.proto\x12\n" +
-	"a2amesh.v1*\xce\x14\n" +
+	"a2amesh.v1*\xf2\x14\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1e\n" +
@@ -475,7 +479,8 @@ const file_a2amesh_v1_errors_proto_rawDesc = "" +
 	"\x1cERROR_REASON_REQUEST_BLOCKED\x10\x9c\x01\x12#\n" +
 	"\x1eERROR_REASON_TOO_MANY_REQUESTS\x10\x9d\x01\x12&\n" +
 	"!ERROR_REASON_TOO_MANY_CONNECTIONS\x10\x9e\x01\x12 \n" +
-	"\x1bERROR_REASON_ORIGIN_REFUSED\x10\x9f\x01B;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
+	"\x1bERROR_REASON_ORIGIN_REFUSED\x10\x9f\x01\x12\"\n" +
+	"\x1dERROR_REASON_UPGRADE_REQUIRED\x10\xa0\x01B;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
 var (
 	file_a2amesh_v1_errors_proto_rawDescOnce sync.Once

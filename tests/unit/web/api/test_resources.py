@@ -21,13 +21,22 @@ def endpoints() -> dict[str, Endpoint]:
 
 
 def test_no_rpc_is_missing() -> None:
-    """Those that stream both ways, and those of nodes among themselves, are left out; nothing else is."""
+    """Those of nodes among themselves are left out; nothing else is."""
     served = {endpoint.rpc for endpoint in endpoints_of(METHODS)}
     assert {rpc.rpartition(".")[2] for rpc in set(METHODS) - served} == {
-        "AgentService/Converse",
-        "AgentHostService/Attach",
-        *(f"PeerService/{name}" for name in SERVICES["a2amesh.v1.PeerService"]),
+        f"PeerService/{name}" for name in SERVICES["a2amesh.v1.PeerService"]
     }
+
+
+def test_those_whose_clients_stream_are_websockets() -> None:
+    """What their nodes say is never taken for the Error that ends one, and their path says whom they are about."""
+    talks = {endpoint.name: endpoint for endpoint in endpoints_of(METHODS) if endpoint.talks}
+    assert set(talks) == {"Converse", "Attach"}
+    for endpoint in talks.values():
+        assert endpoint.streams
+        assert "error" not in endpoint.descriptor.output_type.fields_by_name
+    assert (talks["Converse"].method, dict(talks["Converse"].places)) == ("GET", {"agent": "open.agent"})
+    assert dict(talks["Attach"].places) == {"agent": "hello.agent.name"}
 
 
 def test_no_two_have_the_same_path() -> None:
@@ -59,6 +68,8 @@ def test_the_table_says_nothing_that_is_not_needed() -> None:
         ("ApproveStep", "POST /api/v1/runs/{run_id}/steps/{step_id}:approve"),
         ("SetValue", "PUT /api/v1/namespaces/{namespace}/values/{key}"),
         ("Revoke", "DELETE /api/v1/grants/{grant_id}"),
+        ("Converse", "GET /api/v1/agents/{agent}:converse"),
+        ("Attach", "GET /api/v1/agents/{agent}:attach"),
     ],
 )
 def test_the_rule_gives_the_paths_that_people_expect(name: str, way: str) -> None:

@@ -215,6 +215,8 @@ export enum ErrorReason {
   TOO_MANY_CONNECTIONS = 158,
   /** ORIGIN_REFUSED - ERROR_REASON_ORIGIN_REFUSED: a page of another site asks, and the node does not let it. PERMISSION_DENIED. */
   ORIGIN_REFUSED = 159,
+  /** UPGRADE_REQUIRED - ERROR_REASON_UPGRADE_REQUIRED: the path is a WebSocket, and the HTTP request asks for none. FAILED_PRECONDITION, HTTP 426. */
+  UPGRADE_REQUIRED = 160,
   UNRECOGNIZED = -1,
 }
 
@@ -451,6 +453,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 159:
     case "ERROR_REASON_ORIGIN_REFUSED":
       return ErrorReason.ORIGIN_REFUSED;
+    case 160:
+    case "ERROR_REASON_UPGRADE_REQUIRED":
+      return ErrorReason.UPGRADE_REQUIRED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -614,6 +619,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_TOO_MANY_CONNECTIONS";
     case ErrorReason.ORIGIN_REFUSED:
       return "ERROR_REASON_ORIGIN_REFUSED";
+    case ErrorReason.UPGRADE_REQUIRED:
+      return "ERROR_REASON_UPGRADE_REQUIRED";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
