@@ -20,10 +20,7 @@ REST = 1 / TRIPS
 QUICK, SLOW = 0.5, 1.0  # seconds between questions: sooner than that asks for more, later for less
 AHEAD = 0.03  # seconds of calls that should still be in hand when the next question is asked
 SURE = 0.98  # of a rate: this process's clock, which alone is there then, may be 2 % fast
-PART, SMALL = (
-    4,
-    10,
-)  # a hand has a fourth of the bucket ahead of calls at most; where that takes long to grow again, a tenth
+PART, SMALL = 4, 10  # a hand has a fourth of the bucket ahead of calls at most; a tenth where that grows again slowly
 
 
 @dataclass(slots=True, eq=False)
