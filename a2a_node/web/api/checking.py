@@ -93,9 +93,9 @@ def _written(path: Sequence[str | int]) -> str:
 
 def _place(problem: str, whole: str) -> tuple[str, str]:
     """Where protobuf says that something is wrong, and what."""
-    if several := SEVERAL.search(problem):
-        return several[1], "is said in several ways at once; leave all but one out"
     place, fields = PLACE.search(problem), FIELD.findall(problem)
+    if several := SEVERAL.search(problem):
+        return place[1].rstrip(".") if place else several[1], "is said in several ways at once; leave all but one out"
     said = re.sub(r' at "?\w+Request\b.*', "", FIELD.sub("", problem), flags=re.DOTALL)
     return (place[1].rstrip(".") if place else ".".join(fields) or whole), said.strip(" .")[:300]
 
