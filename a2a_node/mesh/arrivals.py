@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from a2a_node.mesh.arriving import Arriving, Frames, Peer, Stop, Write
+from a2a_node.mesh.arriving import Arriving, Frames, Stop, Write
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import DEFAULT, Rules
+from a2a_node.mesh.work import Peer
 from a2a_node.model.call import Proceed
 from a2a_node.model.errors import MeshError, NodeDraining, PermissionDenied
 

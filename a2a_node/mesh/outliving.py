@@ -14,7 +14,7 @@ from typing import Self
 import structlog
 
 from a2a_node.mesh.calls import Calls
-from a2a_node.model.call import Call, Listener, Proceed
+from a2a_node.model.call import PEERS, Call, Listener, Proceed
 from a2a_node.model.errors import CallCancelled, MeshError, NodeLost
 from a2a_node.wire.calls import CALL_TOKEN
 
@@ -43,7 +43,7 @@ class Outliving:
 
     def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """Run a resumable stream in a task of its own; a child of another call, or a peer's, ends with its RPC."""
-        if not call.resumable or call.door == "peers" or CALL_TOKEN in call.metadata:
+        if not call.resumable or call.door == PEERS or CALL_TOKEN in call.metadata:
             return proceed(call)
         return self._beside(call, proceed)
 

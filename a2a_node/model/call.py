@@ -20,6 +20,7 @@ from a2a_node.model.state import Gap
 from a2a_node.model.trace import Trace
 from a2a_node.model.warrants import StepOfRun
 
+PEERS = "peers"  # the door that other nodes' calls come in at
 Reply = Callable[[Payload], Awaitable[None]]
 
 
@@ -134,7 +135,7 @@ class Call:
     metadata: Mapping[str, str] = field(default_factory=dict)  # entries whose names end in `-bin` hold bytes
     peer_of: Callable[[], str] = str  # the caller's address, which costs something to ask for
     identities_of: Callable[[], Sequence[str]] = tuple  # URIs and DNS names that the caller's certificate proves
-    door: str = ""  # where it came in: "peers" for the door of other nodes, "engine" for that of the node's engine
+    door: str = ""  # where it came in: PEERS, or "engine" for that of the node's engine
     time_left: float | None = None  # seconds that the client's deadline leaves on arrival
     unary: bool = False  # exactly one output is wanted
     endless: bool = False  # a stream that lives until somebody ends it, such as a watch

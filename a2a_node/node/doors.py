@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
-from a2a_node.model.call import Proceed
+from a2a_node.model.call import PEERS, Proceed
 from a2a_node.model.mcp import ASK
 from a2a_node.model.proxied import PROXIED
 from a2a_node.model.web import ASKED_OF_WEB, LIVE
 from a2a_node.node.ports import place
 from a2a_node.node.rooms import Rooms
 from a2a_node.node.tls import http_context, server_credentials
-from a2a_node.pipeline.auth import PEERS
 from a2a_node.pipeline.proxy import Proxy
 from a2a_node.pipeline.server import Door, Front, Service, handlers_of, serving
 from a2a_node.pipeline.standard import standard_handlers

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from a2a_node.access.spiffe import Spiffe
-from a2a_node.model.call import Call, Layer, Proceed
+from a2a_node.model.call import PEERS, Call, Layer, Proceed
 from a2a_node.model.errors import Unauthenticated
 from a2a_node.model.principal import NOBODY, Principal, Proof
 from a2a_node.pipeline.streams import Streams
@@ -20,7 +20,6 @@ from a2a_node.wire.calls import AUTHORIZATION
 
 HEALTH, REFLECTION = "/grpc.health.v1.", "/grpc.reflection."
 OPEN_TO_ALL = (HEALTH, REFLECTION)
-PEERS = "peers"
 
 
 class Proves(Protocol):

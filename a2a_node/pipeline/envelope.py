@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
-from a2a_node.model.call import Call, Proceed
+from a2a_node.model.call import PEERS, Call, Proceed
 from a2a_node.model.envelope import Envelope, Handed, entered
 from a2a_node.model.errors import EnvelopeInvalid
 from a2a_node.model.principal import Principal
 from a2a_node.pipeline.deadlines import Deadlines
 from a2a_node.wire.calls import CALL_TOKEN, ENVELOPE
-
-PEERS = "peers"  # the door of other nodes
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,10 @@ from prometheus_client.metrics import Counter, Histogram
 from prometheus_client.registry import CollectorRegistry
 
 from a2a_node.mesh.route import Finds, offered
-from a2a_node.model.call import Call, Proceed
+from a2a_node.model.call import PEERS, Call, Proceed
 from a2a_node.model.errors import AgentNotFound, InternalError, MeshError
 from a2a_node.model.measures import BUCKETS, CANCELLED, ERROR, OK, OUTCOMES
 from a2a_node.model.trace import Trace
-from a2a_node.pipeline.envelope import PEERS
 
 UNKNOWN = "unknown"
 OTHER = "OTHER"  # reasons of agents' own, and of standard services

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from a2a_node.mesh.arrivals import Arrivals
-from a2a_node.mesh.arriving import Frames, Peer, Write
+from a2a_node.mesh.arriving import Frames, Write
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.drains import LONGEST_WAIT, Here
+from a2a_node.mesh.work import Peer
 from a2a_node.model.call import Call
 from a2a_node.model.call_ids import CallIds
 from a2a_node.model.errors import CallNotFound

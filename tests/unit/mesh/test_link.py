@@ -11,9 +11,9 @@ import pytest
 
 from a2a_node.mesh import arriving as arriving_module
 from a2a_node.mesh.arrivals import Arrivals
-from a2a_node.mesh.arriving import Peer
 from a2a_node.mesh.background import background
 from a2a_node.mesh.parts import PART_BYTES
+from a2a_node.mesh.work import Peer
 from a2a_node.model.call import Call
 from a2a_node.model.errors import (
     AgentLost,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from a2a_node.mesh.arrivals import Arrivals
-from a2a_node.mesh.arriving import Peer
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import Link, Rules
+from a2a_node.mesh.work import Peer
 from a2a_node.model.agents import AgentCapability, Instance, InstanceKind
 from a2a_node.model.call import Call, Once
 from a2a_node.model.envelope import Envelope
