@@ -5,72 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from a2a_node.agent import Agent
-from a2a_node.model.errors import MeshError
 from tests.ample import AMPLE
 from tests.integration.http_clients import Http
 from tests.integration.peer_agents import PATIENCE, Work, by_stream, known, worker
-from tests.integration.people import Meet, Meeting, meet
+from tests.integration.people import Meet, meet
+from tests.integration.socket_clients import Said, ended, error_of, fault, heard, opened, say
 
 __all__ = ["meet"]
-Said = dict[str, object]
-LARGE = 1 << 26  # bytes of a message that the client takes
-
-
-@asynccontextmanager
-async def opened(one: Meeting, way: str, key: str = "", **headers: str) -> AsyncIterator[ClientConnection]:
-    """A WebSocket of a node, `agent:verb`, by the developer's key or another."""
-    shown = {name.replace("_", "-"): value for name, value in headers.items()}
-    known_by = {"Authorization": f"Bearer {key or one.dev_key}"}
-    place = f"ws://{one.node.http_address}/api/v1/agents/{way}"
-    async with (
-        asyncio.timeout(3 * PATIENCE),
-        connect(place, additional_headers={**known_by, **shown}, max_size=LARGE) as socket,
-    ):
-        yield socket
-
-
-async def say(socket: ClientConnection, **fields: object) -> None:
-    """Send a message."""
-    await socket.send(json.dumps(fields))
-
-
-async def heard(socket: ClientConnection) -> Said:
-    """The next message."""
-    async with asyncio.timeout(PATIENCE):
-        said = json.loads(await socket.recv())
-    return cast("Said", said)
-
-
-async def ended(socket: ClientConnection) -> tuple[list[Said], int | None, str | None]:
-    """All that is still said, and how the node closes."""
-    said = list[Said]()
-    try:
-        while True:
-            said.append(await heard(socket))
-    except ConnectionClosed:
-        return said, socket.close_code, socket.close_reason
-
-
-def error_of(said: list[Said]) -> Said:
-    """What the last message says went wrong."""
-    return cast("Said", said[-1]["error"])
-
-
-def fault(said: list[Said]) -> str:
-    """The field that the last message says is wrong."""
-    error = error_of(said)
-    assert error["reason"] == "INVALID_INPUT", error
-    return cast("list[dict[str, str]]", error["field_violations"])[0]["field"]
 
 
 async def test_a_conversation_goes_through_two_nodes_and_ends_when_its_input_does(meet: Meet) -> None:
@@ -380,85 +331,6 @@ async def test_a_message_may_be_as_large_as_a_body_and_no_larger(meet: Meet) -> 
                 said, code, _ = await ended(socket)
                 assert (error_of(said)["reason"], code) == ("BODY_TOO_LARGE", 1009)
                 assert f"{limit} bytes" in str(error_of(said)["message"])
-
-
-HELLO = {"agent": {"capabilities": [{"name": "say", "input_schema": {}}], "version": "1.2.3"}}
-
-
-async def test_an_agent_attaches_by_a_socket_and_is_drained(meet: Meet) -> None:
-    """It is called by gRPC, from another node, too; a node that drains says so, and ends it in the end."""
-    async with meet("one", drain=2.0) as one, meet("two") as two, opened(one, "paper:attach") as socket:
-        await say(socket, hello=HELLO)
-        welcome = cast("Said", (await heard(socket))["welcome"])
-        assert welcome["node_id"] == "one"
-        for place in (one, two):
-            await known(place, "paper")
-            calling = asyncio.create_task(place.dev.call("paper", "say", {"text": "hello"}))
-            start = await heard(socket)
-            assert cast("Said", start["start"])["capability"] == "say"
-            await say(socket, call_id=start["call_id"], end={"output": {"struct": {"said": "hello"}}})
-            assert await calling == {"said": "hello"}
-        failing = asyncio.create_task(one.dev.call("paper", "say", {}))
-        start = await heard(socket)
-        await say(socket, call_id=start["call_id"], fail={"code": "ABORTED", "reason": "BUSY", "message": "later"})
-        with pytest.raises(MeshError, match="later") as failed:
-            await failing
-        assert (failed.value.code, failed.value.reason) == ("ABORTED", "BUSY")
-
-        under_way = asyncio.create_task(one.dev.call("paper", "say", {}))
-        start = await heard(socket)
-        draining = asyncio.create_task(one.node.drained())
-        assert "draining" in await heard(socket)
-        await say(socket, call_id=start["call_id"], end={"output": {"text": "done"}})
-        await under_way
-        said, code, reason = await ended(socket)
-        assert (code, reason) == (1012, "NODE_DRAINING")
-        assert error_of(said)["reason"] == "NODE_DRAINING"
-        await draining
-
-
-async def test_an_agent_on_a_socket_leaves_and_is_refused_like_any(meet: Meet) -> None:
-    """By `leave`, or by its going; what it says wrong ends it by name."""
-    async with meet() as one:
-        async with opened(one, "paper:attach") as socket:
-            await say(socket, hello=HELLO)
-            await heard(socket)
-            await say(socket, leave={})
-            assert (await ended(socket))[1] == 1000
-        for text, field in (
-            ("{}", "agent.capabilities"),
-            ('{"pong": "1"}', "hello"),
-            ('{"hello": {"x": 1}}', "hello.x"),
-        ):
-            async with opened(one, "paper:attach") as socket:
-                await socket.send(text)
-                said, code, _ = await ended(socket)
-                assert (fault(said).startswith(field.partition(".")[0]), code) == (True, 4400), said
-        async with opened(one, "paper:attach") as socket:
-            await say(socket, hello=HELLO)
-            await heard(socket)
-            await say(socket, pong="-1")
-            said, code, _ = await ended(socket)
-            assert code == 4400, said
-        async with opened(one, "paper:attach", "key-of-ann") as socket:
-            await say(socket, hello=HELLO)
-            said, code, _ = await ended(socket)
-            assert (error_of(said)["reason"], code) == ("PERMISSION_DENIED", 4403)
-
-
-async def test_an_agent_that_is_lost_with_its_socket_loses_its_calls_at_once(meet: Meet) -> None:
-    """And nobody else's."""
-    async with meet() as one:
-        async with opened(one, "paper:attach") as socket:
-            await say(socket, hello=HELLO)
-            await heard(socket)
-            await known(one, "paper")
-            calling = asyncio.create_task(one.dev.call("paper", "say", {}))
-            await heard(socket)
-            socket.transport.abort()
-        with pytest.raises(MeshError) as lost:
-            await calling
-        assert lost.value.reason == "AGENT_LOST"
 
 
 async def test_a_conversation_of_a_node_that_stops_is_cut_off_with_word_of_it(meet: Meet) -> None:
