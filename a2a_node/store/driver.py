@@ -9,6 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
@@ -64,10 +65,13 @@ class Dial:
         return link
 
 
-async def asked(lent: PoolProxiedConnection, statement: str, values: Sequence[object]) -> Sequence[asyncpg.Record]:
-    """What the driver itself answers on a connection of the pool, which gets it back unless it may be of no use."""
+async def asked(lent: PoolProxiedConnection, statement: str, values: Sequence[object]) -> Sequence[RowMapping]:
+    """What the driver itself answers on a connection of the pool, which gets it back unless it may be of no use.
+
+    Its rows are read as those of SQLAlchemy are, by the names of their columns.
+    """
     try:
-        records: Sequence[asyncpg.Record] = await cast("Link", lent.driver_connection).fetch(statement, *values)
+        records = await cast("Link", lent.driver_connection).fetch(statement, *values)
     except asyncpg.PostgresError:
         raise
     except BaseException:  # nobody knows what comes next on it
@@ -75,7 +79,7 @@ async def asked(lent: PoolProxiedConnection, statement: str, values: Sequence[ob
         raise
     finally:
         lent.close()
-    return records
+    return cast("Sequence[RowMapping]", records)
 
 
 def driver_url(url: str) -> str:

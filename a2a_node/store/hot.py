@@ -6,20 +6,20 @@ Making a statement anew, and a result of what came, is most of what asking takes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import cast
 
-from sqlalchemy import RowMapping, Select, TextClause, TextualSelect
+from sqlalchemy import ClauseElement, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-
-Row: TypeAlias = RowMapping | Mapping[str, Any]  # of a driver without types
+from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Hot:
     """One statement, as it is and as the driver wants it; JSON is read by the connection."""
 
-    def __init__(self, statement: TextClause | TextualSelect | Select[Any]) -> None:
+    def __init__(self, statement: Executable) -> None:
         self.statement = statement
-        compiled = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+        element = cast("ClauseElement", statement)
+        compiled = cast("SQLCompiler", element.compile(dialect=dialect()))  # type: ignore[no-untyped-call]
         self.text = str(compiled)
         self._names: Sequence[str] = compiled.positiontup or ()
 

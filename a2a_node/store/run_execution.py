@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from sqlalchemy import RowMapping
+
 from a2a_node.model.errors import DeadlineExceeded, StoreUnavailable
 from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, StepChange
-from a2a_node.store.hot import Hot, Row
+from a2a_node.store.hot import Hot
 from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres, Transaction
 from a2a_node.store.run_bells import RunBells
@@ -54,7 +56,7 @@ class RunExecution(RunRecord):
         """Take runs; what nobody took in time fails instead."""
         said = {"executor": executor, "limit": limit}
         found = await self._postgres.ask(HOT_CLAIM, said | {"known": known, "fresh": fresh})
-        rows: list[Row] = [row for row in found if row["id"] is not None]
+        rows: list[RowMapping] = [row for row in found if row["id"] is not None]
         if found[0]["lapsed"]:
             await self._fail_lapsed()
         if found[0]["bounded"] and len(rows) < limit:
@@ -88,7 +90,7 @@ class RunExecution(RunRecord):
         async with hearing(self._postgres.dial, CHANNEL) as heard:
             yield heard
 
-    async def _changed(self, answer: Row, run_id: str, run: RunChange | None) -> Sequence[int]:
+    async def _changed(self, answer: RowMapping, run_id: str, run: RunChange | None) -> Sequence[int]:
         """The sequences of what a statement did; RunLost when the run has ended otherwise than is said."""
         if not answer["taken"]:
             if run is None or run.status.value == answer["status"]:

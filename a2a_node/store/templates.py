@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from a2a_node.model.errors import TemplateNotFound, VersionConflict
 from a2a_node.model.workflows import Template, TemplateInput, TemplateVersion
-from a2a_node.store.hot import Hot, Row
+from a2a_node.store.hot import Hot
 from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres
 from a2a_node.store.tables import workflow_templates as table
@@ -88,7 +88,7 @@ def _row(template: Template) -> dict[str, object]:
     }
 
 
-def _version(row: Row) -> TemplateVersion:
+def _version(row: RowMapping) -> TemplateVersion:
     template = Template(
         row["name"],
         row["description"],
