@@ -170,7 +170,7 @@ async def test_on_a_busy_or_broken_stream_nothing_is_begun_at_once(calls: Sequen
 async def test_a_busy_stream_waits_a_moment_for_more() -> None:
     """The second message right after the first has the frames of all who came meanwhile."""
     wire, calls = Wire(), [1, 2, 3, 4]
-    outbox: Outbox[pb.AttachResponse] = Outbox(10, calls)
+    outbox: Outbox[pb.AttachResponse] = Outbox(10, calls, linger=0.2)  # longer than three turns take anywhere
     run = asyncio.create_task(outbox.run(wire.write, packed))
     await outbox.put(frame(0))
     for number in (1, 2, 3):
