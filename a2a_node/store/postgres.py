@@ -6,7 +6,6 @@ ask again. The pool tries a connection before it lends it, so that work goes on 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from a2a_node.store.driver import Dial, asked, translated
-from a2a_node.store.hot import Hot, Row
+from a2a_node.store.hot import Hot
+from a2a_node.store.patience import Patience
 from a2a_node.store.pool import Pool, trying
 from a2a_node.store.traces import trace_postgres
 
@@ -52,26 +52,6 @@ class Transaction:
         return now
 
 
-class Patience:
-    """A limit on what Postgres takes to answer. It rests while nothing is asked."""
-
-    def __init__(self, limit: asyncio.Timeout, seconds: float) -> None:
-        self._limit = limit
-        self._seconds = seconds
-
-    def begin(self) -> None:
-        """Something is asked now."""
-        self._end_at(asyncio.get_running_loop().time() + self._seconds)
-
-    def pause(self) -> None:
-        """It has been answered."""
-        self._end_at(None)
-
-    def _end_at(self, time: float | None) -> None:
-        if not self._limit.expired():  # what has ended cannot be moved
-            self._limit.reschedule(time)
-
-
 @dataclass(frozen=True, slots=True)
 class Postgres:
     """A pool of connections to one database."""
@@ -93,8 +73,7 @@ class Postgres:
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[Transaction]:
-        async with translated(), asyncio.timeout(self.patience) as limit, engine.begin() as connection:
-            patience = Patience(limit, self.patience)
+        async with translated(), Patience(self.patience) as patience, engine.begin() as connection:
             patience.pause()
             try:
                 yield Transaction(connection, patience)
@@ -103,14 +82,14 @@ class Postgres:
 
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[RowMapping]:
         """Run one statement as a transaction of its own, in one round trip, and read its rows."""
-        async with translated(), asyncio.timeout(self.patience), self.engine.connect() as connection:
+        async with translated(), Patience(self.patience), self.engine.connect() as connection:
             return await _rows(connection, statement, parameters)
 
-    async def ask(self, hot: Hot, parameters: Parameters) -> Sequence[Row]:
+    async def ask(self, hot: Hot, parameters: Parameters) -> Sequence[RowMapping]:
         """`fetch` for statements that are asked very often; where one traces, the spans know of them, too."""
         if self.traced:
             return await self.fetch(hot.statement, parameters)
-        async with translated(), asyncio.timeout(self.patience):
+        async with translated(), Patience(self.patience):
             lent = await greenlet_spawn(self.engine.sync_engine.raw_connection)
             return await asked(lent, hot.text, hot.values(parameters))
 
