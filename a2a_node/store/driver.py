@@ -24,6 +24,8 @@ PARTING = 0.2  # seconds that a server may take to answer a farewell
 # no such database, resources, operator, system, a lock or a transaction that took too long, a standby.
 AWAY = ("08", "28", "3D", "53", "57", "58", "55P03", "25P03", "25006")
 FORBIDDEN = "42501"
+# the last where something is asked of a connection to which the server has just said that it ends it
+OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 DATA = "22"  # the class of values that cannot be kept
 
 SESSION = {
@@ -100,7 +102,7 @@ async def translated() -> AsyncIterator[None]:
     """StoreUnavailable or InvalidInput for the failures of the driver that mean so; the others pass."""
     try:
         yield
-    except (OSError, TimeoutError, PoolTimeout, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+    except (OSError, TimeoutError, PoolTimeout, DBAPIError, *OF_THE_DRIVER) as failure:
         if _is_away(failure):
             raise StoreUnavailable("postgres") from failure
         if _sqlstate(failure).startswith(DATA):

@@ -25,6 +25,7 @@ async def failing(failure: Exception) -> None:
         PoolTimeout("none is free"),
         asyncpg.ConnectionDoesNotExistError("closed in the middle"),
         asyncpg.AdminShutdownError("about to stop"),
+        asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
         asyncpg.CannotConnectNowError("starting up"),
         asyncpg.TooManyConnectionsError("full"),
         asyncpg.InvalidPasswordError("no"),
