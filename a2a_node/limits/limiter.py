@@ -10,7 +10,7 @@ admitted call, all incoming layers 52 µs of a refused one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -62,14 +62,19 @@ class Limiter:
     """Takes tokens; made by `limiting`."""
 
     def __init__(
-        self, buckets: Buckets, holder: str, peers: Callable[[], int], clock: Callable[[], float] = monotonic
+        self,
+        buckets: Buckets,
+        holder: str,
+        peers: Callable[[], int],
+        clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.tallies = Tallies()
         self.reach = Reach(self._void)
         self._store = buckets
         self._holder = holder
         self._peers = peers
-        self._clock = clock
+        self._clock, self._sleep = clock, sleep
         self._leases = count()
         self._buckets: dict[LimitKey, _Bucket] = {}
         self._dropped = -inf
@@ -167,24 +172,35 @@ class Limiter:
             hand.waiting -= cost
 
     async def _awaited(self, bucket: _Bucket, cost: int) -> None:
-        hand, held_on = bucket.hand, False
+        hand, held_on, until = bucket.hand, False, self._clock() + LONGEST
         for _ in range(ROUNDS):
             now = self._clock()
             if self.reach.alone(now):
                 wait = self._alone(bucket, cost, now)
                 if not wait:
                     return
+                if await self._grown(wait, until):
+                    continue
                 # what was asked before the store was missed may yet be answered: a refusal may come late
                 if held_on or not await self._answered(bucket.trip):
                     self._refuse(bucket, wait, ALONE if self._parts() else UNHEARD)
                 held_on = True
-            elif bucket.trip is None and hand.pause(now):
-                break
+            elif bucket.trip is None and (wait := hand.pause(now)):
+                if not await self._grown(wait, until):
+                    break
             else:
                 await self._watch(bucket, cost)
             if hand.spend(cost, self._clock()):
                 return
         self._refuse(bucket, hand.pause(self._clock()) or REST)
+
+    async def _grown(self, wait: float, until: float) -> bool:
+        """Wait until a bucket that began empty has grown, where that takes so little: it is nobody's doing."""
+        now = self._clock()
+        if not self.reach.anew(now) or now + wait > until:
+            return False
+        await self._sleep(max(wait, TICK))
+        return True
 
     async def _answered(self, trip: asyncio.Task[None] | None) -> bool:
         """Whether a trip ends soon."""

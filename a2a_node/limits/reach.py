@@ -22,6 +22,7 @@ log = structlog.get_logger()
 GRACE = 1.0  # seconds from noticing until this process's own share begins to fill
 LONG = 0.9  # seconds of silence after which others may have limited alone
 EARLY = 0.98  # of the time until the buckets begin: a clock may be 2 % slow
+ANEW = 0.5  # seconds after buckets began empty
 SILENT, ALONE = 1, 2
 
 
@@ -37,11 +38,16 @@ class Reach:
         self._void = void
         self._away = False
         self._opens = -inf
+        self._began = -inf
         self._heard = -inf
 
     def alone(self, now: float) -> bool:
         """Whether this process limits alone now."""
         return self._away or now < self._opens or self.since < 0
+
+    def anew(self, now: float) -> bool:
+        """Whether the buckets begin empty about now, of which no caller knows."""
+        return now < self._began + ANEW
 
     def away(self) -> bool:
         """Whether the store does not answer."""
@@ -80,6 +86,7 @@ class Reach:
             self.since = memory.since
             self._void()
         left = (memory.since - memory.now) / 1_000_000
+        self._began = asked + left
         self._opens = asked + left * EARLY if left > 0 else -inf
         self._heard, self.holders = asked, memory.holders
         if self._away:

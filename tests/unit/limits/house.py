@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 
 from a2a_node.limits.limiter import BEAT, PROBE, Limiter
@@ -55,6 +56,10 @@ class Mesh:
                     await node.begin()
         self.now = end
 
+    def stall(self, seconds: float) -> None:
+        """Let time pass in which no node is at work."""
+        self.now += seconds
+
     async def kill(self, number: int) -> None:
         """A node dies with what it has in hand; another takes its place."""
         self.nodes[number] = self._node(number)
@@ -69,7 +74,11 @@ class Mesh:
 
     def _node(self, number: int) -> Limiter:
         drift = self._drifts[number]
-        return Limiter(self.store, f"n{next(self._names)}", lambda: len(self.nodes), self._clock(drift))
+        clock, sleep = self._clock(drift), partial(self._sleep, drift)
+        return Limiter(self.store, f"n{next(self._names)}", lambda: len(self.nodes), clock, sleep)
+
+    async def _sleep(self, drift: float, seconds: float) -> None:
+        await self.elapse(seconds / drift)
 
     def _clock(self, drift: float) -> Callable[[], float]:
         return lambda: (self.now - BEGIN) * drift

@@ -191,6 +191,31 @@ async def test_what_is_lost_in_hands_grows_again_within_a_lease_or_is_little() -
     assert 40 <= await admitted(mesh, 60, 0.001) <= 50
 
 
+async def test_who_calls_far_below_the_limit_is_not_refused_after_a_stall_of_all_nodes() -> None:
+    """Buckets begin empty then, and a call waits until there is a token, a quarter of a second at most."""
+    for stalled in (0.95, 1.4, 2.0, 5.0):
+        mesh = await meshed(Rate(100, 100), nodes=3)
+        for number in range(30):
+            await mesh.elapse(0.02)
+            assert await mesh.call(number % 3) is None
+        mesh.stall(stalled)
+        for number in range(60):
+            assert await mesh.call(number % 3) is None, (stalled, number)
+            await mesh.elapse(0.05)
+        assert mesh.worst() <= 100
+
+
+async def test_a_call_waits_no_longer_for_a_slow_bucket_that_begins_empty() -> None:
+    """It is told when to come again."""
+    mesh = await meshed(Rate(1, 10), nodes=2)
+    assert await mesh.call() is None
+    mesh.stall(1.0)
+    before = mesh.now
+    refusal = await mesh.call()
+    assert refusal is not None
+    assert mesh.now - before < 0.25
+
+
 async def taken(mesh: Mesh, key: LimitKey) -> bool:
     """Whether a call under that key is admitted."""
     try:
