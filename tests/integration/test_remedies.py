@@ -27,16 +27,17 @@ Ask = Callable[[], Awaitable[object]]
 
 
 class Baker:
-    """A copy of an agent, which can be told to fail."""
+    """A copy of an agent, which can be told to fail; it takes longer than a busy machine adds."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "baker") -> None:
         self.broken = False
         self.asked = 0
-        self.agent = Agent("baker", version="1.0.0")
+        self.agent = Agent(name, version="1.0.0")
         self.agent.capability(name="bake", limit=AMPLE)(self._bake)
 
     async def _bake(self) -> dict[str, str]:
         self.asked += 1
+        await asyncio.sleep(0.03)
         if self.broken:
             raise AgentRefused("the oven is cold", code="FAILED_PRECONDITION", reason="OVEN_COLD")
         return {"bread": "warm"}
@@ -175,16 +176,17 @@ def _asked(baker: Baker) -> int:
 
 
 async def _a_caller_is_limited(one: Meeting) -> object:
-    key = LimitKey("person:ann", "echo", "say")
-    await one.dev.grants.give("person:ann", "agent:echo:invoke")
+    key = LimitKey("person:ann", "grocer", "bake")
+    await one.dev.grants.give("person:ann", "agent:grocer:invoke")
     await one.dev.limits.set(1_000, 100, key)
-    ask = partial(one.ann.call, "echo", "say", {"text": "more"})
+    ask = partial(one.ann.call, "grocer", "bake", {})
 
     async def spoil() -> None:
         await one.dev.limits.set(20, 20, key)
         await asyncio.gather(*(busy(ask, 20) for _ in range(10)))
 
-    remedy = await remedied(one, ask, spoil)
-    assert (remedy["action"], remedy["agent"], remedy["principal"]) == ("lower_limit", "echo", "person:ann")
-    assert (await one.dev.limits.get(LimitKey("person:ann", "echo"))).limit.rate.rate <= 10
+    async with attached(Baker("grocer").agent, one.node.grpc_address, key=one.dev_key):
+        remedy = await remedied(one, ask, spoil)
+    assert (remedy["action"], remedy["agent"], remedy["principal"]) == ("lower_limit", "grocer", "person:ann")
+    assert (await one.dev.limits.get(LimitKey("person:ann", "grocer"))).limit.rate.rate <= 10
     return remedy["incident"]

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from a2a_node.model.tap import EndedCall
+from a2a_node.ops.incidents.detecting import LEAST_DELAY, SLOWER
 from a2a_node.ops.incidents.grouping import FAILED
 from a2a_node.ops.incidents.remedies import expected
 from a2a_node.ops.incidents.words import Deviation, Remedy
 
 TOLERANCE = 0.05  # of the calls, that may fail beyond the baseline
-SLOWER = 2.0  # times the baseline's mean
 KINDS = ("error_rate", "limited_rate", "latency")
 
 
@@ -58,7 +58,7 @@ def _judged(one: Deviation, remedy: Remedy, calls: Sequence[EndedCall]) -> Judge
     rest = [call for call in mine if call not in refused]
     if one.kind == "latency":
         value = sum(call.seconds for call in rest) / len(rest) if rest else 0.0
-        well = value <= SLOWER * one.baseline
+        well = value <= SLOWER * one.baseline or value - one.baseline < LEAST_DELAY
     else:
         value = sum(call.outcome in FAILED for call in rest) / len(rest) if rest else 0.0
         well = value <= one.baseline + TOLERANCE

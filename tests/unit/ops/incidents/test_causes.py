@@ -198,4 +198,6 @@ def test_what_the_remedy_refuses_does_not_fail() -> None:
     assert judged([deviation("baker")], remedy, []).verdict == "no_traffic"
     slow = deviation("baker", "latency", 1.0, 0.01)
     assert judged([slow], Remedy(), [call("baker", seconds=0.5)]).verdict == "still_failing"
+    jittery = deviation("baker", "latency", 0.008, 0.001)
+    assert judged([jittery], Remedy(), [call("baker", seconds=0.004)]).verdict == "recovered"
     assert Done(remedy=remedy, what="x").before.was_enabled
