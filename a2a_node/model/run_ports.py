@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from a2a_node.model.runs import (
     Backlog,
+    Changed,
     Decision,
     NewRun,
     Run,
@@ -99,8 +100,8 @@ class Execution(Protocol):
 
     async def change(
         self, executor: str, run_id: str, steps: Sequence[StepChange], run: RunChange | None = None
-    ) -> Sequence[int]:
-        """Record how steps and the run stand now, all or nothing, as events; their sequences.
+    ) -> Changed:
+        """Record how steps and the run stand now, all or nothing, as events.
 
         RunLost when another executor has the run: whoever comes late changes nothing. Saying again what is recorded
         already makes no event. A terminal status frees the run.

@@ -139,6 +139,14 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of a change: the sequences of its events, and what people want of the run by then."""
+
+    sequences: Sequence[int]
+    wishes: Wishes
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run as it stands."""
 

@@ -119,7 +119,9 @@ async def _built(orders: Orders, spans: RunSpans) -> AsyncIterator[tuple[Engine,
 
         def at_hand(news: News) -> House:
             children = SubRuns(runs, starting, news)
-            return House(caller, children, recorded.write, recorded.read, lease.now, random.random, _aside, spans)
+            return House(
+                caller, children, recorded.write, recorded.run, recorded.read, lease.now, random.random, _aside, spans
+            )
 
         lease = Lease(who, runs, _lost)
         engine = Engine(who, lease, runs, Shelf(templates).template, at_hand)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping
 
 from a2a_node.model.errors import DeadlineExceeded, StoreUnavailable
-from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, StepChange
+from a2a_node.model.runs import Changed, Run, RunChange, RunLost, RunStatus, StepChange
 from a2a_node.store.hot import Hot
 from a2a_node.store.locks import Lock
 from a2a_node.store.postgres import Postgres, Transaction
@@ -24,7 +24,7 @@ from a2a_node.store.run_claims import (
 )
 from a2a_node.store.run_hearing import hearing
 from a2a_node.store.run_record import RunRecord
-from a2a_node.store.run_rows import run_from
+from a2a_node.store.run_rows import run_from, wishes_from
 from a2a_node.store.run_statements import CHANGE, CHANNEL, TRIM, TRIMMED_EVERY
 from a2a_node.store.run_turns import RunTurns
 from a2a_node.store.run_wishes import end, locked
@@ -72,7 +72,7 @@ class RunExecution(RunRecord):
 
     async def change(
         self, executor: str, run_id: str, steps: Sequence[StepChange], run: RunChange | None = None
-    ) -> Sequence[int]:
+    ) -> Changed:
         """Record how steps and the run stand, in one statement."""
         said = parameters(executor, run_id, steps, run)
         async with self._turns.of(run_id):
@@ -81,7 +81,8 @@ class RunExecution(RunRecord):
                 if not answer:
                     raise RunLost(run_id)
                 if answer[0]["sure"]:
-                    return await self._changed(answer[0], run_id, run)
+                    sequences = await self._changed(answer[0], run_id, run)
+                    return Changed(sequences, wishes_from(answer[0]))
         raise StoreUnavailable("postgres")
 
     @asynccontextmanager

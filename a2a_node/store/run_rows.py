@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, RowMapping, TextualSelect, column, text
@@ -89,11 +90,10 @@ def _run(row: dict) -> Run:  # type: ignore[type-arg]  # of a driver without typ
         row["trace_id"],
         row["completed_steps"],
         row["total_steps"],
-        Wishes(
-            row["pausing"],
-            row["cancelling"],
-            row["compensating"],
-            row["reason"],
-            row["attempt_group"],
-        ),
+        wishes_from(row),
     )
+
+
+def wishes_from(row: RowMapping | Mapping[str, Any]) -> Wishes:
+    """What people want of the run of a row."""
+    return Wishes(row["pausing"], row["cancelling"], row["compensating"], row["reason"], row["attempt_group"])

@@ -132,6 +132,7 @@ WITH seen AS (
   RETURNING sequence, at, kind, detail
 )
 SELECT held.version = seen.version AS sure, held.taken, held.status, held.last_sequence AS before,
+  held.pausing, held.cancelling, held.compensating, held.reason, held.attempt_group,
   coalesce(kept.last_sequence, held.last_sequence) AS after,
   (SELECT {PUSHED} FROM noted) AS told,
   CASE WHEN kept.status IN ({ENDED}) AND (kept.parent_run_id <> '' OR kept.max_concurrent_runs > 0)

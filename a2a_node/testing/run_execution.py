@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from a2a_node.model.errors import DeadlineExceeded, StoreUnavailable
-from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, RunStep, StepChange, StepStatus
+from a2a_node.model.runs import Changed, Run, RunChange, RunLost, RunStatus, RunStep, StepChange, StepStatus
 from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
 from a2a_node.testing.run_record import Kept, is_open, shown_step
@@ -63,7 +63,7 @@ class MemoryExecution(Presence):
 
     async def change(
         self, executor: str, run_id: str, steps: Sequence[StepChange], run: RunChange | None = None
-    ) -> Sequence[int]:
+    ) -> Changed:
         """Record how steps and the run stand."""
         self._now()
         kept = self._kept.get(run_id)
@@ -71,7 +71,7 @@ class MemoryExecution(Presence):
             raise RunLost(run_id)
         if not kept.taken:
             if run is None or run.status is kept.run.status:
-                return ()
+                return Changed((), kept.run.wishes)
             raise RunLost(run_id)
         before = kept.sequence
         kept.take_in(list(steps), run)
@@ -79,7 +79,7 @@ class MemoryExecution(Presence):
             self._notify(run_id)
         if kept.run.status.terminal and kept.run.parent_run_id:
             self._notify(kept.run.parent_run_id)
-        return range(before + 1, kept.sequence + 1)
+        return Changed(range(before + 1, kept.sequence + 1), kept.run.wishes)
 
     @asynccontextmanager
     async def wanted(self) -> AsyncIterator[AsyncIterator[str]]:

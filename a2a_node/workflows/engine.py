@@ -134,7 +134,7 @@ class Engine:
             self._look.set()
             return
         try:
-            await walk.heard(await self._record.get(run_id))
+            await walk.look()
         except RunNotFound:
             return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.model.runs import RunChange, StepChange
+from a2a_node.model.runs import RunChange, StepChange, Wishes
 from a2a_node.workflows.walk_ports import Write
 
 MOST_TOGETHER = 64  # changes in one transaction
@@ -35,10 +35,12 @@ class Journal:
     A step stands in a transaction once, as it stood last: of a short step its beginning is recorded with its end.
 
     While the store is away changes wait. Whatever else goes wrong, RunLost above all, is raised to all who wait.
+    `wished` is told what people want of the run by then, before anybody hears that his change is recorded: nothing
+    begins that a wish forbids which was there when what it follows on ended.
     """
 
-    def __init__(self, write: Write, run_id: str) -> None:
-        self._write, self._run_id = write, run_id
+    def __init__(self, write: Write, run_id: str, wished: Callable[[Wishes], Awaitable[None]]) -> None:
+        self._write, self._run_id, self._wished = write, run_id, wished
         self._waiting: deque[_Entry] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
@@ -123,11 +125,13 @@ class Journal:
         run = next((entry.change for entry in reversed(batch) if isinstance(entry.change, RunChange)), None)
         while True:
             try:
-                await self._write(self._run_id, steps, run)
+                wishes = await self._write(self._run_id, steps, run)
             except StoreUnavailable as failure:
                 log.warning("a run waits for the store", run=self._run_id, reason=failure.message)
                 await asyncio.sleep(PAUSE)
             else:
+                if run is None or not run.status.terminal:
+                    await self._wished(wishes)
                 return
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from a2a_node.model.errors import StoreUnavailable, TemplateInvalid
 from a2a_node.model.run_ports import Execution, Runs
-from a2a_node.model.runs import RunChange, StepChange
+from a2a_node.model.runs import Run, RunChange, StepChange, Wishes
 from a2a_node.model.workflow_ports import Templates
 from a2a_node.model.workflows import Template
 from a2a_node.workflows.template import Reading, read_template
@@ -30,9 +30,13 @@ class Recorded:
     def __init__(self, record: Record, executor: str) -> None:
         self._record, self._executor = record, executor
 
-    async def write(self, run_id: str, steps: Sequence[StepChange], run: RunChange | None) -> None:
-        """All or nothing; RunLost, StoreUnavailable."""
-        await self._record.change(self._executor, run_id, steps, run)
+    async def write(self, run_id: str, steps: Sequence[StepChange], run: RunChange | None) -> Wishes:
+        """All or nothing, and what people want of the run by then; RunLost, StoreUnavailable."""
+        return (await self._record.change(self._executor, run_id, steps, run)).wishes
+
+    async def run(self, run_id: str) -> Run:
+        """A run as it stands; waits while the store is away. RunNotFound."""
+        return await patiently(partial(self._record.get, run_id))
 
     async def read(self, run_id: str, step_id: str) -> tuple[object, dict[int, object]]:
         """The output of a step, whole, and those of its items; waits while the store is away."""

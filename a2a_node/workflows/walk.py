@@ -12,7 +12,7 @@ from contextlib import suppress
 import structlog
 
 from a2a_node.model.errors import InternalError, MeshError, RunExpired
-from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, StepStatus
+from a2a_node.model.runs import RunChange, RunLost, RunStatus, StepStatus, Wishes
 from a2a_node.model.workflows import AgentCall, Approval, SubWorkflow, TemplateStep
 from a2a_node.workflows.at_work import AtWork
 from a2a_node.workflows.deciding import Fate, Plan
@@ -32,7 +32,7 @@ class Walk:
     def __init__(self, given: Given, house: House) -> None:
         run = given.run
         self._house, self._plan = house, Plan(given.template)
-        self._journal = Journal(house.write, run.id)
+        self._journal = Journal(house.write, run.id, self._wished)
         stand = Stand(run, given.template, self._journal, house.clock)
         until = asyncio.get_running_loop().time() + (run.expires_at - house.clock()).total_seconds()
         self._desk = Desk(house, given.template, stand, Scope(stand, house), until, len(given.template.steps))
@@ -41,11 +41,13 @@ class Walk:
         self._last: asyncio.Future[None] | None = None  # done when the step is recorded that was the last
         self.going = False  # whether it has begun to go
         self._begun = run.started_at if run.started_at and run.wishes.group == 1 else house.clock()
+        self._looking = asyncio.Lock()  # what was read last is what holds
         self.left = asyncio.Event()  # set once nothing of it is at work, and nothing begins
 
-    async def heard(self, run: Run) -> None:
-        """Take what people said of the run meanwhile."""
-        self._desk.stand.heard(run)
+    async def look(self) -> None:
+        """Hear what people said of the run meanwhile, as the record has it; RunNotFound."""
+        async with self._looking:
+            self._desk.stand.heard(await self._house.run(self._desk.stand.run.id))
         await self._desk.tell()
 
     def leave(self) -> None:
@@ -96,6 +98,10 @@ class Walk:
             self._part()
             self._tell_status()
             await self._stirred()
+
+    async def _wished(self, wishes: Wishes) -> None:
+        if wishes != self._desk.stand.run.wishes:
+            await self.look()
 
     def _over(self) -> bool:
         return not self._desk.leaving and not any(True for _ in self._plan.due(self._desk.stand.steps))

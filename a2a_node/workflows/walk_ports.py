@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from a2a_node.model.errors import MeshError
-from a2a_node.model.runs import Run, RunChange, StepChange
+from a2a_node.model.runs import Run, RunChange, StepChange, Wishes
 from a2a_node.model.workflows import AgentCall, Object, Template
 
 Said: TypeAlias = Callable[[object], Awaitable[None]]  # hears each output of an agent that streams them
@@ -45,8 +45,8 @@ class Caller(Protocol):
 class Write(Protocol):
     """Records what became of a run; RunLost, StoreUnavailable."""
 
-    async def __call__(self, run_id: str, steps: Sequence[StepChange], run: RunChange | None) -> None:
-        """All or nothing."""
+    async def __call__(self, run_id: str, steps: Sequence[StepChange], run: RunChange | None) -> Wishes:
+        """All or nothing; what people want of the run by then."""
 
 
 class Children(Protocol):
@@ -89,6 +89,7 @@ class House:
     caller: Caller
     children: Children
     write: Write
+    run: Callable[[str], Awaitable[Run]]  # as the record has it; RunNotFound
     read: Reads
     clock: Callable[[], datetime]
     jitter: Callable[[], float]  # between 0 and 1

@@ -51,7 +51,7 @@ class House:
     async def says(self, run: Run, step: str, status: StepStatus, **more: object) -> Sequence[int]:
         """What e1 says of a step."""
         change = StepChange(RunStep(step, status, **more))  # type: ignore[arg-type]
-        return await self.runs.change("e1", run.id, [change])
+        return (await self.runs.change("e1", run.id, [change])).sequences
 
     async def ends(self, run: Run, status: RunStatus = RunStatus.COMPLETED) -> None:
         """The executor e1 says that a run has ended."""

@@ -24,6 +24,7 @@ from a2a_node.model.runs import (
     StepChange,
     StepItems,
     StepStatus,
+    Wishes,
 )
 from tests.contract.run_houses import GATE, House, housed
 
@@ -130,10 +131,23 @@ async def test_whoever_comes_late_changes_nothing(house: House) -> None:
     end = RunChange(RunStatus.COMPLETED)
     await house.runs.change("e2", run.id, [StepChange(RunStep("a", StepStatus.COMPLETED))], end)
     over = await house.runs.get(run.id)
-    assert await house.runs.change("e2", run.id, [], end) == ()
+    assert (await house.runs.change("e2", run.id, [], end)).sequences == ()
     with pytest.raises(RunLost):
         await house.runs.change("e2", run.id, [], RunChange(RunStatus.FAILED))
     assert await house.runs.get(run.id) == over
+
+
+async def test_a_change_hears_what_people_want(house: House) -> None:
+    """From the moment that they said so."""
+    run = await house.begun("a")
+    begun = [StepChange(RunStep("a", StepStatus.RUNNING))]
+    assert (await house.runs.change("e1", run.id, begun)).wishes == Wishes()
+    await house.runs.pause(run.id)
+    ended = [StepChange(RunStep("a", StepStatus.COMPLETED))]
+    assert (await house.runs.change("e1", run.id, ended)).wishes == Wishes(pausing=True)
+    await house.runs.cancel(run.id, "enough", compensate=True)
+    wishes = (await house.runs.change("e1", run.id, [], RunChange(RunStatus.CANCELLED))).wishes
+    assert wishes == Wishes(cancelling=True, compensating=True, reason="enough")
 
 
 async def test_a_step_says_all_of_itself(house: House) -> None:
@@ -195,7 +209,7 @@ async def test_large_values_stand_apart(house: House) -> None:
 async def test_many_changes_are_one(house: House) -> None:
     """Of steps in their order, then of the run; the last word of a step counts."""
     run = await house.begun("a", "b", "c")
-    sequences = await house.runs.change(
+    changed = await house.runs.change(
         "e1",
         run.id,
         [
@@ -206,7 +220,7 @@ async def test_many_changes_are_one(house: House) -> None:
         ],
         RunChange(RunStatus.COMPLETED, {"done": True}),
     )
-    assert list(sequences) == [3, 4, 5, 6]
+    assert list(changed.sequences) == [3, 4, 5, 6]
     ended = await house.runs.get(run.id)
     assert (ended.status, ended.output, ended.completed_steps) == (RunStatus.COMPLETED, {"done": True}, 2)
     assert ended.steps[2].started_at is None

@@ -25,7 +25,7 @@ async def decided(name: str, agents: Mapping[str, Agent], inputs: Object, decisi
     await asyncio.wait((going, waiting), return_when=asyncio.FIRST_COMPLETED)
     if waiting.done():
         kept.decide("approve", decision)
-        await walking.heard(kept.now())
+        await walking.look()
     waiting.cancel()
     await going
     return kept

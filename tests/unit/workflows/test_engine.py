@@ -86,7 +86,8 @@ async def walked(runs: MemoryRuns) -> tuple[Agents, int]:
     recorded = Recorded(runs, WHO.id)
 
     def house(_: News) -> House:
-        return House(agents, NoChildren(), recorded.write, recorded.read, lease.now, lambda: 0.0, inline, Untraced())
+        record = recorded.write, recorded.run, recorded.read
+        return House(agents, NoChildren(), *record, lease.now, lambda: 0.0, inline, Untraced())
 
     async def template(*_: object) -> object:
         return read(SOURCE)

@@ -26,7 +26,7 @@ def during(source: str, at: str, then: Callable[[Paper], None], agents: Agents, 
         task = asyncio.create_task(walking.go())
         await kept.until(lambda: kept.steps[step].status == status)
         then(kept)
-        await walking.heard(kept.now())
+        await walking.look()
         await task
         return kept
 
@@ -57,14 +57,33 @@ def test_a_paused_run_lets_steps_end_and_begins_none() -> None:
         task = asyncio.create_task(walking.go())
         await kept.until(lambda: kept.steps["a"].status == "running")
         kept.wish(Wishes(pausing=True))
-        await walking.heard(kept.now())
+        await walking.look()
         await kept.until(lambda: kept.steps["b"].status == "paused")
         assert (kept.run.status, agents.order) == (RunStatus.PAUSED, ["a"])
         await asyncio.sleep(100)
         kept.wish(Wishes())
-        await walking.heard(kept.now())
+        await walking.look()
         assert await task == "completed"
         assert kept.statuses() == {"a": "completed", "b": "completed", "ua": "skipped"}
+
+    in_no_time(scenario())
+
+
+def test_no_step_begins_after_somebody_paused_its_run_though_no_bell_was_heard() -> None:
+    """The record of what it follows on says so."""
+
+    async def scenario() -> None:
+        kept, template = paper(CHAIN)
+        agents = Agents({"slow": slow})
+        walking = walk(kept, template, agents)
+        task = asyncio.create_task(walking.go())
+        await kept.until(lambda: kept.steps["a"].status == "running")
+        kept.wish(Wishes(pausing=True))
+        await kept.until(lambda: kept.steps["b"].status == "paused")
+        assert (kept.run.status, agents.order) == (RunStatus.PAUSED, ["a"])
+        kept.wish(Wishes())
+        await walking.look()
+        assert await task == "completed"
 
     in_no_time(scenario())
 
@@ -179,7 +198,7 @@ def test_a_run_that_waits_keeps_no_outputs_in_memory() -> None:
         if "gate" in kept.steps:
             await kept.until(lambda: kept.steps["gate"].status == "waiting")
             kept.decide("gate", Decision.APPROVE)
-            await walking.heard(kept.now())
+            await walking.look()
         await task
         return kept
 

@@ -52,7 +52,7 @@ class Paper:
     writes: int = 0
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def write(self, run_id: str, steps: Sequence[StepChange], run: RunChange | None) -> None:
+    async def write(self, run_id: str, steps: Sequence[StepChange], run: RunChange | None) -> Wishes:
         """Record, or crash before or after."""
         assert run_id == self.run.id
         self.writes += 1
@@ -68,6 +68,7 @@ class Paper:
         self.heard.set()
         if crash:
             raise Crash
+        return self.run.wishes
 
     def _step(self, change: StepChange) -> None:
         self.told.append(change)
@@ -82,6 +83,11 @@ class Paper:
         """What is kept of a step."""
         assert run_id == self.run.id
         return self.outputs.get(step_id), dict(self.items.get(step_id, {}))
+
+    async def look(self, run_id: str) -> Run:
+        """Read it."""
+        assert run_id == self.run.id
+        return self.now()
 
     def now(self) -> Run:
         """The run as it stands."""
@@ -230,6 +236,7 @@ def walk(kept: Paper, template: Template, agents: Agents, children: object = Non
         agents,
         children or NoChildren(),  # type: ignore[arg-type]
         kept.write,
+        kept.look,
         kept.read,
         clock,
         lambda: 0.0,
