@@ -9,6 +9,8 @@ AT_ONCE ?= 3
 TESTS ?= tests/e2e tests/integration tests/contract tests/unit
 COVERED ?= tests/unit tests/contract tests/integration
 .DEFAULT_GOAL := up
+# Images of containers often say that Python shall not keep what it has compiled; then each process compiles it all again.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: up test slow check lint types imports protos generated breaking monitoring manifests gen coverage security sbom dist version docs bench chaos chaos-quick setup clean
 
 # What a node needs is installed first and alone, so that the first `make up` is quick.

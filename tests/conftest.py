@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -22,6 +23,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from redis import Redis
 
 from a2a_node.store.embedded import StoreAddresses, embedded, held
+
+# Where Python is told not to keep what it has compiled, every process of the tests would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A process has one for good: without this, whichever node traces first would set its own for all tests that follow.
 trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
