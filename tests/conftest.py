@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from redis import Redis
 
 from a2a_node.store.embedded import StoreAddresses, embedded, held
+from tests import seeds
 
 # Where Python is told not to keep what it has compiled, every process of the tests would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -56,6 +57,7 @@ def data_dir(open_folder: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stores(open_folder: Path) -> Iterator[StoreAddresses]:
     """A Postgres and a Valkey that all tests of the session share."""
+    seeds.sow(open_folder / "stores")
     with asyncio.Runner() as runner, held(open_folder / "stores") as directory:
         house = AsyncExitStack()
         try:
@@ -74,16 +76,16 @@ def administer(stores: StoreAddresses) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template() -> str:
-    """The database that the tests' own are copied from."""
-    return "template0"
+def template() -> str:
+    """The database that the tests' own are copied from: it has the schema."""
+    return seeds.TEMPLATE
 
 
 @pytest.fixture
-def postgres_url(stores: StoreAddresses, administer: Callable[[str], None], migrated_template: str) -> Iterator[str]:
+def postgres_url(stores: StoreAddresses, administer: Callable[[str], None], template: str) -> Iterator[str]:
     """A database of the test's own, dropped after it, whoever is still connected."""
     name = f"test_{uuid.uuid4().hex}"
-    administer(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    administer(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield urlsplit(stores.postgres_url)._replace(path=f"/{name}").geturl()
     administer(f"DROP DATABASE {name} WITH (FORCE)")
 

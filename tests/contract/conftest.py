@@ -12,19 +12,9 @@ import pytest
 from redis import Redis
 
 from a2a_node.store.embedded import StoreAddresses
-from a2a_node.store.migrate import migrated
 from tests import clusters
 from tests.contract import states
 from tests.contract.registries import House, housed
-
-
-@pytest.fixture(scope="session")
-def migrated_template(stores: StoreAddresses, administer: Callable[[str], None]) -> str:
-    """A database with the schema, which the tests' own are copied from."""
-    administer("CREATE DATABASE migrated TEMPLATE template0")
-    with asyncio.Runner() as runner:
-        runner.run(migrated(urlsplit(stores.postgres_url)._replace(path="/migrated").geturl()))
-    return "migrated"
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -41,9 +31,9 @@ async def house(registry_url: str | None) -> AsyncIterator[House]:
 
 
 @pytest.fixture(scope="session")
-def state_database(stores: StoreAddresses, administer: Callable[[str], None], migrated_template: str) -> str:
+def state_database(stores: StoreAddresses, administer: Callable[[str], None], template: str) -> str:
     """A database that all tests of shared state use, one after the other."""
-    administer(f"CREATE DATABASE states TEMPLATE {migrated_template}")
+    administer(f"CREATE DATABASE states TEMPLATE {template}")
     return urlsplit(stores.postgres_url)._replace(path="/states").geturl()
 
 

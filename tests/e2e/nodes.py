@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import seeds
 from tests.e2e.processes import Program
 
 A2A_NODE = Path(sys.executable).with_name("a2a-node")
@@ -45,7 +46,11 @@ def ready(program: Program, data_dir: Path) -> RunningNode:
 def running_node(
     data_dir: Path, *options: str, grpc_port: int = 0, environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningNode]:
-    """A node on this data directory, which is asked to end with the block, and ends well."""
+    """A node on this data directory, which is asked to end with the block, and ends well.
+
+    Where there is nothing yet, its Postgres has been made before: tests/integration/store tell of those that make it.
+    """
+    seeds.sow(data_dir)
     ports = ("--grpc-port", str(grpc_port), "--peer-port", "0", "--http-port", "0")
     with Program((A2A_NODE, "up", *ports, "--data-dir", data_dir, *options), environ) as program:
         yield ready(program, data_dir)

@@ -52,11 +52,14 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(
-    stores: StoreAddresses, administer: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+    stores: StoreAddresses,
+    administer: Callable[[str], None],
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watched]:
     """Both nodes have been under load for as long as anybody looks at them."""
     folder = tmp_path_factory.mktemp("watched")
-    administer("CREATE DATABASE watched TEMPLATE template0")
+    administer(f"CREATE DATABASE watched TEMPLATE {template}")
     with Redis.from_url(stores.redis_url) as client:
         client.flushall()
     postgres = urlsplit(stores.postgres_url)._replace(path="/watched").geturl()

@@ -63,9 +63,9 @@ def orders(node: RunningNode) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stores_urls(stores: StoreAddresses, administer: Callable[[str], None]) -> Iterator[dict[str, str]]:
+def stores_urls(stores: StoreAddresses, administer: Callable[[str], None], template: str) -> Iterator[dict[str, str]]:
     """The environment of a node on a database of these pages."""
-    administer("CREATE DATABASE pages TEMPLATE template0")
+    administer(f"CREATE DATABASE pages TEMPLATE {template}")
     with Redis.from_url(stores.redis_url) as client:
         client.flushall()
     postgres = urlsplit(stores.postgres_url)._replace(path="/pages").geturl()

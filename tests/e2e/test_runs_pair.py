@@ -16,6 +16,7 @@ import pytest
 from a2a_node.model.errors import MeshError, RunStateConflict
 from a2a_node.model.runs import Decision, Run
 from a2a_node.store.embedded import embedded, held
+from tests import seeds
 from tests.e2e.nodes import RunningNode, mesh_node
 from tests.e2e.runs import AGENTS, Desk, at_desk, lines, soon, statuses
 
@@ -67,6 +68,7 @@ def pair(open_folder: Path) -> Iterator[Pair]:
     folder = Path(mkdtemp(dir=open_folder))
     folder.chmod(0o711)
     effects = folder / "effects"
+    seeds.sow(folder / "stores")
     with asyncio.Runner() as runner, held(folder / "stores") as directory:
         house = AsyncExitStack()
         try:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import grpc
-import pytest
 from google.protobuf.message import Message
 
 from a2a_node.agent import Agent
@@ -21,8 +18,6 @@ from a2a_node.client import MeshClient
 from a2a_node.model.errors import MeshError
 from a2a_node.node import Node, running
 from a2a_node.settings import Settings
-from a2a_node.store.embedded import StoreAddresses
-from a2a_node.store.migrate import migrated
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2a_node.wire.payloads import to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
@@ -31,16 +26,6 @@ from tests.ample import AMPLE_SETTINGS
 PATIENCE = 15.0
 LEASE = 1.0
 Rpc: TypeAlias = "grpc.aio.UnaryStreamCall[Message, pb.InvokeStreamResponse]"
-
-
-@pytest.fixture(scope="module")
-def migrated_template(stores: StoreAddresses, administer: Callable[[str], None]) -> str:
-    """A database with the schema, which the tests' own are copied from."""
-    name = f"streams_{uuid.uuid4().hex}"
-    administer(f"CREATE DATABASE {name} TEMPLATE template0")
-    with asyncio.Runner() as runner:
-        runner.run(migrated(urlsplit(stores.postgres_url)._replace(path=f"/{name}").geturl()))
-    return name
 
 
 @dataclass

@@ -22,9 +22,8 @@ from a2a_node.model.errors import Frozen, MeshError
 from a2a_node.model.freezes import Unconfirmed
 from a2a_node.wire.agents import from_descriptor
 from a2amesh.v1 import agent_host_service_pb2 as pb
-from tests.integration.stream_house import Here, Mesh, mesh_of_two, migrated_template
+from tests.integration.stream_house import Here, Mesh, mesh_of_two
 
-__all__ = ["migrated_template"]
 TAKES_ITS_TIME = 1.0
 Serve = Callable[[Agent, Here], AbstractAsyncContextManager[object]]
 

@@ -13,7 +13,6 @@ from a2a_node.model.agents import AgentCapability, AgentDescriptor
 from a2a_node.model.errors import NodeNotFound
 from a2a_node.model.nodes import Node, NodeStatus, Progress
 from a2a_node.model.principal import Principal
-from a2a_node.store.migrate import migrated
 from a2a_node.store.postgres import connected
 from a2a_node.store.registry import PostgresRegistry
 from tests.integration.store.lines import lined
@@ -65,7 +64,6 @@ async def node(url: str, name: str) -> AsyncIterator[tuple[Directory, Registrar]
 
 async def test_what_one_node_registers_another_one_knows(postgres_url: str) -> None:
     """And whoever wrote it reads it at once."""
-    await migrated(postgres_url)
     async with node(postgres_url, "one") as (here, registrar), node(postgres_url, "two") as (there, _):
         entry, instance = await registrar.register(ECHO, "127.0.0.1:7000", None, ME)
         assert here.find("echo") == entry
@@ -77,7 +75,6 @@ async def test_what_one_node_registers_another_one_knows(postgres_url: str) -> N
 
 async def test_a_node_that_was_cut_off_learns_what_it_missed(postgres_url: str) -> None:
     """It answers from memory meanwhile, and says that it is behind."""
-    await migrated(postgres_url)
     async with lined(postgres_url) as (through, line), node(postgres_url, "one") as (_, registrar):
         await registrar.register(ECHO, "127.0.0.1:7000", None, ME)
         async with node(through, "two") as (cut_off, _):
@@ -101,7 +98,6 @@ def standing(directory: Directory, node_id: str) -> NodeStatus | None:
 
 async def test_a_node_that_leaves_is_gone_for_the_others(postgres_url: str) -> None:
     """Its endpoints stay until their own leases end."""
-    await migrated(postgres_url)
     async with node(postgres_url, "one") as (here, _):
         async with node(postgres_url, "two") as (_, registrar):
             await registrar.register(ECHO, "127.0.0.1:7000", 600, ME)

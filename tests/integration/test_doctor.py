@@ -65,6 +65,12 @@ def _ran(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
+@pytest.fixture(scope="module")
+def template() -> str:
+    """Databases without a schema: the role that owns one makes it."""
+    return "template0"
+
+
 @pytest.fixture
 def owner(administer: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """A role without rights, and its password; it is there before the test's database, and gone after it."""

@@ -14,9 +14,8 @@ from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import FreezeNotFound, Frozen, InvalidInput, MeshError
 from a2a_node.model.names import fresh_uuid
-from tests.integration.stream_house import Mesh, mesh_of_two, migrated_template
+from tests.integration.stream_house import Mesh, mesh_of_two
 
-__all__ = ["migrated_template"]
 SLOWLY = {"n": 100, "delay_ms": 60_000}
 
 

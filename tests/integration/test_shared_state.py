@@ -27,7 +27,6 @@ from a2a_node.pipeline.server import Door, Front, handlers_of, serving
 from a2a_node.services.cache import CacheService
 from a2a_node.services.session import SessionService
 from a2a_node.store import postgres, sessions, wakeups
-from a2a_node.store.migrate import migrated
 from a2a_node.store.topics import RedisTopics
 from a2a_node.store.values import RedisValues
 from a2a_node.testing import Line
@@ -50,17 +49,9 @@ class House:
 
 
 @pytest.fixture
-def database(postgres_url: str) -> str:
-    """A migrated database."""
-    with asyncio.Runner() as runner:
-        runner.run(migrated(postgres_url))
-    return postgres_url
-
-
-@pytest.fixture
-async def house(redis_url: str, database: str) -> AsyncIterator[House]:
+async def house(redis_url: str, postgres_url: str) -> AsyncIterator[House]:
     """A server on empty stores."""
-    async with asyncio.timeout(LONG), housed(redis_url, database) as opened:
+    async with asyncio.timeout(LONG), housed(redis_url, postgres_url) as opened:
         yield opened
 
 
@@ -171,9 +162,9 @@ async def test_values_and_counters_are_kept(house: House) -> None:
     assert await cache.get("k") is None
 
 
-async def test_messages_reach_subscribers_of_any_node(redis_url: str, database: str) -> None:
+async def test_messages_reach_subscribers_of_any_node(redis_url: str, postgres_url: str) -> None:
     """Once and in order; whoever comes back later gets what was missed."""
-    async with asyncio.timeout(LONG), housed(redis_url, database) as one, housed(redis_url, database) as other:
+    async with asyncio.timeout(LONG), housed(redis_url, postgres_url) as one, housed(redis_url, postgres_url) as other:
         async with following(other.mesh) as events:
             assert await anext(events) == Started(0)
             for number in range(20):

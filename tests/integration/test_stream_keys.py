@@ -22,13 +22,10 @@ from tests.integration.stream_house import (
     end_of,
     known,
     mesh_of_two,
-    migrated_template,
     node_of,
     rest_of,
     words,
 )
-
-__all__ = ["migrated_template"]
 
 HOSTED = """
 from tests.integration.test_stream_keys import counter

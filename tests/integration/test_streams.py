@@ -28,7 +28,6 @@ from tests.integration.stream_house import (
     Script,
     end_of,
     mesh_of_two,
-    migrated_template,
     next_of,
     node_of,
     rest_of,
@@ -36,8 +35,6 @@ from tests.integration.stream_house import (
     words,
 )
 from tests.integration.test_metrics import metrics, value
-
-__all__ = ["migrated_template"]
 
 
 @pytest.fixture

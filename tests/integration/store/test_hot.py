@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from a2a_node.model.errors import InvalidInput, StoreUnavailable
 from a2a_node.store.hot import Hot
-from a2a_node.store.migrate import migrated
 from a2a_node.store.postgres import connected
 from a2a_node.store.run_statements import CHANGE
 
@@ -44,7 +43,6 @@ async def test_what_fails_or_takes_too_long_spoils_no_connection(postgres_url: s
 
 async def test_a_change_reads_the_steps_of_its_run_alone(postgres_url: str) -> None:
     """In the plan that Postgres keeps for all, however little it knows of the tables."""
-    await migrated(postgres_url)
     change = Hot(CHANGE)
     nothing = ", ".join("NULL" for _ in change.values(defaultdict(str)))
     link = await asyncpg.connect(postgres_url)

@@ -42,6 +42,12 @@ async def tables(url: str) -> list[str]:
         return [row["tablename"] for row in await postgres.fetch(TABLES)]
 
 
+@pytest.fixture(scope="module")
+def template() -> str:
+    """Databases without a schema."""
+    return "template0"
+
+
 async def test_the_migrations_make_what_the_code_expects(postgres_url: str) -> None:
     """The tables of the code and of a migrated database are the same."""
     await migrated(postgres_url)

@@ -14,7 +14,6 @@ from a2a_node.model.agents import AgentCapability, AgentDescriptor, Instance, In
 from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.store.changelog import PRUNE_EVERY, ChangeLog
-from a2a_node.store.migrate import migrated
 from a2a_node.store.postgres import Postgres, connected
 from a2a_node.store.registry import PostgresRegistry
 from a2a_node.store.revisions import listening
@@ -51,7 +50,6 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%
 @pytest.fixture
 async def url(postgres_url: str) -> str:
     """A database with the schema."""
-    await migrated(postgres_url)
     return postgres_url
 
 

@@ -14,7 +14,6 @@ from a2a_node.model.errors import SessionExists, SessionNotFound, StoreUnavailab
 from a2a_node.model.state import NewSession, Session
 from a2a_node.store import postgres
 from a2a_node.store.hot_sessions import HotSessions
-from a2a_node.store.migrate import migrated
 from a2a_node.store.redis import Redis
 from a2a_node.store.session_keeper import SessionKeeper
 from a2a_node.store.session_rows import SessionRows
@@ -79,9 +78,9 @@ class House:
 
 
 @pytest.fixture
-async def house(redis_url: str, session_database: str) -> AsyncIterator[House]:
+async def house(redis_url: str, postgres_url: str) -> AsyncIterator[House]:
     """A node's sessions, persisted late unless a change is written through."""
-    async with housed(redis_url, session_database, lag=NEVER) as opened:
+    async with housed(redis_url, postgres_url, lag=NEVER) as opened:
         await opened.postgres.fetch(text("TRUNCATE sessions"))
         yield opened
 
@@ -127,9 +126,9 @@ async def test_reads_and_touches_are_persisted_in_batches(house: House) -> None:
         assert row.data == NEW.data
 
 
-async def test_the_task_of_a_node_persists_by_itself(redis_url: str, session_database: str) -> None:
+async def test_the_task_of_a_node_persists_by_itself(redis_url: str, postgres_url: str) -> None:
     """Soon after a session was used."""
-    async with housed(redis_url, session_database, lag=0.05) as house:
+    async with housed(redis_url, postgres_url, lag=0.05) as house:
         made = await house.sessions.create(NEW)
         read = await house.sessions.get(made.id)
 
@@ -163,9 +162,9 @@ async def test_sessions_go_on_without_postgres_and_are_persisted_when_it_is_back
         await house.sessions.get(doomed.id)
 
 
-async def test_the_task_of_a_node_persists_when_postgres_is_back(redis_url: str, session_database: str) -> None:
+async def test_the_task_of_a_node_persists_when_postgres_is_back(redis_url: str, postgres_url: str) -> None:
     """It does not give up, and another node's task would do it as well."""
-    async with housed(redis_url, session_database, lag=0.05) as house:
+    async with housed(redis_url, postgres_url, lag=0.05) as house:
         house.postgres_line.cut()
         made = await house.sessions.create(NEW)
         await asyncio.sleep(0.2)  # in which it fails a few times
@@ -177,13 +176,11 @@ async def test_the_task_of_a_node_persists_when_postgres_is_back(redis_url: str,
         await until(persisted)
 
 
-async def test_what_a_lost_node_did_not_persist_another_does(
-    house: House, redis_url: str, session_database: str
-) -> None:
+async def test_what_a_lost_node_did_not_persist_another_does(house: House, redis_url: str, postgres_url: str) -> None:
     """Redis knows, not the node."""
     house.postgres_line.cut()
     made = await house.sessions.create(NEW)
-    async with housed(redis_url, session_database, lag=NEVER) as other:
+    async with housed(redis_url, postgres_url, lag=NEVER) as other:
         assert await other.keeper.keep_batch() == 1
         assert await other.row(made.id) == made
 
@@ -335,10 +332,10 @@ async def test_what_ended_is_deleted_from_postgres(house: House) -> None:
     assert [row["session_id"] for row in left] == [alive.id]
 
 
-async def test_nodes_share_the_work(house: House, redis_url: str, session_database: str) -> None:
+async def test_nodes_share_the_work(house: House, redis_url: str, postgres_url: str) -> None:
     """What one has taken the other leaves to it."""
     made = [await house.sessions.create(NEW) for _ in range(50)]
-    async with housed(redis_url, session_database, lag=NEVER) as other:
+    async with housed(redis_url, postgres_url, lag=NEVER) as other:
         for _ in range(5):
             used = await asyncio.gather(*(house.sessions.get(session.id) for session in made))
             turns = (keeper.keep_batch() for keeper in (house.keeper, other.keeper) for _ in range(4))
@@ -359,11 +356,3 @@ async def test_a_hung_postgres_delays_nothing_for_long(house: House) -> None:
     row = await house.row(made.id)
     assert row is not None
     assert row.version == 2
-
-
-@pytest.fixture
-def session_database(postgres_url: str) -> str:
-    """A migrated database."""
-    with asyncio.Runner() as runner:
-        runner.run(migrated(postgres_url))
-    return postgres_url

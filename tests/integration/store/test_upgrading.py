@@ -10,6 +10,12 @@ from a2a_node.store.migrate import HEAD, current
 from a2a_node.store.upgrading import migrated
 
 
+@pytest.fixture(scope="module")
+def template() -> str:
+    """Databases without a schema."""
+    return "template0"
+
+
 async def test_an_empty_database_gets_its_schema_and_a_current_one_is_left_alone(postgres_url: str) -> None:
     """Twice is once."""
     for _ in range(2):
