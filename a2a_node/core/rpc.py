@@ -34,6 +34,7 @@ class Rpc(Messages):
         "_call",
         "_deadline",
         "_ended",
+        "_last",
         "_left",
         "_watched",
         "door",
@@ -56,6 +57,7 @@ class Rpc(Messages):
         self._deadline = event.call_details.deadline
         self._ended = ended
         self._left = self._watched = False
+        self._last: bytes | None = None  # a message that goes out with the status
 
     @property
     def time_left(self) -> float | None:
@@ -103,8 +105,20 @@ class Rpc(Messages):
 
     async def send(self, message: bytes) -> None:
         """Send a message; returns when the connection took it, so that a slow reader slows the writer."""
-        if not await self.sent(message):
-            raise asyncio.CancelledError  # the client is gone; the task hears so in a moment
+        held, self._last = self._last, None
+        for one in (message,) if held is None else (held, message):
+            if not await self.sent(one):
+                raise asyncio.CancelledError  # the client is gone; the task hears so in a moment
+
+    async def send_last(self, message: bytes) -> None:
+        """The same for what is most likely the last: it goes out with the end, which follows at once.
+
+        That is one batch and one packet in place of two; where another message follows it goes before that.
+        """
+        if self._last is not None:
+            await self.send(message)
+        else:
+            self._last = message
 
     def begun(self, message: bytes) -> asyncio.Future[bool] | None:
         """The same, begun at once by whoever alone sends; None when the C core has let go of the RPC."""
@@ -113,10 +127,10 @@ class Rpc(Messages):
     def end(
         self, code: int = OK, details: str = "", trailing: Metadata | None = None, message: bytes | None = None
     ) -> None:
-        """End the RPC with its status, and with the one message of a unary reply."""
+        """End the RPC with its status, and with the one message of a unary reply, or the last one of a stream."""
         operations = [*self._opening()]
-        if message is not None:
-            operations.append(send_message(message, 0))
+        if (last := self._last if message is None else message) is not None:
+            operations.append(send_message(last, 0))
         operations.append(send_status(trailing, code, details.encode(), 0))
         if not self._watched:
             operations.append(receive_close(0))

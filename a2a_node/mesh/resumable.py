@@ -56,6 +56,7 @@ def resumable(writers: Writers, calls: Calls, read: Read, most: int | None = Non
         finally:
             writers.close(stream)
         if stream.taken and stream.heard:
+            call.ending = False
             await _followed(call, read(call.id, stream.had), reply)
 
     return layer
@@ -162,7 +163,7 @@ async def _send(call: Call, stream: Stream, reply: Reply, calls: Calls) -> MeshE
     """Send what is said; why that cannot be, when it is too late to end the call with it."""
 
     async def told(payload: Payload) -> None:
-        call.kept = stream.kept or stream.taken
+        call.kept, call.ending = stream.kept or stream.taken, stream.ends
         await reply(payload)
 
     try:

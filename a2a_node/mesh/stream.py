@@ -130,6 +130,11 @@ class Stream:
         return self._heard
 
     @property
+    def ends(self) -> bool:
+        """Whether nothing follows what its client is sent now."""
+        return self._over.is_set() and not self._ready and not self.taken
+
+    @property
     def had(self) -> int:
         """The last sequence that its client has, or that anybody has once that is gone."""
         return self._had

@@ -169,6 +169,7 @@ class Call:
     beside: bool = False  # a second try, while the first one is under way: nobody that was tried takes it
     wanted: str = ""  # id of the instance that its carrier has picked
     resumable: bool = False  # asked for as a stream whose events are kept
+    ending: bool = False  # what is said now is most likely the last, and its end follows at once
     kept: bool = False  # its events are kept: a reader that is lost now can come back
     keeping: Keeping | None = None  # how they are; None for a call whose events die with this node
     ended_by: MeshError | None = None  # what it stood on has ended, such as a permission or a key, and it with that

@@ -87,7 +87,7 @@ def stream(rule: Rule, work: Work) -> Unary:
         request = None
 
         async def rest(call: Call) -> None:
-            await _written(work, request, call, _Writing(rule, rpc))
+            await _written(work, request, call, _Writing(rule, rpc, call))
 
         call = opened(rpc, rest, endless=question is None)
         try:
@@ -107,7 +107,7 @@ def conversation(rule: Rule, work: Work) -> Stream:
         requests = _Requests(rpc, rule.read)
 
         async def rest(call: Call) -> None:
-            await _written(work, requests, call, _Writing(rule, rpc))
+            await _written(work, requests, call, _Writing(rule, rpc, call))
 
         call = opened(rpc, rest, endless=question is None)
         try:
@@ -148,13 +148,14 @@ def _decoded(read: Callable[[bytes], Any], message: bytes, field: str) -> Any:
 
 
 class _Writing:
-    """Writes the replies of an RPC."""
+    """Writes the replies of an RPC; one that its call ends with goes out with the status."""
 
-    def __init__(self, rule: Rule, rpc: Rpc) -> None:
-        self._written, self._rpc = rule.written, rpc
+    def __init__(self, rule: Rule, rpc: Rpc, call: Call) -> None:
+        self._written, self._rpc, self._call = rule.written, rpc, call
 
     async def __call__(self, reply: Any) -> None:
-        await self._rpc.send(self._written(reply))
+        send = self._rpc.send_last if self._call.ending else self._rpc.send
+        await send(self._written(reply))
 
     def begin(self, reply: Any) -> asyncio.Future[bool] | None:
         """Begin to write a reply, for whoever alone writes; None when the RPC is over."""

@@ -89,7 +89,7 @@ class RunRpcs:
             next_page_token=page_token(scope, mark(page[-1].created_at, page[-1].id)) if len(found) > size else "",
         )
 
-    async def watch_run(self, request: pb.WatchRunRequest, _: Call) -> AsyncGenerator[pb.WatchRunResponse, None]:
+    async def watch_run(self, request: pb.WatchRunRequest, call: Call) -> AsyncGenerator[pb.WatchRunResponse, None]:
         """The events of a run, until it has ended."""
         if request.after_sequence < 0:
             raise InvalidInput("after_sequence", f"{request.after_sequence} must not be negative")
@@ -99,6 +99,7 @@ class RunRpcs:
         try:
             async with aclosing(self._runs.events(_run_id(request), request.after_sequence)) as events:
                 async for event in events:
+                    call.ending = event.run is not None and event.run.status.terminal
                     yield from_event(event)
         finally:
             self._watchers -= 1

@@ -17,7 +17,7 @@ from a2a_node.store.redis import Redis
 from a2a_node.store.wakeups import Wakeup, Wakeups
 
 MOST_WAITING = 1000  # runs whose bells are to be rung; beyond that readers look by themselves
-COMPANY = 0.02  # seconds that a bell waits for others which nobody is in a hurry to hear
+COMPANY = 0.1  # seconds that a bell waits for others which nobody is in a hurry to hear
 MOST_TOGETHER = 64  # of one trip
 LARGEST = 16 * 1024  # characters of what a bell tells
 LOOK = "1"  # what one says that tells nothing

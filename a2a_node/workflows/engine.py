@@ -22,6 +22,7 @@ from a2a_node.workflows.walk_ports import Given, House
 
 MOST_RUNS = 100  # at work at once in one executor; runs that only wait do not count
 MOST_WAITING = 2000  # that wait for people; those that wait for other runs do not count, or these might never begin
+REST = 0.05  # seconds between two claims: runs that begin meanwhile are claimed together
 PAUSE = 0.5  # seconds until a store that is away is asked again
 CLEANING = 60.0  # seconds between two passes over what the engine remembers
 
@@ -140,14 +141,17 @@ class Engine:
 
     async def _claimed(self, remembers: Remembers) -> None:
         """Claim runs when some may be there, and now and then, because a lease ends in silence."""
+        loop = asyncio.get_running_loop()
         while True:
             self._look.clear()
+            rested = loop.time() + REST
             self._full = (room := self._room()) <= 0
             if not self._full and not self._leaving:
                 await self._claim(remembers, room)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._who.lease / 3):
                     await self._look.wait()
+            await asyncio.sleep(rested - loop.time())
 
     def _room(self) -> int:
         """How many runs it may claim now."""

@@ -83,9 +83,9 @@ class Stand:
     ) -> asyncio.Future[None]:
         """Have a step stand otherwise; done when that is recorded, `lazily` soon. `outputs` are those of items."""
         step = self._timed(replace(self._steps[step_id], **changes))
-        output = step.output
-        self._steps[step_id] = replace(step, input=None, output=None)  # the record has them, and memory is short
-        return self._journal.tell(StepChange(replace(step, output=output), items=outputs or {}), lazily=lazily)
+        kept = step.input is None and step.output is None
+        self._steps[step_id] = step if kept else replace(step, input=None, output=None)  # memory is short
+        return self._journal.tell(StepChange(step, items=outputs or {}), lazily=lazily)
 
     def note(self, step_id: str, attempts: tuple[StepAttempt, ...]) -> None:
         """Remember attempts, which are recorded with the step's next change."""
@@ -101,6 +101,8 @@ class Stand:
         begun = step.status not in (StepStatus.PENDING, StepStatus.PAUSED)
         started = (step.started_at or self.clock()) if begun else step.started_at
         ended = (step.completed_at or self.clock()) if step.status.terminal else None
+        if (started, ended) == (step.started_at, step.completed_at):
+            return step
         return replace(step, started_at=started, completed_at=ended)
 
     def tell_run(self, change: RunChange) -> asyncio.Future[None]:

@@ -198,7 +198,8 @@ class Walk:
             self._desk.scope.forget()  # it may wait for days, and many may
         left = self._desk.until - asyncio.get_running_loop().time()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._desk.news.wait(), max(left, 0.0) if self._fate is None else None)
+            async with asyncio.timeout(max(left, 0.0) if self._fate is None else None):
+                await self._desk.news.wait()
 
     async def _completed(self) -> Fate:
         """The end of a run whose steps are done: its output, where it can be made."""

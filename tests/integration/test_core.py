@@ -97,6 +97,27 @@ async def test_senders_take_turns() -> None:
         assert len([word async for word in here.talk("/a/Flood")]) == 20
 
 
+async def test_what_goes_with_the_end_comes_before_it_and_in_order() -> None:
+    """Whether it was the last after all or not, and however the RPC ends."""
+
+    async def tell(rpc: Rpc) -> None:
+        await rpc.send(b"a")
+        await rpc.send_last(b"b")
+        await rpc.send(b"c")
+        await rpc.send_last(b"d")
+        await rpc.send_last(b"e")
+        await rpc.send_last(b"f")
+        if await rpc.receive() == b"fail":
+            rpc.end(5, "not found")
+
+    async with house({"/a/Tell": Stream(tell)}) as here:
+        for word, code in ((b"", grpc.StatusCode.OK), (b"fail", grpc.StatusCode.NOT_FOUND)):
+            talk = here.talk("/a/Tell")
+            await talk.write(word)
+            assert [await talk.read() for _ in range(6)] == [b"a", b"b", b"c", b"d", b"e", b"f"]
+            assert await talk.code() is code
+
+
 async def test_an_unknown_method_is_served_by_the_others_route() -> None:
     """By its name."""
     async with house({}) as here:

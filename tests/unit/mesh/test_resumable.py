@@ -46,6 +46,25 @@ async def test_what_is_said_is_kept_and_sent_and_the_end_after_it(house: House) 
     assert house.writers.open() == 0
 
 
+async def test_an_output_that_was_kept_with_the_end_is_sent_as_the_last(house: House) -> None:
+    """None before it, and none after which there was time to say more."""
+
+    async def work(call: Call) -> None:
+        await call.reply(Payload("one", TEXT))
+        await settled()
+        await saying("two", "three")(call)
+
+    call, rpc = house.begin(work)
+    said = list[tuple[object, bool]]()
+
+    async def note(payload: Payload) -> None:
+        said.append((payload.body, call.ending))
+
+    house.refuses = note
+    await rpc
+    assert said == [("one", False), ("two", False), ("three", True)]
+
+
 async def test_a_failure_comes_after_all_that_was_said(house: House) -> None:
     """The same for both."""
 

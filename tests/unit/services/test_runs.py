@@ -237,6 +237,7 @@ async def test_a_run_is_watched_to_its_end(house: House, decisions: Decisions) -
     ]
     assert dict(told[2].progress.output.struct) == {"percent": 50}
     assert dict(told[3].run.output) == {"text": "hi"}
+    assert house.call.ending
     later = pb.WatchRunRequest(run_id=run.run_id, after_sequence=3)
     assert [one.sequence async for one in house.service.watch_run(later, house.call)] == [4]
     with pytest.raises(InvalidInput, match="after_sequence"):
@@ -246,6 +247,7 @@ async def test_a_run_is_watched_to_its_end(house: House, decisions: Decisions) -
     wanted = pb.WatchRunRequest(run_id=(await small.start()).run_id)
     async with aclosing(small.service.watch_run(wanted, small.call)) as watching:
         await anext(watching)
+        assert not small.call.ending
         with pytest.raises(TooManySubscribers):
             await anext(small.service.watch_run(wanted, small.call))
     async with aclosing(small.service.watch_run(wanted, small.call)) as watching:

@@ -44,6 +44,22 @@ class Twice:
         """There is nothing to forget."""
 
 
+class Counted(MemoryRuns):
+    """A record that knows how many runs each claim took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[int] = []
+
+    async def claim(
+        self, executor: str, limit: int, known: Sequence[str] | None = None, *, fresh: bool = False
+    ) -> Sequence[Run]:
+        """Take runs."""
+        claimed = await super().claim(executor, limit, known, fresh=fresh)
+        self.taken.append(len(claimed))
+        return claimed
+
+
 class Unheard(MemoryRuns):
     """A record whose first claim is kept, and whose answer is lost."""
 
@@ -71,6 +87,27 @@ async def test_a_run_that_was_claimed_without_an_answer_is_walked_soon(monkeypat
     assert agents.order == ["one", "two"]
 
 
+async def test_runs_that_begin_soon_after_others_are_claimed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each by itself."""
+    monkeypatch.setattr(engine, "REST", 0.3)
+    runs, below = Counted(), Twice()
+    below.engine = await made(runs, Agents())
+    await recorded(runs, "r1")
+    executing = asyncio.create_task(below.engine.execute(below))
+    async with asyncio.timeout(60):
+        await below.began.wait()
+        for name in ("r2", "r3", "r4"):
+            await recorded(runs, name)
+            await asyncio.sleep(0)
+        while sum(runs.taken) < 4:
+            below.began.clear()
+            await below.began.wait()
+    for task in (executing, *below.walks):
+        task.cancel()
+    await asyncio.wait((executing, *below.walks))
+    assert [taken for taken in runs.taken if taken] == [1, 3]
+
+
 async def test_a_run_that_is_begun_twice_is_walked_once() -> None:
     """Each step is called once, and the walk that came late says nothing of the run."""
     agents, late = await walked(MemoryRuns())
@@ -81,20 +118,8 @@ async def test_a_run_that_is_begun_twice_is_walked_once() -> None:
 async def walked(runs: MemoryRuns) -> tuple[Agents, int]:
     """Who was called in a run that completed, and how many walks of it came too late."""
     agents, below = Agents(), Twice()
-    lease = Lease(WHO, runs, lambda: None)
-    await lease.begin()
-    recorded = Recorded(runs, WHO.id)
-
-    def house(_: News) -> House:
-        record = recorded.write, recorded.run, recorded.read
-        return House(agents, NoChildren(), *record, lease.now, lambda: 0.0, inline, Untraced())
-
-    async def template(*_: object) -> object:
-        return read(SOURCE)
-
-    below.engine = Engine(WHO, lease, runs, template, house)  # type: ignore[arg-type]
-    steps = [RunStep("one"), RunStep("two", needs=("one",))]
-    run = await runs.record(NewRun("r1", "work", 1, steps, "person:ada", 3600.0))
+    below.engine = await made(runs, agents)
+    run = await recorded(runs, "r1")
     executing = asyncio.create_task(below.engine.execute(below))
     async with asyncio.timeout(60):
         await below.began.wait()
@@ -105,3 +130,24 @@ async def walked(runs: MemoryRuns) -> tuple[Agents, int]:
         task.cancel()
     await asyncio.wait((executing, *late))
     return agents, len(late)
+
+
+async def made(runs: MemoryRuns, agents: Agents) -> Engine:
+    """An executor whose lease has begun."""
+    lease, record = Lease(WHO, runs, lambda: None), Recorded(runs, WHO.id)
+    await lease.begin()
+
+    def house(_: News) -> House:
+        said = record.write, record.run, record.read
+        return House(agents, NoChildren(), *said, lease.now, lambda: 0.0, inline, Untraced())
+
+    async def template(*_: object) -> object:
+        return read(SOURCE)
+
+    return Engine(WHO, lease, runs, template, house)  # type: ignore[arg-type]
+
+
+async def recorded(runs: MemoryRuns, name: str) -> Run:
+    """A run of the template."""
+    steps = [RunStep("one"), RunStep("two", needs=("one",))]
+    return await runs.record(NewRun(name, "work", 1, steps, "person:ada", 3600.0))
