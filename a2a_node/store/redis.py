@@ -25,6 +25,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -93,13 +94,34 @@ class _Pipeline(Protocol):
     async def execute(self) -> list[object]: ...
 
 
+class _Connection(Protocol):
+    """What is used of redis-py's connection."""
+
+    def pack_commands(self, commands: Sequence[Sequence[Argument]]) -> Sequence[bytes]: ...
+
+    async def send_packed_command(self, command: Sequence[bytes]) -> None: ...
+
+    async def read_response(self) -> object: ...
+
+    async def disconnect(self, nowait: bool) -> None: ...  # noqa: FBT001 - redis-py's own
+
+
+class _Connections(Protocol):
+    """And of its pool."""
+
+    async def get_connection(self) -> _Connection: ...
+
+    async def release(self, connection: _Connection) -> None: ...
+
+
 class Redis:
     """Asks commands and scripts; each is answered within the patience, or raises StoreUnavailable."""
 
-    def __init__(self, client: Client, patience: float) -> None:
+    def __init__(self, client: Client, patience: float, *, traced: bool = False) -> None:
         self._client = client
         self._commands = cast("_Commands", client)
-        self._patience = patience
+        self._connections = cast("_Connections", client.connection_pool)
+        self._patience, self._traced = patience, traced
 
     async def ask(self, *command: Argument) -> object:
         """Send one command; its answer, texts as bytes."""
@@ -110,11 +132,14 @@ class Redis:
     async def ask_all(self, commands: Sequence[Sequence[Argument]], *, atomically: bool = False) -> list[object]:
         """Send commands in one trip; their answers in order. Atomically, all keys share one hash tag."""
         with reaching():
-            async with asyncio.timeout(self._patience), self._client.pipeline(transaction=atomically) as pipeline:
-                together = cast("_Pipeline", pipeline)
-                for command in commands:
-                    together.execute_command(*command)
-                return await together.execute()
+            async with asyncio.timeout(self._patience):
+                if not atomically and not self._traced:
+                    return await _trip(self._connections, commands)
+                async with self._client.pipeline(transaction=atomically) as pipeline:
+                    together = cast("_Pipeline", pipeline)
+                    for command in commands:
+                        together.execute_command(*command)
+                    return await together.execute()
 
     async def run(self, code: Script, keys: Sequence[str], *arguments: Argument) -> object:
         """Run a script on keys that share one hash tag; its answer."""
@@ -148,6 +173,30 @@ class Redis:
         return self._client.pubsub()
 
 
+async def _trip(connections: _Connections, commands: Sequence[Sequence[Argument]]) -> list[object]:
+    """Commands that are sent together, without what redis-py's pipeline does for each: a third of what they take."""
+    connection = await connections.get_connection()
+    try:
+        await connection.send_packed_command(connection.pack_commands(commands))
+        answers = [await _answer(connection) for _ in commands]
+    except BaseException:  # nobody knows what comes next on it
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await connections.release(connection)
+    if refusal := next((answer for answer in answers if isinstance(answer, ResponseError)), None):
+        raise refusal
+    return answers
+
+
+async def _answer(connection: _Connection) -> object:
+    """An answer, or why a command was refused: the answers of the others follow all the same."""
+    try:
+        return await connection.read_response()
+    except ResponseError as refusal:
+        return refusal
+
+
 @asynccontextmanager
 async def connected(
     url: str, *, pool_size: int = POOL_SIZE, patience: float = PATIENCE, traces: TracerProvider | None = None
@@ -157,7 +206,7 @@ async def connected(
     if traces is not None:
         trace_redis(client, traces)
     try:
-        yield Redis(client, patience)
+        yield Redis(client, patience, traced=traces is not None)
     finally:
         await client.aclose()
 

@@ -137,25 +137,25 @@ class Journal:
 
 def _together(changes: Sequence[StepChange]) -> Sequence[StepChange]:
     """Each step once, as it stood last, with all that was told of it; what agents said stays as it is."""
-    stood: dict[str, StepChange] = {}
+    stood: dict[str, list[StepChange]] = {}
     said: list[StepChange] = []
     for change in changes:
-        if change.progress is not None:
+        if change.progress is None:
+            stood[change.step.id] = [*stood.pop(change.step.id, ()), change]
+        else:
             said.append(change)
-            continue
-        before = stood.pop(change.step.id, None)
-        stood[change.step.id] = change if before is None else _merged(before, change)
-    return [*stood.values(), *said]
+    return [*(_last(told) for told in stood.values()), *said]
 
 
-def _merged(before: StepChange, after: StepChange) -> StepChange:
-    """The later change, and what only the earlier one told: each value is told once."""
-    step = replace(
-        after.step,
-        input=before.step.input if after.step.input is None else after.step.input,
-        output=before.step.output if after.step.output is None else after.step.output,
-    )
-    return replace(after, step=step, items={**before.items, **after.items})
+def _last(told: Sequence[StepChange]) -> StepChange:
+    """The last change, and what only earlier ones told: each value is told once."""
+    last = told[-1]
+    if len(told) == 1:
+        return last
+    given = next((one.step.input for one in reversed(told) if one.step.input is not None), None)
+    made = next((one.step.output for one in reversed(told) if one.step.output is not None), None)
+    items = {index: output for one in told for index, output in one.items.items()}
+    return replace(last, step=replace(last.step, input=given, output=made), items=items)
 
 
 def _heard(recorded: asyncio.Future[None]) -> None:

@@ -8,6 +8,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
+from redis.exceptions import ResponseError
 
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
 from a2a_node.store.redis import Redis, Script, connected
@@ -30,6 +31,26 @@ async def test_a_command_is_answered(redis: Redis) -> None:
     assert await redis.ask("GET", "k") == b"\x00\xff"
     for atomically in (False, True):
         assert await redis.ask_all([("EXISTS", "k"), ("EXISTS", "none")], atomically=atomically) == [1, 0]
+
+
+@pytest.mark.parametrize("atomically", [False, True])
+async def test_one_that_is_refused_keeps_none_of_its_trip_from_being_done(redis: Redis, *, atomically: bool) -> None:
+    """Who asked hears of the refusal, and the connection is as good as before."""
+    await redis.ask("SET", "text", "x")
+    with pytest.raises(ResponseError, match="not an integer"):
+        await redis.ask_all([("INCR", "a"), ("INCR", "text"), ("INCR", "b")], atomically=atomically)
+    assert await redis.ask_all([("GET", "a"), ("GET", "b")]) == [b"1", b"1"]
+
+
+async def test_a_trip_that_is_given_up_leaves_no_answer_behind(redis: Redis) -> None:
+    """To whoever asks next."""
+    for turns in range(12):
+        given_up = asyncio.create_task(redis.ask_all([("INCR", "n"), ("INCR", "n")]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        assert await redis.ask_all([("ECHO", "one"), ("ECHO", "two")]) == [b"one", b"two"]
 
 
 async def test_a_script_is_sent_again_to_a_server_that_lost_it(redis: Redis) -> None:
