@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,8 @@ from a2a_node.store.migrate import migrated
 from tests.e2e.tools import BUILD, alone, run
 
 TEMPLATE = "migrated"  # a database with the schema that nobody is connected to, to copy others from
+MAKERS = ("embedded/*.py", "migrations/**/*.py", "migrate.py", "steps.py")
+KEPT = 24 * 3600.0  # seconds
 ROOM, SECRET = "postgres", "postgres.secret"
 
 
@@ -46,8 +49,8 @@ def _seed() -> Path:
     folder = BUILD / "seeds" / _made_of()
     with alone("seeds"):
         if not folder.exists():
-            shutil.rmtree(folder.parent, ignore_errors=True)  # of other software
-            folder.parent.mkdir()
+            folder.parent.mkdir(exist_ok=True)
+            _clear(folder.parent)
             with tempfile.TemporaryDirectory(prefix="a2a-seed-") as open_folder:
                 made = Path(open_folder)
                 made.chmod(0o711)
@@ -56,6 +59,13 @@ def _seed() -> Path:
                 _copy(made / "data", fresh)
                 fresh.rename(folder)
     return folder
+
+
+def _clear(folder: Path) -> None:
+    """Away with clusters of other software, but for those that tests which run may still copy."""
+    for other in folder.iterdir():
+        if time.time() - other.stat().st_mtime > KEPT:
+            shutil.rmtree(other)
 
 
 async def _grow(data_dir: Path) -> None:
@@ -75,8 +85,10 @@ def _copy(data_dir: Path, to: Path) -> None:
 def _made_of() -> str:
     """A name that changes with whatever the cluster is made by."""
     made = hashlib.sha256(version(WHEEL).encode())
-    for file in sorted(Path(store.__file__).parent.rglob("*.py")):
-        made.update(file.read_bytes())
+    folder = Path(store.__file__).parent
+    for name in MAKERS:
+        for file in sorted(folder.glob(name)):
+            made.update(file.read_bytes())
     return made.hexdigest()[:16]
 
 

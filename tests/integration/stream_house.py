@@ -134,7 +134,8 @@ async def known(place: Here, agent: str) -> None:
             if (await place.mesh.agents.get(agent)).instances:
                 return
         except MeshError:
-            continue
+            pass
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
