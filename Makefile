@@ -11,7 +11,7 @@ COVERED ?= tests/unit tests/contract tests/integration
 .DEFAULT_GOAL := up
 # Images of containers often say that Python shall not keep what it has compiled; then each process compiles it all again.
 export PYTHONDONTWRITEBYTECODE :=
-.PHONY: up test slow check lint types imports protos generated breaking monitoring manifests gen coverage security sbom dist version docs bench chaos chaos-quick setup clean
+.PHONY: up test slow check lint types imports protos contract generated breaking monitoring manifests gen coverage security sbom dist version docs bench chaos chaos-quick setup clean
 
 # What a node needs is installed first and alone, so that the first `make up` is quick.
 define install
@@ -95,20 +95,23 @@ manifests: $(STAMP)
 
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy
 
-# The document of the API over HTTP, with the contract's comments.
-OPENAPI = mkdir -p build && $(BIN)/python -m grpc_tools.protoc -I protos --include_source_info --include_imports \
-  --descriptor_set_out=build/contract.binpb protos/a2amesh/v1/*.proto \
-  && $(BIN)/python -m a2a_node.web.api.document build/contract.binpb
+# The document of the API over HTTP.
+OPENAPI = $(BIN)/python -m a2a_node.web.api.document build/contract.binpb
+
+# The contract with its comments, which the document of the API and the site are made of.
+contract: $(STAMP)
+	@mkdir -p build && $(BIN)/python -m grpc_tools.protoc -I protos --include_source_info --include_imports \
+	  --descriptor_set_out=build/contract.binpb protos/a2amesh/v1/*.proto
 
 # Generated code is committed; `make check` generates the Python part again and compares.
-gen: $(STAMP)
+gen: $(STAMP) contract
 	@rm -rf generated/a2amesh && mkdir -p generated/a2amesh/v1
 	@$(PROTOC) --python_out=generated --mypy_out=quiet:generated protos/a2amesh/v1/*.proto
 	@touch generated/a2amesh/__init__.py generated/a2amesh/v1/__init__.py generated/a2amesh/py.typed
 	@$(OPENAPI) generated/a2amesh/openapi.json docs/openapi.yaml
 	@sh clients/generate.sh
 
-generated: $(STAMP)
+generated: $(STAMP) contract
 	@rm -rf build/generated && mkdir -p build/generated
 	@$(PROTOC) --python_out=build/generated --mypy_out=quiet:build/generated protos/a2amesh/v1/*.proto
 	@$(OPENAPI) build/generated/a2amesh/openapi.json build/openapi.yaml
@@ -117,9 +120,7 @@ generated: $(STAMP)
 	  || { echo "generated/ is not what protos/ say: make gen" >&2; exit 1; }
 
 # The documentation as a site, with links checked: not quietly, for then its warnings are no failures.
-docs: $(STAMP)
-	@mkdir -p build && $(BIN)/python -m grpc_tools.protoc -I protos --include_source_info --include_imports \
-	  --descriptor_set_out=build/contract.binpb protos/a2amesh/v1/*.proto
+docs: $(STAMP) contract
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: $(RIVALS)
