@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -96,6 +97,11 @@ def redis_url(stores: StoreAddresses) -> str:
     with Redis.from_url(stores.redis_url) as client:
         client.flushall()
     return stores.redis_url
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: garbage is not looked for in all of it again and again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
