@@ -1,4 +1,4 @@
-"""`workflow`: templates, looked at, put, listed and planned; what is told of runs stands in `runs` and `starting`."""
+"""`workflow`: templates, looked at, put, listed and planned; what is told of runs comes from `runs` and `starting`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from a2a_node.cli.desk import Desk, asks_mesh
 from a2a_node.cli.failures import FAILED, failures
 from a2a_node.cli.flow.templates import planned_row, planned_told, problem_told, version_row, version_told
 from a2a_node.cli.following import show_run
-from a2a_node.cli.graphs import is_run
+from a2a_node.cli.graphs import graph, is_run
 from a2a_node.cli.inputs import JSON_HELP, given_object, given_source
 from a2a_node.cli.options import AsJson, option
+from a2a_node.cli.runs import approve, cancel, pause, reject, resume, retry, runs, watch
 from a2a_node.cli.show import Screen
+from a2a_node.cli.starting import run
 
 if TYPE_CHECKING:
     from a2a_node.model.workflows import Problem
@@ -135,3 +137,7 @@ async def _asked(source: str, address: str) -> Sequence[Problem]:
 
     async with MeshClient(address or None) as mesh:
         return (await mesh.workflows.validate(source)).problems
+
+
+for command in (run, watch, graph, runs, cancel, pause, resume, retry, approve, reject):
+    workflow.command()(command)

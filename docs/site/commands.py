@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from typer.main import get_command
 
-from a2a_node.cli.commands import app
+from a2a_node.cli.commands import program
 
 HEAD = """# Commands
 
@@ -20,7 +20,7 @@ RUN_A_NODE = {"serve", "up"}
 
 def page() -> str:
     """A section for each command, groups before what is in them."""
-    return HEAD + "\n".join(_sections(get_command(app), "a2a-node", 1)) + "\n"
+    return HEAD + "\n".join(_sections(get_command(program()), "a2a-node", 1)) + "\n"
 
 
 def _sections(command: object, path: str, depth: int) -> Iterator[str]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from typer.main import get_command
 
-from a2a_node.cli.commands import app
+from a2a_node.cli.commands import program
+
+PROGRAM = get_command(program())
 
 
 def named(page: str) -> Sequence[str]:
@@ -18,7 +20,7 @@ def named(page: str) -> Sequence[str]:
 
 def check(line: str) -> None:
     """AssertionError for a command that there is not, or that has not these options."""
-    command, words = get_command(app), line.split()
+    command, words = PROGRAM, line.split()
     for word in words:
         if word in getattr(command, "commands", {}):
             command = command.commands[word]  # type: ignore[attr-defined]

@@ -32,7 +32,8 @@ UNUSED = (
 )
 ALONE = f"""
 import sys
-import a2a_node.cli.app
+from a2a_node.cli.commands import program
+program("up")
 from a2a_node import lean
 import a2a_node.cli.logs, a2a_node.node, a2a_node.store.embedded
 import uvicorn.lifespan.off, uvicorn.protocols.http.auto
@@ -40,6 +41,13 @@ from redis.asyncio.connection import BlockingConnectionPool
 BlockingConnectionPool.from_url("redis://127.0.0.1:1").get_connection_count()
 there = [name for name in {UNUSED} if name in sys.modules]
 assert not there, f"a node imports {{there}}, which it does not use"
+"""
+ASKING = """
+import sys
+from a2a_node.cli.commands import program
+program("agents")
+there = [name for name in ("a2a_node.cli.calls", "a2a_node.cli.start", "pydantic", "rich") if name in sys.modules]
+assert not there, f"a client's command imports {there}, which it does not use"
 """
 ANNOUNCED = """
 import sys
@@ -118,8 +126,8 @@ def runs(program: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("program", [ALONE, ANNOUNCED], ids=["imported", "announced"])
-def test_a_node_comes_without_what_it_does_not_use(program: str) -> None:
+@pytest.mark.parametrize("program", [ALONE, ANNOUNCED, ASKING], ids=["imported", "announced", "asking"])
+def test_a_process_comes_without_what_it_does_not_use(program: str) -> None:
     """A new import, ours or a library's, that brings some of it back is found here.
 
     What libraries import only when they are used, as uvicorn does, is used here.

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import a2a_node.client
-from a2a_node.cli.commands import app
+from a2a_node.cli.commands import program
 from tests.unit.cli.desk import Mesh
 
 Run = Callable[..., Result]
@@ -29,7 +29,7 @@ def run() -> Run:
     """Run a command; it ends with its result, whatever its exit code."""
 
     def run(*words: str, stdin: str = "") -> Result:
-        return CliRunner().invoke(app, words, input=stdin, catch_exceptions=False)
+        return CliRunner().invoke(program(words[0] if words else ""), words, input=stdin, catch_exceptions=False)
 
     return run
 

@@ -11,8 +11,10 @@ from typer.main import get_command, get_group
 from typer.testing import CliRunner
 
 from a2a_node.cli.app import main
-from a2a_node.cli.commands import app
+from a2a_node.cli.commands import COMMANDS, GROUPS, program
 from tests.unit.cli.conftest import Run
+
+app = program()
 
 FOR_PROGRAMS = {"up", "serve", "mcp"}
 
@@ -30,6 +32,14 @@ def test_every_command_explains_itself_and_speaks_json(words: tuple[str, ...]) -
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, (*words, "--help")).stdout
     assert f"Usage: a2a-node {' '.join(words)}" in shown
     assert ("--json " in shown) == (words[0] not in FOR_PROGRAMS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS | GROUPS))
+def test_a_command_that_comes_alone_is_the_one_among_all(name: str) -> None:
+    """By its own name, with the same help."""
+    alone = get_group(program(name)).commands
+    assert list(alone) == [name]
+    assert alone[name].help == get_group(app).commands[name].help
 
 
 def test_the_version_is_the_installed_one(run: Run) -> None:
