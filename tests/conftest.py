@@ -76,17 +76,14 @@ def administer(stores: StoreAddresses) -> Iterator[Callable[[str], None]]:
         runner.run(connection.close())
 
 
-@pytest.fixture(scope="session")
-def template() -> str:
-    """The database that the tests' own are copied from: it has the schema."""
-    return seeds.TEMPLATE
-
-
 @pytest.fixture
-def postgres_url(stores: StoreAddresses, administer: Callable[[str], None], template: str) -> Iterator[str]:
-    """A database of the test's own, dropped after it, whoever is still connected."""
+def postgres_url(
+    request: pytest.FixtureRequest, stores: StoreAddresses, administer: Callable[[str], None]
+) -> Iterator[str]:
+    """A database of the test's own, with the schema unless it asks for none; dropped after it, whoever is connected."""
     name = f"test_{uuid.uuid4().hex}"
-    administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+    bare = request.node.get_closest_marker("without_schema")
+    administer(f"CREATE DATABASE {name} TEMPLATE {'template0' if bare else seeds.TEMPLATE}")
     yield urlsplit(stores.postgres_url)._replace(path=f"/{name}").geturl()
     administer(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -7,9 +7,12 @@ what its command has imported.
 from __future__ import annotations
 
 from importlib import import_module, metadata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMMANDS = {
     "up": "start.up",
@@ -54,16 +57,18 @@ def program(wanted: str = "") -> typer.Typer:
     one = wanted in COMMANDS or wanted in GROUPS
     for name, place in COMMANDS.items():
         if not one or name == wanted:
-            app.command(name)(_at(place))
+            app.command(name)(cast("Callable[..., None]", _at(place)))
     for name, place in GROUPS.items():
         if not one or name == wanted:
-            app.add_typer(_at(place), name=name)
+            app.add_typer(cast("typer.Typer", _at(place)), name=name)
     return app
 
 
-def _at(place: str) -> Any:  # noqa: ANN401 - a function that is a command, or a group of them
+def _at(place: str) -> object:
+    """A function that is a command, or a group of them."""
     module, _, name = place.partition(".")
-    return getattr(import_module(f"a2a_node.cli.{module}"), name)
+    found: object = getattr(import_module(f"a2a_node.cli.{module}"), name)
+    return found
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks take the value so

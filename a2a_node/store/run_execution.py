@@ -82,7 +82,7 @@ class RunExecution(RunRecord):
                     raise RunLost(run_id)
                 if answer[0]["sure"]:
                     sequences = await self._changed(answer[0], run_id, run)
-                    return Changed(sequences, wishes_from(answer[0]))
+                    return Changed(sequences, wishes_from(dict(answer[0])))
         raise StoreUnavailable("postgres")
 
     @asynccontextmanager

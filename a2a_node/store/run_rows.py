@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, RowMapping, TextualSelect, column, text
@@ -94,6 +93,6 @@ def _run(row: dict) -> Run:  # type: ignore[type-arg]  # of a driver without typ
     )
 
 
-def wishes_from(row: RowMapping | Mapping[str, Any]) -> Wishes:
+def wishes_from(row: dict) -> Wishes:  # type: ignore[type-arg]  # as above
     """What people want of the run of a row."""
     return Wishes(row["pausing"], row["cancelling"], row["compensating"], row["reason"], row["attempt_group"])

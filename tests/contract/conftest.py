@@ -15,6 +15,7 @@ from a2a_node.store.embedded import StoreAddresses
 from tests import clusters
 from tests.contract import states
 from tests.contract.registries import House, housed
+from tests.seeds import TEMPLATE
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -31,9 +32,9 @@ async def house(registry_url: str | None) -> AsyncIterator[House]:
 
 
 @pytest.fixture(scope="session")
-def state_database(stores: StoreAddresses, administer: Callable[[str], None], template: str) -> str:
+def state_database(stores: StoreAddresses, administer: Callable[[str], None]) -> str:
     """A database that all tests of shared state use, one after the other."""
-    administer(f"CREATE DATABASE states TEMPLATE {template}")
+    administer(f"CREATE DATABASE states TEMPLATE {TEMPLATE}")
     return urlsplit(stores.postgres_url)._replace(path="/states").geturl()
 
 

@@ -18,6 +18,7 @@ from a2a_node.store.embedded import StoreAddresses
 from tests.e2e.busy_mesh import two_nodes, under_load
 from tests.e2e.nodes import RunningNode
 from tests.e2e.watched import MONITORING, Heard, Prometheus, eventually, watching
+from tests.seeds import TEMPLATE
 
 COMPARED = re.compile(r"(?<![=!<>~])(==|!=|<=|>=|<|>)(?!=)(?! bool)")
 IN_BRACES = re.compile(r"\{[^}]*\}")
@@ -54,12 +55,11 @@ class Watched:
 def watched(
     stores: StoreAddresses,
     administer: Callable[[str], None],
-    template: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watched]:
     """Both nodes have been under load for as long as anybody looks at them."""
     folder = tmp_path_factory.mktemp("watched")
-    administer(f"CREATE DATABASE watched TEMPLATE {template}")
+    administer(f"CREATE DATABASE watched TEMPLATE {TEMPLATE}")
     with Redis.from_url(stores.redis_url) as client:
         client.flushall()
     postgres = urlsplit(stores.postgres_url)._replace(path="/watched").geturl()

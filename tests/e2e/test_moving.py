@@ -14,6 +14,8 @@ from tests.e2e.pages.reader import Reader, reading
 from tests.e2e.tools import ROOT
 from tests.ports import free_port
 
+pytestmark = pytest.mark.without_schema
+
 PAGE = "docs/PRODUCTION_ENHANCEMENTS.md"
 
 

@@ -24,6 +24,7 @@ from tests.e2e.nodes import RunningNode, mesh_node
 from tests.e2e.pages.blocks import blocks
 from tests.e2e.pages.reader import Reader, reading
 from tests.e2e.tools import ROOT
+from tests.seeds import TEMPLATE
 
 ELSEWHERE = {"tutorial.md", "workflows.md", "ops.md", "PRODUCTION_ENHANCEMENTS.md"}
 # What `a2a-node doctor --production` looks at is a deployment, which is not here.
@@ -63,9 +64,9 @@ def orders(node: RunningNode) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stores_urls(stores: StoreAddresses, administer: Callable[[str], None], template: str) -> Iterator[dict[str, str]]:
+def stores_urls(stores: StoreAddresses, administer: Callable[[str], None]) -> Iterator[dict[str, str]]:
     """The environment of a node on a database of these pages."""
-    administer(f"CREATE DATABASE pages TEMPLATE {template}")
+    administer(f"CREATE DATABASE pages TEMPLATE {TEMPLATE}")
     with Redis.from_url(stores.redis_url) as client:
         client.flushall()
     postgres = urlsplit(stores.postgres_url)._replace(path="/pages").geturl()

@@ -19,6 +19,8 @@ from a2a_node.ops.database.access import Databases, service
 from a2a_node.ops.workplace import Workplace
 from tests.unit.ops.places import Lets, done, workplace
 
+pytestmark = pytest.mark.without_schema
+
 SHOP = """
     CREATE SCHEMA "Odd ""names";
     CREATE TABLE goods (id bigserial PRIMARY KEY, name text, price numeric(10, 2), made timestamptz, raw bytea);

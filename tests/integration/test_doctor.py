@@ -28,6 +28,8 @@ from a2a_node.settings import Settings
 from tests.integration.conftest import Running
 from tests.integration.receiver import over_grpc
 
+pytestmark = pytest.mark.without_schema
+
 A2A_NODE = Path(sys.executable).with_name("a2a-node")
 PATIENCE = 60.0  # seconds
 OF_THIS_MACHINE = {"disk", "memory-left", "disk-left", "open-files"}  # which no test provides
@@ -63,12 +65,6 @@ async def doctor(node: Node, told: Mapping[str, object], client: Mapping[str, st
 def _ran(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     command = [str(A2A_NODE), "doctor", "--production", "--json"]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-
-@pytest.fixture(scope="module")
-def template() -> str:
-    """Databases without a schema: the role that owns one makes it."""
-    return "template0"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 
 from a2a_node.agent import Agent
 from a2a_node.model.runs import Decision, RunStatus
@@ -14,6 +15,8 @@ from a2a_node.ops import database, notifier, vault
 from tests.unit.ops.decided import decided
 from tests.unit.ops.places import Lets, workplace
 from tests.unit.ops.walked import run
+
+pytestmark = pytest.mark.without_schema
 
 SHOP = "CREATE TABLE goods AS SELECT i AS id, 'good ' || i AS name FROM generate_series(1, 1000) i"
 

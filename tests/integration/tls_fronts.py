@@ -50,14 +50,21 @@ class Front:
             await writer.start_tls(self._tls)
         self.served += 1
         to_reader, to_writer = await asyncio.open_connection(*self._to)
-        ways = [asyncio.create_task(_passed(*way)) for way in ((reader, to_writer), (to_reader, writer))]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await _both((reader, to_writer), (to_reader, writer))
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
             to_writer.close()
+
+
+async def _both(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    """Pass on, until one side has no more to say."""
+    tasks = [asyncio.create_task(_passed(*way)) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

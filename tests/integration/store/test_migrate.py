@@ -22,6 +22,8 @@ from a2a_node.store.schema import metadata
 
 LONG = 30.0  # seconds that no test takes
 TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+pytestmark = pytest.mark.without_schema
+
 START = """
 import asyncio, os, sys
 from a2a_node.store.migrate import migrated
@@ -40,12 +42,6 @@ async def tables(url: str) -> list[str]:
     """The tables that there are."""
     async with connected(url, patience=LONG) as postgres:
         return [row["tablename"] for row in await postgres.fetch(TABLES)]
-
-
-@pytest.fixture(scope="module")
-def template() -> str:
-    """Databases without a schema."""
-    return "template0"
 
 
 async def test_the_migrations_make_what_the_code_expects(postgres_url: str) -> None:

@@ -9,11 +9,7 @@ from a2a_node.model.errors import SchemaUnknown, StoreUnavailable
 from a2a_node.store.migrate import HEAD, current
 from a2a_node.store.upgrading import migrated
 
-
-@pytest.fixture(scope="module")
-def template() -> str:
-    """Databases without a schema."""
-    return "template0"
+pytestmark = pytest.mark.without_schema
 
 
 async def test_an_empty_database_gets_its_schema_and_a_current_one_is_left_alone(postgres_url: str) -> None:
