@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from a2a_node.mesh.heirs import Heirs
-from a2a_node.mesh.link import LINGER, OUTGOING, Rules
+from a2a_node.mesh.link import FEW, LINGER, OUTGOING, Rules
 from a2a_node.mesh.parts import Parts
 from a2a_node.mesh.work import Peer, Work, failed
 from a2a_node.model.call import Proceed
@@ -56,7 +56,7 @@ class Arriving:
         self._works: dict[int, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts = Parts(pb.LinkRequest, rules.payload_limit, rules.calls)
-        self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER)
+        self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER, few=FEW)
         self.drained = asyncio.Event()  # it brings no more calls
         self.doubt = Doubt(lambda number: self.out.push(pb.LinkResponse(ping=number)))
 

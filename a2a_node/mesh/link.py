@@ -34,6 +34,7 @@ from a2amesh.v1 import peer_service_pb2 as pb
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 OUTGOING = 64  # frames that wait to be written
 LINGER = 0.0  # a turn of the loop: what comes in together goes out together, and nobody waits for a clock
+FEW = 4  # frames of a message: in larger ones all calls travel together, and one node idles while the other works
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Link:
         self._inputs = 0  # of a call, that the node takes ahead
         self._reads_parts = False
         self._parts = Parts(pb.LinkResponse, rules.payload_limit, rules.calls)
-        self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights, linger=LINGER)
+        self._out: Outbox[pb.LinkRequest] = Outbox(OUTGOING, self._flights, linger=LINGER, few=FEW)
         self._pulse = Pulse(rules.silence, monotonic())
         self._awake = Awake()
         self._settled = asyncio.Event()  # welcomed, or over

@@ -28,10 +28,13 @@ class Outbox(Generic[F]):
     `spread` waits until its frame is written, for the parts of something large: they take turns with all other frames.
     """
 
-    def __init__(self, room: int, calls: Sized = (), *, linger: float = LINGER) -> None:
-        """`calls`: those under way, to know how busy the stream is; `linger`: seconds, 0 for a turn of the loop."""
+    def __init__(self, room: int, calls: Sized = (), *, linger: float = LINGER, few: int = BATCH_FRAMES) -> None:
+        """`calls`: those under way, to know how busy the stream is; `linger`: seconds, 0 for a turn of the loop.
+
+        So `few` frames go in a message, or half of those that wait: the other end works on them while more follow.
+        """
         self._calls = calls
-        self._pause = linger
+        self._pause, self._few = linger, few
         self._frames: deque[tuple[F, int | None, bool]] = deque()  # with its size, and whether it takes room
         self._parts: dict[asyncio.Future[None], F] = {}  # by who waits for their being written
         self._room = asyncio.Semaphore(room)
@@ -149,13 +152,14 @@ class Outbox(Generic[F]):
     async def _linger(self) -> None:
         """Wait a moment for more frames while the stream is busy, for most of a small frame's cost is its message's."""
         lately = not self._pause or monotonic() - self._written < self._pause
-        if lately and len(self._frames) < ENOUGH and len(self._calls) >= BUSY:
+        if lately and len(self._frames) < min(ENOUGH, self._few) and len(self._calls) >= BUSY:
             await asyncio.sleep(self._pause)
 
     def _gathered(self) -> list[F]:
         size = self._size() if len(self._frames) > 1 else 0
+        most = min(BATCH_FRAMES, max(self._few, len(self._frames) // 2))
         frames = [self._taken()]
-        while self._frames and len(frames) < BATCH_FRAMES:
+        while self._frames and len(frames) < most:
             size += self._size()
             if size > BATCH_BYTES:
                 break

@@ -95,6 +95,16 @@ async def test_frames_that_wait_together_go_in_one_message() -> None:
     assert wire.numbers() == [[*range(BATCH_FRAMES)], [BATCH_FRAMES, BATCH_FRAMES + 1]]
 
 
+async def test_few_frames_go_in_a_message_where_the_other_end_shall_begin_soon() -> None:
+    """Half of those that wait, where they are many."""
+    wire, outbox = Wire(), Outbox[pb.AttachResponse](1000, few=4)
+    for number in range(20):
+        await outbox.put(frame(number))
+    outbox.close()
+    await outbox.run(wire.write, packed)
+    assert [len(message) for message in wire.numbers()] == [10, 5, 4, 1]
+
+
 async def test_a_large_frame_goes_by_itself() -> None:
     """A batch never has more bytes than every message may have."""
     wire, outbox = Wire(), Outbox[pb.AttachResponse](1000)
