@@ -30,7 +30,7 @@ __all__ = ["meet"]
 
 AT_ONCE = RestartRules(0.001, 0.001, max_restarts=200)
 BACK = 2.0  # seconds from the end of a server to the next call that it answers, beside what it takes to start
-ROUNDS = 25
+ROUNDS = 50
 Way = Callable[[MeshClient, str], Awaitable[object]]
 
 
@@ -145,7 +145,7 @@ def children(process: psutil.Process) -> list[str]:
     return [line for line in lines if SERVER.name in line]
 
 
-async def test_a_hundred_restarts_of_servers_at_work_leave_nothing(meet: Meet, tmp_path: Path) -> None:
+async def test_two_hundred_restarts_of_servers_at_work_leave_nothing(meet: Meet, tmp_path: Path) -> None:
     """No process, no file handle, no task: of servers that crash in a call, are killed, and are restarted by people."""
     async with meet() as one:
         for name in WAYS:
