@@ -31,7 +31,7 @@ class Outbox(Generic[F]):
     def __init__(self, room: int, calls: Sized = (), *, linger: float = LINGER, few: int = BATCH_FRAMES) -> None:
         """`calls`: those under way, to know how busy the stream is; `linger`: seconds, 0 for a turn of the loop.
 
-        So `few` frames go in a message, or half of those that wait: the other end works on them while more follow.
+        At most `few` frames go in a message, or half of those that wait: the other end works on them while more follow.
         """
         self._calls = calls
         self._pause, self._few = linger, few
