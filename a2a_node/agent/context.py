@@ -61,6 +61,10 @@ class Context:
         if self.spending is not None:
             self.spending.spend(unit, amount)
 
+    def used(self) -> Amounts | None:
+        """What was spent here so far by unit, in all; None without a budget."""
+        return None if self.spending is None else self.spending.used()
+
     async def call(
         self,
         agent: str,
@@ -91,7 +95,7 @@ class Context:
                 await outputs.aclose()
 
     def _terms(self, reserve: Amounts | None) -> Terms:
-        return Terms(self.token, self.time_left(), reserve)
+        return Terms(self.token, self.time_left(), reserve, self.used())
 
     def _mesh(self, agent: str) -> Caller:
         if self.mesh is None:

@@ -15,12 +15,13 @@ from a2a_node.agent import current
 from a2a_node.client.rpcs import ENVELOPE_BYTES, MAX_MESSAGE, Rpc
 from a2a_node.client.sending import sending
 from a2a_node.client.tls import Tls, met_at
+from a2a_node.model.budget import written
 from a2a_node.model.call import Terms
 from a2a_node.model.errors import DeadlineExceeded, MeshError, NodeUnreachable
 from a2a_node.model.places import client_key
 from a2a_node.tracing.asking import asking
 from a2a_node.tracing.context import Entries
-from a2a_node.wire.calls import AUTHORIZATION, CALL_TOKEN
+from a2a_node.wire.calls import AUTHORIZATION, CALL_TOKEN, USED
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 
 Q = TypeVar("Q", bound=Message)
@@ -46,7 +47,7 @@ def terms(timeout: float | None = None) -> Terms:
     if work is None:
         return Terms("", timeout)
     left = work.time_left()
-    return Terms(work.token, left if timeout is None else min(timeout, left))
+    return Terms(work.token, left if timeout is None else min(timeout, left), used=work.used())
 
 
 class Connection:
@@ -167,9 +168,11 @@ class Connection:
         return made
 
     def metadata(self, within: Terms, joins: Entries) -> Entries:
-        """What every RPC says: the key, what joins it to its trace, and inside an agent's work the call token."""
+        """What every RPC says: the key, what joins it to its trace, inside an agent's work its token and its costs."""
         entries = (*self._credentials, *joins)
-        return (*entries, (CALL_TOKEN, within.token)) if within.token else entries
+        if within.token:
+            entries = (*entries, (CALL_TOKEN, within.token))
+        return (*entries, (USED, written(within.used))) if within.used else entries
 
 
 def lost(failure: MeshError) -> bool:

@@ -115,7 +115,7 @@ class Streaming:
                 wait = min(2 * wait, LONGEST_WAIT)
             before = place.after
             left = None if until.time_left is None else max(0.0, until.time_left - monotonic())
-            asked = self._part_of(node, _next(request, place), Terms(until.token, left), place)
+            asked = self._part_of(node, _next(request, place), replace(until, time_left=left), place)
             try:
                 async with aclosing(asked) as events:
                     async for event in events:

@@ -99,7 +99,7 @@ class Followed(Generic[C]):
     @asynccontextmanager
     async def following(self) -> AsyncIterator[Self]:
         """Follow the store until the block ends; StoreUnavailable when the first look at it fails."""
-        await self._replace(await self._store.snapshot())
+        await self._begin_anew()
         ear = hearing.Hearing(self._store, self._habits, self._catch_up, self._heard)
         async with background(ear.follow, ear.reread, self._expire):
             yield self
@@ -109,7 +109,7 @@ class Followed(Generic[C]):
         self._listeners.append(listener)
 
     def now(self) -> datetime:
-        """The time of the store's clock, as far as it was heard of here."""
+        """The time of the store's clock as it was heard of here, ahead by a trip at most: what ends does so in time."""
         if self._clock is None:
             raise StoreUnavailable("postgres")
         moment, then = self._clock
@@ -139,26 +139,29 @@ class Followed(Generic[C]):
         async with self._reading:
             if least is not None and least <= self.book.revision:
                 return
+            asked = monotonic()
             changes = await self._store.changes(self.book.revision)
             if changes is None:
-                await self._replace(await self._store.snapshot())
+                await self._begin_anew()
             else:
-                await self._take(changes)
+                await self._take(changes, asked)
 
-    async def _replace(self, everything: C) -> None:
-        await self._ready(everything)
+    async def _begin_anew(self) -> None:
+        asked = monotonic()
+        everything = await self._store.snapshot()
+        await self._ready(everything, asked)
         self.book.replace(everything)
         self._tell()
 
-    async def _take(self, changes: C) -> None:
-        await self._ready(changes)
+    async def _take(self, changes: C, asked: float) -> None:
+        await self._ready(changes, asked)
         if changes.revision > self.book.revision:
             self.book.take(changes)
             self._tell()
 
-    async def _ready(self, changes: C) -> None:
+    async def _ready(self, changes: C, asked: float) -> None:
         await self.prepare(changes)
-        self._clock = (changes.now, monotonic())
+        self._clock = (changes.now, asked)
 
     def _tell(self) -> None:
         for listener in self._listeners:

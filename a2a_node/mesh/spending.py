@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from a2a_node.model.budget import Account, Amounts, Spending
+from a2a_node.model.budget import Account, Amounts, Spending, read
 from a2a_node.model.budget_ports import Budgets
 from a2a_node.model.call import Call, Layer, Proceed
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import StoreUnavailable
+from a2a_node.wire.calls import USED
 
 SLACK = 60.0  # seconds that a tree's budget is kept beyond its root's deadline
 log = structlog.get_logger()
@@ -23,8 +24,9 @@ SpendingOf = Callable[[str], Spending | None]
 def budgeted(budgets: Budgets, spending_of: SpendingOf) -> Layer:
     """The layer; `spending_of` an id is what the agent of a call that runs here reports.
 
-    BudgetExhausted before any work. While the store is away, calls of trees with a budget are refused with
-    StoreUnavailable; a call that is under way then ends as it would, and what was reserved for it counts as used.
+    BudgetExhausted before any work, InvalidInput for an `a2a-used` that makes no sense. While the store is away, calls
+    of trees with a budget are refused with StoreUnavailable; a call that is under way then ends as it would, and what
+    was reserved for it counts as used.
     """
 
     def layer(call: Call, proceed: Proceed) -> Awaitable[None]:
@@ -53,6 +55,8 @@ async def _admitted(budgets: Budgets, spending_of: SpendingOf, call: Call, envel
         await budgets.open(envelope.root, call.budget or {}, envelope.allowance + SLACK)
         return call.budget or {}
     parent = spending_of(envelope.parent)
+    if parent is not None and USED in call.metadata:  # its agent's report may still be on another way
+        parent.reach(read(call.metadata[USED]))
     used = parent.take() if parent is not None else {}
     try:
         return await budgets.reserve(Account(envelope.tree, call.id, envelope.parent), call.reserve or {}, used)

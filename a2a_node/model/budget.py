@@ -41,18 +41,34 @@ class Spending:
     def __init__(self, left: Amounts) -> None:
         """`left` is what the tree has left, by unit, as the call begins."""
         self._left = dict(left)
+        self._used: dict[str, int] = {}
+        self._counted: dict[str, int] = {}  # of what was used; the agent may have said more of it by the other way
         self._unsettled: dict[str, int] = {}
         self._lock = threading.Lock()
         self.told: Callable[[], None] | None = None  # hears, from any thread, that there is something to take again
 
     def spend(self, unit: str, amount: int) -> None:
-        """Note that so much was used; InvalidInput for what cannot be. Units without a limit are let pass."""
+        """Note that so much more was used; InvalidInput for what cannot be. Units without a limit are let pass."""
         if not NAME.fullmatch(unit) or not 0 <= amount <= MOST:
             raise InvalidInput("used", f"{amount} of {unit[:80]!r} cannot be used")
         if unit in self._left:
-            first = self._add(unit, amount)
+            with self._lock:
+                first = not self._unsettled
+                self._used[unit] = min(MOST, self._used.get(unit, 0) + amount)
+                self._count(unit, self._used[unit])
             if first and self.told is not None:
                 self.told()
+
+    def reach(self, used: Amounts) -> None:
+        """Note that so much was used in all; what `spend` has heard of it, or hears later, counts once."""
+        with self._lock:
+            for unit in used.keys() & self._left.keys():
+                self._count(unit, used[unit])
+
+    def used(self) -> Amounts:
+        """What this call has used itself, in all."""
+        with self._lock:
+            return dict(self._used)
 
     def left(self) -> Amounts:
         """What was left at the beginning, less what this call has used itself since."""
@@ -71,13 +87,12 @@ class Spending:
             with self._lock:
                 self._unsettled[unit] = min(MOST, self._unsettled.get(unit, 0) + amount)
 
-    def _add(self, unit: str, amount: int) -> bool:
-        """Whether there was nothing to take before."""
-        with self._lock:
-            first = not self._unsettled
-            self._left[unit] = max(0, self._left[unit] - amount)
-            self._unsettled[unit] = min(MOST, self._unsettled.get(unit, 0) + amount)
-            return first
+    def _count(self, unit: str, used: int) -> None:
+        more = max(0, used - self._counted.get(unit, 0))
+        self._counted[unit] = self._counted.get(unit, 0) + more
+        self._left[unit] = max(0, self._left[unit] - more)
+        if more:
+            self._unsettled[unit] = min(MOST, self._unsettled.get(unit, 0) + more)
 
 
 def written(amounts: Amounts) -> str:

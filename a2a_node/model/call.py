@@ -193,11 +193,12 @@ CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)  # the call 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an RPC goes with: the call token of the work that it is part of, how long it may take, what it may use."""
+    """What an RPC goes with: the call token of the work that it is part of, how long it may take, what may be used."""
 
     token: str = ""
     time_left: float | None = None  # seconds
     reserve: Amounts | None = None  # of the budget of the tree that it is part of, by unit
+    used: Amounts | None = None  # of that budget by the work itself so far, in all
 
 
 Proceed = Callable[[Call], Awaitable[None]]

@@ -64,6 +64,12 @@ def spender(name: str) -> Agent:
             yield number
 
     @agent.capability
+    async def spend_and_ask(context: Context, agent: str, spent: int) -> object:
+        """Spend so many tokens, then ask another agent."""
+        context.spend("tokens", spent)
+        return await context.call(agent, "work")
+
+    @agent.capability
     async def ask(context: Context, agent: str, times: int, tokens: int = 0, reserve: int = 0) -> dict[str, object]:
         """Ask another agent several times at once, none of which ends before one was refused; count what came of it."""
         gate = GATES[context.call_id] = asyncio.Event()
@@ -110,6 +116,19 @@ async def test_of_three_parallel_children_exactly_two_start(house: MeshClient) -
         answer = await house.call(parent, "ask", asked, budget={"calls": 2}, call_id=call_id)
         assert answer == {"worked": 2, "refused": 1}, (parent, child)
         assert await used(house, call_id) == {"calls": 2}, (parent, child)
+
+
+async def test_what_an_agent_has_spent_counts_before_its_children(house: MeshClient) -> None:
+    """Though an attached one's report comes another way, and an endpoint's at its end; it counts once."""
+    for parent, child in PAIRS:
+        left, spent = str(uuid4()), str(uuid4())
+        asked = {"agent": child, "spent": 10}
+        answer = await house.call(parent, "spend_and_ask", asked, budget={"tokens": 11}, call_id=left)
+        assert answer == {"left": {"tokens": 1}}, (parent, child)
+        with pytest.raises(BudgetExhausted):
+            await house.call(parent, "spend_and_ask", asked, budget={"tokens": 10}, call_id=spent)
+        for call_id in (left, spent):
+            assert await used(house, call_id) == {"tokens": 10}, (parent, child)
 
 
 async def test_agents_report_what_they_use(house: MeshClient) -> None:

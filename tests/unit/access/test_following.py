@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from a2a_node.access.following import Following
 from a2a_node.model.errors import StoreUnavailable
+from a2a_node.model.grant_ports import GrantChanges
 from a2a_node.model.grants import NewGrant
 from a2a_node.testing import MemoryGrants
+from a2a_node.testing.losable import utc
 from tests.unit.access.mesh import HABITS, meshed
 
 NEW = NewGrant("person:dev", "person:ann", "agent:echo:invoke")
@@ -66,6 +69,24 @@ async def test_a_start_without_the_store_fails_in_one_word() -> None:
     with pytest.raises(StoreUnavailable):
         async with Following.grants_of(store, HABITS):
             pass
+
+
+class FarAway(MemoryGrants):
+    """A store whose answers are on their way for a while."""
+
+    async def snapshot(self) -> GrantChanges:
+        """Everything, as it was when it was asked for."""
+        everything = await super().snapshot()
+        while utc() < everything.now + timedelta(milliseconds=5):
+            pass
+        return everything
+
+
+async def test_the_time_is_never_behind_that_of_the_store() -> None:
+    """However long its answers take: nothing holds here that has ended there."""
+    async with Following.grants_of(FarAway(), HABITS) as following:
+        there = utc()
+        assert following.now() >= there
 
 
 async def test_a_revision_that_does_not_come_is_not_waited_for_for_ever() -> None:

@@ -12,7 +12,7 @@ from a2a_node.model.agents import Instance, InstanceKind
 from a2a_node.model.budget import Account, Spending
 from a2a_node.model.call import Call, Proceed
 from a2a_node.model.envelope import Envelope
-from a2a_node.model.errors import AgentFailed, BudgetExhausted, StoreUnavailable
+from a2a_node.model.errors import AgentFailed, BudgetExhausted, InvalidInput, StoreUnavailable
 from a2a_node.testing import MemoryBudgets
 
 INSTANCE = Instance("i", "a", "one", InstanceKind.HOSTED)
@@ -103,6 +103,27 @@ async def test_a_tree_adds_up_at_its_root() -> None:
     assert two.envelope is not None
     assert one.envelope.budget == {"calls": 4, "tokens": 90}
     assert two.envelope.budget == {"calls": 3, "tokens": 60}
+
+
+async def test_a_child_call_says_what_its_agent_has_used() -> None:
+    """Its report may be behind; it counts once, and nonsense is refused."""
+    house, call = House(), root(tokens=100)
+
+    async def work(call: Call) -> None:
+        one, two, three = child("c1", call), child("c2", call, tokens=61), child("c3", call)
+        one.metadata = two.metadata = {"a2a-used": "tokens=40"}
+        await house.go(one, spending(tokens=0))
+        assert one.envelope is not None
+        assert one.envelope.budget == {"tokens": 60}
+        with pytest.raises(BudgetExhausted):
+            await house.go(two)
+        await spending(tokens=45)(call)
+        three.metadata = {"a2a-used": "many"}
+        with pytest.raises(InvalidInput):
+            await house.go(three)
+
+    await house.go(call, work)
+    assert call.used == {"tokens": 45}
 
 
 async def test_of_three_parallel_children_exactly_two_start() -> None:

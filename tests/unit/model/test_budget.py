@@ -57,6 +57,26 @@ def test_what_was_spent_is_taken_once() -> None:
     assert spending.take() == {"tokens": 61, "cents": 9}
 
 
+@given(st.lists(st.integers(0, 50)), st.data())
+def test_what_is_told_twice_counts_once(amounts: list[int], data: st.DataObject) -> None:
+    """An agent's reports, and the totals that come with its calls, which may be ahead of them or late."""
+    agent, node, taken = Spending({"tokens": 1000}), Spending({"tokens": 1000}), 0
+    for amount in amounts:
+        agent.spend("tokens", amount)
+    totals = [sum(amounts[:number]) for number in range(1, len(amounts) + 1)]
+    ahead = 0
+    for amount in amounts:
+        for total in data.draw(st.lists(st.sampled_from(totals), max_size=3)):
+            node.reach({"tokens": total, "unlimited": 3})
+            ahead = max(ahead, total)
+            taken += node.take().get("tokens", 0)
+            assert taken >= ahead
+        node.spend("tokens", amount)
+    taken += node.take().get("tokens", 0)
+    assert taken == agent.used().get("tokens", 0) == sum(amounts)
+    assert node.left() == agent.left()
+
+
 @pytest.mark.parametrize(("unit", "amount"), [("tokens", -1), ("tokens", MOST + 1), ("Tokens!", 1)])
 def test_nonsense_cannot_be_spent(unit: str, amount: int) -> None:
     """Whether it is limited or not."""

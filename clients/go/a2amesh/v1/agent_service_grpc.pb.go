@@ -42,7 +42,8 @@ const (
 // attached one by the frame `used`, an endpoint by trailing metadata `a2a-used` such as "cents=3,tokens=120", both on success and
 // on failure. What is reported counts even beyond the limit. A child call is admitted only while every unit of the budget has
 // something left, and all that it is expected to use besides (`reserve`); then it is told what is left, an endpoint by metadata
-// `a2a-budget`. Units that the budget does not name are not limited and not counted.
+// `a2a-budget`. Units that the budget does not name are not limited and not counted. An agent that calls on says with the child call,
+// in metadata `a2a-used`, all that it has used itself so far: reports come another way, and may come later than the child call.
 type AgentServiceClient interface {
 	// Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream.
 	Invoke(ctx context.Context, in *InvokeRequest, opts ...grpc.CallOption) (*InvokeResponse, error)
@@ -160,7 +161,8 @@ func (c *agentServiceClient) GetCall(ctx context.Context, in *GetCallRequest, op
 // attached one by the frame `used`, an endpoint by trailing metadata `a2a-used` such as "cents=3,tokens=120", both on success and
 // on failure. What is reported counts even beyond the limit. A child call is admitted only while every unit of the budget has
 // something left, and all that it is expected to use besides (`reserve`); then it is told what is left, an endpoint by metadata
-// `a2a-budget`. Units that the budget does not name are not limited and not counted.
+// `a2a-budget`. Units that the budget does not name are not limited and not counted. An agent that calls on says with the child call,
+// in metadata `a2a-used`, all that it has used itself so far: reports come another way, and may come later than the child call.
 type AgentServiceServer interface {
 	// Invoke calls a capability and waits for its one output. A capability that streams its output is refused: use InvokeStream.
 	Invoke(context.Context, *InvokeRequest) (*InvokeResponse, error)

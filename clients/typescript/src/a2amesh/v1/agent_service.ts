@@ -3367,7 +3367,8 @@ export const CallError_MetadataEntry: MessageFns<CallError_MetadataEntry> = {
  * attached one by the frame `used`, an endpoint by trailing metadata `a2a-used` such as "cents=3,tokens=120", both on success and
  * on failure. What is reported counts even beyond the limit. A child call is admitted only while every unit of the budget has
  * something left, and all that it is expected to use besides (`reserve`); then it is told what is left, an endpoint by metadata
- * `a2a-budget`. Units that the budget does not name are not limited and not counted.
+ * `a2a-budget`. Units that the budget does not name are not limited and not counted. An agent that calls on says with the child call,
+ * in metadata `a2a-used`, all that it has used itself so far: reports come another way, and may come later than the child call.
  */
 export type AgentServiceService = typeof AgentServiceService;
 export const AgentServiceService = {
