@@ -11,6 +11,8 @@ from a2a_node.model.call import Call, Proceed
 from a2a_node.model.errors import NodeDraining
 from a2a_node.model.nodes import Progress
 
+QUIET, LONGEST = 0.25, 1.0  # seconds without a client's call until the doors close, and the longest wait for that
+
 
 class Draining:
     """Whether the node is about to stop, and how long running calls still get."""
@@ -19,7 +21,7 @@ class Draining:
         self._node_id = node_id
         self._calls = calls
         self._patience = patience
-        self._until = 0.0
+        self._until = self._asked = 0.0
         self._closed = False
         self._admitted = 0  # calls past the layer; those that wait for their limits are not tracked yet
         self._emptied = asyncio.Event()  # since somebody asked for it last
@@ -33,7 +35,8 @@ class Draining:
     def begin(self, patience: float | None = None) -> None:
         """Take no new calls of clients; those under way get `patience` seconds from now, or the node's setting."""
         if patience is not None or not self.begun:
-            self._until = monotonic() + (self._patience if patience is None else patience)
+            self._asked = monotonic()
+            self._until = self._asked + (self._patience if patience is None else patience)
         self._begun.set()
 
     def close(self) -> None:
@@ -51,6 +54,7 @@ class Draining:
     async def refuse(self, call: Call, proceed: Proceed) -> None:
         """The layer: new trees of calls are refused, children of running calls still pass."""
         if self.begun and call.agent and not self._goes_on(call):
+            self._asked = monotonic()
             raise NodeDraining(self._node_id)
         if not call.agent or call.resumes is not None:  # whoever only reads on does so elsewhere
             await proceed(call)
@@ -60,6 +64,8 @@ class Draining:
             await proceed(call)
         finally:
             self._admitted -= 1
+            if self.begun:  # whoever is answered now asks again
+                self._asked = monotonic()
             if not self._admitted:
                 self._emptied.set()
 
@@ -74,6 +80,18 @@ class Draining:
                 await self._idle()
         self._over.set()
         return self._calls.running()
+
+    async def quiet(self, span: float = QUIET, longest: float = LONGEST) -> None:
+        """Wait for a span in which no client asks or is answered: each has to be told once to ask elsewhere.
+
+        What arrives while gRPC closes a door ends without a reason, and nobody knows whether it was begun.
+        """
+        until = monotonic() + longest
+        while True:
+            left = min(self._asked + span, until) - monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     async def progress(self, wait: float = 0.0) -> Progress:
         """How far it is, at its end or after so many seconds."""

@@ -17,7 +17,7 @@ from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.nodes import NodeStatus, Progress
 
 ENDPOINTS = 10.0  # seconds, at most, that endpoints get to renew their lease at another node: they do so every 5 s
-PARTING = 5.0  # seconds, at most, that other nodes get to hear where agents have gone, and to bring no more calls
+PARTING = 10.0  # seconds, at most, that other nodes get to hear where agents have gone, and to bring no more calls
 
 
 class Leaving:
@@ -42,10 +42,13 @@ class Leaving:
         self._draining.begin()
         async with background(self._told):  # beside: the registry may be away
             self._attached.drain()
-            await self._moved()
+            if elsewhere := self._elsewhere():
+                await self._moved()
             await self._arrivals.drain(self._directory.revision, min(self._draining.left(), PARTING))
             self._draining.close()
             left = await self._draining.finished()
+            if elsewhere:
+                await self._draining.quiet()
         self._arrivals.part()
         return left
 
@@ -53,11 +56,13 @@ class Leaving:
         with suppress(StoreUnavailable):
             await self._member.tell_draining()
 
-    async def _moved(self) -> None:
-        """Wait for agents that have another node to go to; other nodes' calls to them are taken meanwhile."""
+    def _elsewhere(self) -> bool:
+        """Whether there is another node to go to."""
         others = [node for node in self._directory.nodes() if node.id != self._member.node_id]
-        if not any(node.status in (NodeStatus.ALIVE, NodeStatus.SUSPECT) for node in others):
-            return
+        return any(node.status in (NodeStatus.ALIVE, NodeStatus.SUSPECT) for node in others)
+
+    async def _moved(self) -> None:
+        """Wait for the agents to go; other nodes' calls to them are taken meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._draining.left()):
                 await self._attached.moved()

@@ -19,6 +19,7 @@ from tests.e2e.tools import ROOT
 
 SAYING = 180.0  # seconds that a program gets to say what is waited for: a start takes over 60 on a crowded machine
 ENDING = 180.0  # seconds that a program gets to end by itself: only one that hangs needs them
+SHOWN = 100  # lines of what it said that are shown when it has ended
 TELLING = {"PYTHONFAULTHANDLER": "1"}  # a program that aborts or faults says where each of its threads was
 
 
@@ -36,7 +37,7 @@ class Program:
         )
         self._lines: deque[str] = deque(maxlen=10_000)
         self._news = threading.Condition()
-        self._silent = False
+        self._silent = self._shown = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -94,6 +95,7 @@ class Program:
             self._reader.join(timeout)
             if self._process.stdout is not None and self._silent:
                 self._process.stdout.close()
+            self._show()
 
     def ends(self, sign: signal.Signals | None = signal.SIGTERM, code: int = 0, timeout: float = ENDING) -> None:
         """See that it ends with this exit code, asked to, or by itself; AssertionError, with what it has said."""
@@ -106,6 +108,13 @@ class Program:
         else:
             self._reader.join(timeout)
         assert ended == code, f"it did not end with {code}, but: {ended}; it said:\n{self.output}"
+
+    def _show(self) -> None:
+        """Say its last words once, for whoever reads why a test failed."""
+        if not self._shown:
+            self._shown = True
+            last = "".join([*self._lines][-SHOWN:])
+            print(f"{self._process.args!r} ended with {self._process.returncode} and said at last:\n{last}")  # noqa: T201
 
     def end_well(self) -> None:
         """Ask it to end, if it still runs, and see that it does by itself; AssertionError, with what it has said."""

@@ -70,9 +70,9 @@ class Load:
         works = [work(mesh) for mesh in clients for work in (self._ask, self._ask, self._listen)]
         await asyncio.gather(*works)
 
-    async def more(self, calls: int) -> None:
-        """Wait until so many more calls and some streams were answered."""
-        calls, streams = self.answers + calls, self.streams + 2
+    async def more(self, calls: int, streams: int = 2) -> None:
+        """Wait until so many more calls and streams were answered."""
+        calls, streams = self.answers + calls, self.streams + streams
         async with asyncio.timeout(PATIENCE):
             while self.answers < calls or self.streams < streams:  # noqa: ASYNC110 - the load itself is what goes on
                 await asyncio.sleep(0.01)
@@ -224,7 +224,7 @@ async def test_a_node_that_has_not_heard_where_an_endpoint_has_gone_refuses_no_c
             mesh.postgres.hold()
             nodes[0].program.send(signal.SIGTERM)
             await moved(there, "only", "four")
-            await load.more(2)
+            await load.more(2, streams=1)
             await mesh.postgres.restore()
             assert await asyncio.to_thread(nodes[0].program.wait, PATIENCE) == 0
             await load.more(20)

@@ -22,7 +22,7 @@ from a2a_node.testing import line_to
 from tests.e2e.mesh_nodes import LEASE, Nodes
 from tests.e2e.test_mesh import known as agent_known
 
-PATIENCE = 60.0
+PATIENCE = 180.0  # a hundred streams that fill all buffers cost 17 s of processor
 
 
 def counted(mesh: MeshClient, n: int, delay_ms: int, **options: str) -> AsyncIterator[object]:

@@ -100,3 +100,41 @@ async def test_the_end_of_running_calls_is_waited_for_and_no_longer_than_patienc
     release.set()
     await running
     assert await draining.finished() == 0
+
+
+async def test_the_doors_close_in_a_span_in_which_no_client_asks_or_is_answered() -> None:
+    """Each is told once to ask elsewhere; those who ask on and on are not waited for."""
+    draining, release = Draining("n1", Calls(), 10.0), asyncio.Event()
+
+    async def wait(_: Call) -> None:
+        await release.wait()
+
+    answered = asyncio.create_task(draining.refuse(call(), wait))
+    await asyncio.sleep(0)
+    begun = monotonic()
+    draining.begin()
+    await draining.quiet(0.02)
+    assert monotonic() - begun >= 0.02
+    await draining.quiet(0.02, 0.0)
+
+    ended = monotonic()
+    release.set()
+    await answered
+    quiet = asyncio.create_task(draining.quiet(0.02))
+    await asyncio.sleep(0)
+    asked = monotonic()
+    with pytest.raises(NodeDraining):
+        await draining.refuse(call(), done)
+    await quiet
+    assert monotonic() - ended >= 0.02
+    assert monotonic() - asked >= 0.02
+
+    async def ask() -> None:
+        while True:
+            with pytest.raises(NodeDraining):
+                await draining.refuse(call(), done)
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(ask())
+    await draining.quiet(60.0, 0.02)
+    asking.cancel()
