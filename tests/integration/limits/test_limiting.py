@@ -10,6 +10,8 @@ import pytest
 from a2a_node.limiting import Limits, RateLimited, rate_limited
 from a2a_node.model.errors import InvalidInput
 
+TIMES = 5
+
 
 def user_of(user: str, **_: str) -> str:
     """Who sends."""
@@ -36,18 +38,26 @@ async def test_a_function_is_called_no_faster_than_its_limit(redis_url: str) -> 
 
 
 async def test_all_processes_of_an_application_share_its_buckets(redis_url: str) -> None:
-    """Another application has its own."""
-    one, two, other = Limits(redis_url), Limits(redis_url), Limits(redis_url, "other")
+    """Another application has its own. On a machine so busy that Redis seemed away, they may not have all of it."""
+    for number in range(TIMES):
+        one, two, other = Limits(redis_url), Limits(redis_url), Limits(redis_url, "other")
 
-    async def work() -> int:
-        return 1
+        async def work() -> int:
+            return 1
 
-    async with one, two, other:
-        functions = [rate_limited("4/h burst 20", limits, name="work")(work) for limits in (one, two, other)]
-        for function, count in ((functions[0], 12), (functions[2], 20)):
-            assert await done(function(), *(function() for _ in range(count - 1))) == count
-        rest = await done(*(functions[1]() for _ in range(20)))
-    assert 12 + 8 - 20 // 4 <= 12 + rest <= 20  # the first may have a few in hand
+        async with one, two, other:
+            here, there, apart = (
+                rate_limited("4/h burst 20", limits, name=f"work-{number}")(work) for limits in (one, two, other)
+            )
+            first, others = await done(*(here() for _ in range(12))), await done(*(apart() for _ in range(20)))
+            rest = await done(*(there() for _ in range(20)))
+            seemed_away = any(limits.limiter().reach.fallbacks for limits in (one, two, other))
+        assert first + rest <= 20
+        if not seemed_away:
+            assert (first, others) == (12, 20)
+            assert rest >= 8 - 20 // 4  # the first may have a few in hand
+            return
+    pytest.fail(f"redis seemed away {TIMES} times")
 
 
 async def test_a_call_may_cost_more_than_one_token(redis_url: str) -> None:
