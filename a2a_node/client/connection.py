@@ -51,7 +51,7 @@ def terms(timeout: float | None = None) -> Terms:
 
 
 class Connection:
-    """A channel to one node, dialled when it is first used; `close` ends it with everything that runs on it.
+    """A channel to one node, dialled when it is first used; `close` ends it with everything that runs on it, for good.
 
     With TLS a node that was lost is dialled anew with what the files hold then.
     """
@@ -67,6 +67,7 @@ class Connection:
         self._unary: dict[str, object] = {}
         self._stamp: object = None  # of the files that the channel was made with
         self._left: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def ask(self, rpc: Rpc[Q, R], request: Q, within: Terms) -> R:
         """One request, one response; any MeshError."""
@@ -124,9 +125,11 @@ class Connection:
         return error
 
     async def close(self) -> None:
-        """End the channel and what still runs on it."""
-        if "_channel" in self.__dict__:
-            await self._channel.close()
+        """End the channel and what still runs on it; whoever asks afterwards has a RuntimeError."""
+        self._closed = True
+        self._unary.clear()
+        if (channel := self.__dict__.pop("_channel", None)) is not None:
+            await channel.close()
         if self._left:
             await asyncio.wait(self._left)
 
@@ -137,6 +140,8 @@ class Connection:
 
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
+        if self._closed:
+            raise RuntimeError("this client is closed; make another one, and use it within its `async with`")
         options = [
             ("grpc.max_receive_message_length", self._max_message),
             ("grpc.max_send_message_length", self._max_message),

@@ -249,6 +249,18 @@ async def test_a_node_that_is_away_is_named_and_found_again_once_it_is_back() ->
                     await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("used", [True, False])
+async def test_a_client_that_is_closed_says_so(here: Here, *, used: bool) -> None:
+    """Whether it had asked before or not; nothing is dialled any more."""
+    async with MeshClient(here.house.address, KEY) as mesh:
+        if used:
+            assert await mesh.call("worker", "echo", {"a": 1}) == {"a": 1}
+    with pytest.raises(RuntimeError, match="this client is closed"):
+        await mesh.call("worker", "echo", {"a": 1})
+    with pytest.raises(RuntimeError, match="this client is closed"):
+        _ = [output async for output in mesh.stream("worker", "count", {"to": 1})]
+
+
 async def test_the_key_of_this_machine_is_found(here: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In the data directory or the environment; without one the node says what is missing."""
     monkeypatch.delenv("A2A_KEY", raising=False)
