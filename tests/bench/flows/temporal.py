@@ -6,6 +6,7 @@ The same graph as one workflow; a step is an activity that does nothing. As it c
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
@@ -79,3 +80,5 @@ async def connected(address: str) -> Client:
 
 if __name__ == "__main__":
     asyncio.run(main(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(0)  # threads of its core live on, and abort the process where they meet the interpreter being taken down
