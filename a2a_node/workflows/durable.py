@@ -19,6 +19,7 @@ APPLICATION = "a2a-node"
 VERSION = "runs-1"  # of what is remembered; DBOS's own choice, a digest of the code, would strand runs at each upgrade
 POOL = 10  # connections to Postgres at most
 POLL = 0.5  # seconds between two looks for runs that were taken over
+NEVER = 86_400.0  # seconds between two looks for what does not exist here
 PATIENCE = 10.0  # seconds until one that was taken over begins; then it is asked for again
 ALWAYS = 1_000_000_000  # times that a run may be taken over
 MOST_FORGOTTEN = 500  # workflows in one pass
@@ -46,10 +47,11 @@ class Dbos:
                 "pool_pre_ping": False,  # what a lost connection fails is asked again anyway
                 "pool_use_lifo": True,  # what was used last knows its statements
             },
+            "notification_coalesce_sec": 1.0,  # nobody here waits for such; else it looks 100 times a second
             "enable_otlp": False,
             "log_level": "ERROR",
         }
-        DBOS(config=config)
+        _quieten(DBOS(config=config))
 
         async def walked(run_id: str, group: int) -> str:
             return await self._walked(run_id, group)
@@ -108,6 +110,7 @@ class Dbos:
         return await self._walks(run_id)
 
 
-def parting() -> None:
-    """End DBOS's threads; what it has begun goes on elsewhere."""
-    DBOS.destroy()
+def _quieten(engine: DBOS) -> None:
+    """Have it not look, each second, for what nothing here makes: delayed or timed workflows, and some of its own."""
+    engine._background_jobs_stop_event.set()  # noqa: SLF001 - its version is pinned, and a test counts what it asks
+    engine._registry.get_internal_queue()._polling_interval_sec = NEVER  # noqa: SLF001

@@ -1,6 +1,6 @@
 """An executor in a process of its own, for tests of what happens when it dies.
 
-usage: python -m tests.contract.durables URL EXECUTOR SIDE_EFFECTS MODE; MODE is `begin` or `take`.
+usage: python -m tests.contract.durables URL EXECUTOR SIDE_EFFECTS MODE; MODE is `begin`, `take` or `rest`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, event, make_url
 
 from a2a_node.model.runs import RunChange, RunLost, RunStatus, RunStep, StepChange, StepStatus
 from a2a_node.store.postgres import connected
@@ -21,6 +21,7 @@ from tests.contract.run_houses import new_run
 LEASE = 2.0  # seconds, of an executor that never renews it
 PAUSE = 0.1  # seconds between two looks for runs
 PATIENCE = 30.0  # seconds that Postgres has to answer: the machine may be busy
+REST = 3.5  # seconds; DBOS looks for what it might do each second
 OVER = RunChange(RunStatus.COMPLETED)
 
 
@@ -70,13 +71,22 @@ class Executor:
         await self._runs.change(self._name, run_id, [StepChange(RunStep(step_id, StepStatus.COMPLETED))])
 
 
+async def rest() -> None:
+    """Say how often DBOS asks for workflows while there are none."""
+    asked: list[str] = []
+    event.listen(Engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    await asyncio.sleep(REST)
+    print("asked", sum("workflow_status" in one for one in asked), flush=True)  # noqa: T201
+    await asyncio.Event().wait()
+
+
 async def main(url: str, name: str, effects: Path, mode: str) -> None:
     """Execute runs until somebody ends it."""
     async with connected(url, patience=PATIENCE) as postgres:
         executor = Executor(PostgresRuns(postgres), name, effects, mode)
         engine = Dbos(for_psycopg(url), name, f"a2a:{name}", executor.walks)
         await engine.launch()
-        await executor.works(engine)
+        await (rest() if mode == "rest" else executor.works(engine))
 
 
 if __name__ == "__main__":

@@ -48,3 +48,10 @@ def test_whoever_comes_late_is_shut_out(postgres_url: str, tmp_path: Path) -> No
             one.line("lost")
         one.end(signal.SIGKILL)
     assert ["a one", "b one", "b two", "c two"] in done(effects)
+
+
+def test_nobody_looks_for_what_is_never_made(postgres_url: str, tmp_path: Path) -> None:
+    """Workflows that are delayed or timed, and those of DBOS's own queue."""
+    with executor(postgres_url, "one", tmp_path / "effects", "rest") as one:
+        assert one.line(r"asked (\d+)")[1] == "0"
+        one.end(signal.SIGKILL)
