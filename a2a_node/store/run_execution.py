@@ -18,6 +18,7 @@ from a2a_node.store.run_changes import parameters
 from a2a_node.store.run_claims import (
     CLAIM,
     CLAIM_BOUNDED,
+    CLAIM_FRESH,
     LAPSED,
     RELEASE,
     RENEW,
@@ -29,7 +30,7 @@ from a2a_node.store.run_statements import CHANGE, CHANNEL, TRIM, TRIMMED_EVERY
 from a2a_node.store.run_turns import RunTurns
 from a2a_node.store.run_wishes import end, locked
 
-HOT_CHANGE, HOT_CLAIM = Hot(CHANGE), Hot(CLAIM)
+HOT_CHANGE, HOT_CLAIM, HOT_CLAIM_FRESH = Hot(CHANGE), Hot(CLAIM), Hot(CLAIM_FRESH)
 RIVALS = 100  # wishes and decisions that may come between, one after the other, before a change gives up
 
 
@@ -55,7 +56,7 @@ class RunExecution(RunRecord):
     ) -> Sequence[Run]:
         """Take runs; what nobody took in time fails instead."""
         said = {"executor": executor, "limit": limit}
-        found = await self._postgres.ask(HOT_CLAIM, said | {"known": known, "fresh": fresh})
+        found = await self._postgres.ask(HOT_CLAIM_FRESH if fresh else HOT_CLAIM, said | {"known": known})
         rows: list[RowMapping] = [row for row in found if row["id"] is not None]
         if found[0]["lapsed"]:
             await self._fail_lapsed()
