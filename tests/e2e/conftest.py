@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import tools
+from tests.e2e.forkserver import forking
 from tests.e2e.mesh_nodes import Nodes
 from tests.e2e.nodes import RunningNode, running_node
 from tests.integration.receiver import Receiver, over_grpc
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """Nodes are forked by a process that has their modules."""
+    with forking():
+        yield
 
 
 @pytest.fixture(scope="session")

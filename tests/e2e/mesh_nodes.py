@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.e2e.forkserver import node_process
 from tests.e2e.nodes import A2A_NODE, RunningNode, ready
 from tests.e2e.processes import Program
 
@@ -17,7 +18,7 @@ def served(data_dir: Path, stores: tuple[str, str], **settings: str) -> Iterator
     """A node of a mesh in a process of its own."""
     ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
     environ = {"A2A_POSTGRES_URL": stores[0], "A2A_REDIS_URL": stores[1], "A2A_LEASE": str(LEASE), **settings}
-    with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir), environ) as program:
+    with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir), environ, node_process) as program:
         yield ready(program, data_dir)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import seeds
-from tests.e2e.processes import Program
+from tests.e2e.forkserver import node_process
+from tests.e2e.processes import Program, Start
 
 A2A_NODE = Path(sys.executable).with_name("a2a-node")
 
@@ -44,7 +45,11 @@ def ready(program: Program, data_dir: Path) -> RunningNode:
 
 @contextmanager
 def running_node(
-    data_dir: Path, *options: str, grpc_port: int = 0, environ: Mapping[str, str] | None = None
+    data_dir: Path,
+    *options: str,
+    grpc_port: int = 0,
+    environ: Mapping[str, str] | None = None,
+    start: Start = node_process,
 ) -> Iterator[RunningNode]:
     """A node on this data directory, which is asked to end with the block, and ends well.
 
@@ -52,7 +57,7 @@ def running_node(
     """
     seeds.sow(data_dir)
     ports = ("--grpc-port", str(grpc_port), "--peer-port", "0", "--http-port", "0")
-    with Program((A2A_NODE, "up", *ports, "--data-dir", data_dir, *options), environ) as program:
+    with Program((A2A_NODE, "up", *ports, "--data-dir", data_dir, *options), environ, start) as program:
         yield ready(program, data_dir)
         program.end_well()
 
@@ -62,6 +67,6 @@ def mesh_node(data_dir: Path, stores: Mapping[str, str], *options: str) -> Itera
     """A node of a mesh, on stores that others share, which ends well; `stores` is the environment that names them."""
     ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
     data_dir.mkdir(exist_ok=True)
-    with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir, *options), stores) as program:
+    with Program((A2A_NODE, "serve", *ports, "--data-dir", data_dir, *options), stores, node_process) as program:
         yield ready(program, data_dir)
         program.end_well()

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import IO, Protocol, Self
 
 from tests.ample import AMPLE_ENVIRON
 from tests.e2e.tools import ROOT
@@ -23,18 +23,47 @@ SHOWN = 100  # lines of what it said that are shown when it has ended
 TELLING = {"PYTHONFAULTHANDLER": "1"}  # a program that aborts or faults says where each of its threads was
 
 
+class Process(Protocol):
+    """What a program is to its parent: the part of `subprocess.Popen` that is used here."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """All that it says."""
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended; subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """Have it end at once."""
+
+
+def executed(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Process:
+    """A process as a shell would start it."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environ, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+
+
+Start = Callable[[Sequence[str], Mapping[str, str], Path], Process]
+
+
 class Program:
     """A running program, ended with the block: asked first, then killed."""
 
-    def __init__(self, command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [str(part) for part in command],
-            cwd=ROOT,
-            env={**os.environ, **TELLING, **AMPLE_ENVIRON, **(environ or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def __init__(
+        self, command: Sequence[str | Path], environ: Mapping[str, str] | None = None, start: Start = executed
+    ) -> None:
+        self._words = [str(part) for part in command]
+        self._process = start(self._words, {**os.environ, **TELLING, **AMPLE_ENVIRON, **(environ or {})}, ROOT)
         self._lines: deque[str] = deque(maxlen=10_000)
         self._news = threading.Condition()
         self._silent = self._shown = False
@@ -114,7 +143,7 @@ class Program:
         if not self._shown:
             self._shown = True
             last = "".join([*self._lines][-SHOWN:])
-            print(f"{self._process.args!r} ended with {self._process.returncode} and said at last:\n{last}")  # noqa: T201
+            print(f"{self._words!r} ended with {self._process.poll()} and said at last:\n{last}")  # noqa: T201
 
     def end_well(self) -> None:
         """Ask it to end, if it still runs, and see that it does by itself; AssertionError, with what it has said."""

@@ -18,7 +18,7 @@ import pytest
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import MeshError, NodeDraining
 from tests.e2e.nodes import A2A_NODE, RunningNode, running_node
-from tests.e2e.processes import TELLING, Program
+from tests.e2e.processes import TELLING, Program, executed
 from tests.ports import free_port
 
 Ask = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,7 +38,7 @@ def ask(node: RunningNode) -> Ask:
 @pytest.fixture
 def own_node(data_dir: Path) -> Iterator[RunningNode]:
     """A node of the test's own, which it may end."""
-    with running_node(data_dir, "--drain", "30") as node:
+    with running_node(data_dir, "--drain", "30", start=executed) as node:
         yield node
 
 
@@ -137,7 +137,9 @@ def test_a_node_that_is_drained_over_the_mesh_ends(own_node: RunningNode) -> Non
 
 def test_stores_of_the_mesh_are_for_serve(data_dir: Path) -> None:
     """`up` says that it does not use them."""
-    with running_node(data_dir, environ={"A2A_REDIS_URL": "redis://nobody:secret@127.0.0.1:1/0"}) as node:
+    with running_node(
+        data_dir, environ={"A2A_REDIS_URL": "redis://nobody:secret@127.0.0.1:1/0"}, start=executed
+    ) as node:
         node.program.line("A2A_REDIS_URL is not used")
         assert "secret" not in node.program.output
 
@@ -270,7 +272,7 @@ def test_the_schema_is_shown_beside_a_node_and_without_one(data_dir: Path) -> No
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert "has no database" in db("current").stderr
-    with running_node(data_dir) as node:
+    with running_node(data_dir, start=executed) as node:
         newest = json.loads(db("current").stdout)
         assert newest["current"] == newest["newest"]
         node.program.ends()

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from tests.e2e.nodes import A2A_NODE, RunningNode, running_node
+from tests.e2e.processes import executed
 from tests.integration.certificates import Authority
 
 HELLO = '{"text": "hello"}'
@@ -51,7 +52,7 @@ def test_a_key_is_made_used_and_ended(node: RunningNode) -> None:
 def test_a_node_is_met_by_tls_from_the_command_line(data_dir: Path, tmp_path: Path) -> None:
     """By the authority that a variable names; in the clear nobody is met."""
     key, certificate, ca = Authority().laid(tmp_path, "node", [x509.DNSName("localhost")])
-    with running_node(data_dir, "--tls-cert", str(certificate), "--tls-key", str(key)) as node:
+    with running_node(data_dir, "--tls-cert", str(certificate), "--tls-key", str(key), start=executed) as node:
         address = f"localhost:{node.address.rpartition(':')[2]}"
         environ = {"A2A_ADDRESS": address, "A2A_KEY": node.key}
         met = run({**environ, "A2A_TLS_CA": str(ca)}, "call", "echo", "say", HELLO)
@@ -66,6 +67,6 @@ def test_an_address_that_others_reach_is_refused_unless_it_is_said_twice(data_di
     once = run({}, "up", "--data-dir", str(data_dir), "--host", "0.0.0.0", "--insecure-bind")  # noqa: S104 - refused
     assert (once.returncode, "--insecure-bind-confirm 0.0.0.0" in once.stderr) == (64, True)
     twice = ("--host", "0.0.0.0", "--insecure-bind", "--insecure-bind-confirm", "0.0.0.0")  # noqa: S104 - for the test
-    with running_node(data_dir, *twice) as node:
+    with running_node(data_dir, *twice, start=executed) as node:
         address = f"127.0.0.1:{node.address.rpartition(':')[2]}"
         assert run({"A2A_ADDRESS": address, "A2A_KEY": node.key}, "agents").returncode == 0

@@ -23,6 +23,7 @@ from a2a_node.client import MeshClient
 from a2a_node.endpoint import endpoint
 from a2a_node.model.errors import MeshError
 from tests.e2e.nodes import A2A_NODE, RunningNode, running_node
+from tests.e2e.processes import executed
 
 
 def relatives(node: RunningNode) -> list[psutil.Process]:
@@ -64,7 +65,7 @@ def plain(name: str) -> Agent:
 async def test_a_killed_node_loses_no_registration_no_session_and_no_value(open_folder: Path) -> None:
     """Whatever was acknowledged before kill -9 is there after the restart; a live endpoint is found again."""
     data_dir = open_folder / "killed"
-    with running_node(data_dir) as node:
+    with running_node(data_dir, start=executed) as node:
         async with client(node) as mesh:
             session = await mesh.sessions.create({"k": "v"}, user_id="u1")
             await mesh.cache.set("answer", 42)
@@ -73,7 +74,7 @@ async def test_a_killed_node_loses_no_registration_no_session_and_no_value(open_
             async with endpoint(plain("steady"), mesh, lease=60):
                 os.kill(node.pid, signal.SIGKILL)
                 node.program.end()
-                with running_node(data_dir, grpc_port=port) as again:
+                with running_node(data_dir, grpc_port=port, start=executed) as again:
                     async with client(again) as back:
                         assert (await back.sessions.get(session.id)).data == {"k": "v"}
                         kept = await back.cache.get("answer")
@@ -89,7 +90,7 @@ async def test_a_killed_node_loses_no_registration_no_session_and_no_value(open_
 
 async def test_a_second_node_on_the_same_data_is_refused_and_harms_nothing(open_folder: Path) -> None:
     """It names the process that runs there."""
-    with running_node(open_folder / "shared") as node:
+    with running_node(open_folder / "shared", start=executed) as node:
         ports = ("--grpc-port", "0", "--peer-port", "0", "--http-port", "0")
         command = [str(A2A_NODE), "up", *ports, "--data-dir", str(node.data_dir)]
         second = await asyncio.to_thread(
@@ -104,7 +105,7 @@ async def test_a_second_node_on_the_same_data_is_refused_and_harms_nothing(open_
 
 async def test_sigterm_lets_a_running_call_end_and_leaves_nothing_running(open_folder: Path) -> None:
     """Exit code 0, the stream complete, no process of the node or its stores left."""
-    with running_node(open_folder / "drained") as node:
+    with running_node(open_folder / "drained", start=executed) as node:
         async with client(node) as mesh:
             numbers = mesh.stream("echo", "count", {"n": 5, "delay_ms": 100})
             assert await anext(numbers) == {"number": 1}
@@ -117,7 +118,7 @@ async def test_sigterm_lets_a_running_call_end_and_leaves_nothing_running(open_f
 @pytest.fixture(scope="module")
 def fragile(open_folder: Path) -> Iterator[RunningNode]:
     """A node whose stores are stopped and let go again."""
-    with running_node(open_folder / "fragile") as node:
+    with running_node(open_folder / "fragile", start=executed) as node:
         yield node
 
 
