@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -21,10 +20,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from redis import Redis
 
 from a2a_node.store.embedded import StoreAddresses, embedded, held
 from tests import seeds
+from tests.corners import Corner, database, emptied
 
 # Where Python is told not to keep what it has compiled, every process of the tests would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -80,20 +79,23 @@ def administer(stores: StoreAddresses) -> Iterator[Callable[[str], None]]:
 def postgres_url(
     request: pytest.FixtureRequest, stores: StoreAddresses, administer: Callable[[str], None]
 ) -> Iterator[str]:
-    """A database of the test's own, with the schema unless it asks for none; dropped after it, whoever is connected."""
-    name = f"test_{uuid.uuid4().hex}"
-    bare = request.node.get_closest_marker("without_schema")
-    administer(f"CREATE DATABASE {name} TEMPLATE {'template0' if bare else seeds.TEMPLATE}")
-    yield urlsplit(stores.postgres_url)._replace(path=f"/{name}").geturl()
-    administer(f"DROP DATABASE {name} WITH (FORCE)")
+    """A database of the test's own, with the schema unless it asks for none."""
+    bare = request.node.get_closest_marker("without_schema") is not None
+    with database(stores, administer, bare=bare) as url:
+        yield url
 
 
 @pytest.fixture
 def redis_url(stores: StoreAddresses) -> str:
     """The shared Valkey, empty."""
-    with Redis.from_url(stores.redis_url) as client:
-        client.flushall()
-    return stores.redis_url
+    return emptied(stores.redis_url)
+
+
+@pytest.fixture(scope="module")
+def corner(stores: StoreAddresses, administer: Callable[[str], None]) -> Iterator[Corner]:
+    """A database for all tests of a file, and the shared Valkey: none of them may ask for an empty one meanwhile."""
+    with database(stores, administer) as url:
+        yield Corner(url, emptied(stores.redis_url))
 
 
 def pytest_collection_finish() -> None:

@@ -21,6 +21,7 @@ from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import BudgetExhausted, CallLoop
 from a2a_node.model.trace import Trace
+from tests.corners import Corner
 from tests.e2e.five_agents import TOKENS
 from tests.e2e.foreign import in_go, in_typescript
 from tests.e2e.nodes import RunningNode, mesh_node
@@ -89,15 +90,15 @@ def fresh() -> Trace:
     return Trace(uuid4().int, 5, sampled=True)
 
 
-@pytest.fixture
-def nodes(tmp_path: Path, postgres_url: str, redis_url: str, receiver: Receiver) -> Iterator[list[RunningNode]]:
-    """Three nodes of one mesh that trace; the first one hosts the first agent."""
-    shared = {"A2A_POSTGRES_URL": postgres_url, "A2A_REDIS_URL": redis_url, "A2A_TRACE_ENDPOINT": receiver.address}
+@pytest.fixture(scope="module")
+def nodes(corner: Corner, tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[list[RunningNode]]:
+    """Three nodes of one mesh that trace, for all tests here; the first one hosts the first agent."""
+    shared, folder = {**corner.environ, "A2A_TRACE_ENDPOINT": receiver.address}, tmp_path_factory.mktemp("five")
     with ExitStack() as house:
         yield [
             house.enter_context(
                 mesh_node(
-                    tmp_path / name,
+                    folder / name,
                     shared,
                     *("--node-id", name),
                     *(("--agent", "tests.e2e.five_agents:hosted") if name == "one" else ()),
@@ -115,19 +116,27 @@ async def house(nodes: list[RunningNode], receiver: Receiver) -> AsyncIterator[H
         yield House(nodes, receiver, clients)
 
 
-@pytest.fixture
-async def five(house: House, go_examples: Path, typescript_examples: Path) -> AsyncIterator[House]:
+@pytest.fixture(scope="module")
+def agents(
+    nodes: list[RunningNode], receiver: Receiver, go_examples: Path, typescript_examples: Path
+) -> Iterator[None]:
     """All five agents at work: a hosted one, one in Go, an attached one, one in TypeScript, one at an endpoint."""
     with ExitStack() as programs:
         for kind, place in (("attached", 2), ("endpoint", 1)):
-            command = (sys.executable, "-m", "tests.e2e.five_agents", kind, house.receiver.address)
-            programs.enter_context(Program(command, house.nodes[place].environ)).line("ready")
-        programs.enter_context(in_go(go_examples).attached(house.nodes[1]))
-        programs.enter_context(in_typescript(typescript_examples).attached(house.nodes[0]))
-        for client in house.clients:
-            for name in ROUTE:
-                await known(client, name, 1)
-        yield house
+            command = (sys.executable, "-m", "tests.e2e.five_agents", kind, receiver.address)
+            programs.enter_context(Program(command, nodes[place].environ)).line("ready")
+        programs.enter_context(in_go(go_examples).attached(nodes[1]))
+        programs.enter_context(in_typescript(typescript_examples).attached(nodes[0]))
+        yield
+
+
+@pytest.fixture
+async def five(house: House, agents: None) -> House:  # noqa: ARG001 - they are at work
+    """The three nodes, once each knows all five agents."""
+    for client in house.clients:
+        for name in ROUTE:
+            await known(client, name, 1)
+    return house
 
 
 async def test_five_agents_over_three_nodes_with_one_trace_one_deadline_and_one_budget(five: House) -> None:
