@@ -61,9 +61,20 @@ def stores(open_folder: Path) -> Iterator[StoreAddresses]:
     with asyncio.Runner() as runner, held(open_folder / "stores") as directory:
         house = AsyncExitStack()
         try:
-            yield runner.run(house.enter_async_context(embedded(directory)))
+            addresses = runner.run(house.enter_async_context(embedded(directory)))
+            runner.run(_never_flushed(addresses.postgres_url))
+            yield addresses
         finally:
             runner.run(house.aclose())
+
+
+async def _never_flushed(postgres_url: str) -> None:
+    """Leave to the system when it writes to its disk: what no test takes away, it still has when Postgres dies."""
+    connection = await asyncpg.connect(postgres_url, ssl=False)
+    for setting in ("fsync", "full_page_writes"):
+        await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
 
 
 @pytest.fixture(scope="session")
