@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: one node for the session, and the real clients of other languages."""
+"""Fixtures of the end-to-end tests: one node for all of them, and the real clients of other languages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.e2e.nodes import RunningNode, running_node
 from tests.integration.receiver import Receiver, over_grpc
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def forked() -> Iterator[None]:
     """Nodes are forked by a process that has their modules."""
     with forking():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(open_folder: Path) -> Iterator[RunningNode]:
-    """A node that all tests of the session share; it also hosts the Python example."""
+    """A node that all tests here share, and no other that come after them; it also hosts the Python example."""
     examples = {"PYTHONPATH": str(tools.ROOT / "examples" / "python")}
     with running_node(open_folder / "node", "--agent", "hosted:agent", environ=examples) as node:
         yield node
