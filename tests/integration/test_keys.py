@@ -144,7 +144,7 @@ async def test_a_key_and_its_streams_end_when_its_time_is_over(meet: Meet) -> No
                     pass
             assert not await said(mesh)
         async with asyncio.timeout(PATIENCE):
-            while [key async for key in one.dev.keys.list()]:
+            while [key async for key in one.dev.keys.list()]:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         assert [key.id async for key in one.dev.keys.list(include_ended=True)] == [made.key.id]
 
