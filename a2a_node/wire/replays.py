@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 SPAN = 32_768  # numbers behind the highest that may still come late; 6 KiB a sender
 SENDERS = 1024
 _PART = 1024  # numbers whose bits are one integer: all of them in one took 0.8 µs a number, and the cache of others
@@ -41,9 +43,9 @@ class Replays:
 
     def __init__(self, idle: float) -> None:
         self._idle = idle
-        self._senders: dict[str, _Seen] = {}
+        self._senders: dict[Hashable, _Seen] = {}
 
-    def first(self, sender: str, number: int, now: float) -> bool:
+    def first(self, sender: Hashable, number: int, now: float) -> bool:
         """Whether the number of that sender comes for the first time, and not too late; time in seconds."""
         seen = self._senders.get(sender)
         if seen is None:

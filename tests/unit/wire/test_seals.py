@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -13,8 +15,8 @@ from a2a_node.model.envelope import Envelope, Handed, Stamp
 from a2a_node.model.errors import EnvelopeInvalid, InternalError
 from a2a_node.model.principal import Principal
 from a2a_node.testing import OneSecret
-from a2a_node.wire.envelopes import from_handed, margined, to_handed
-from a2a_node.wire.seals import LARGEST, WINDOW, Seals
+from a2a_node.wire.envelopes import ALIKE, Beginnings, from_handed, margined, to_handed
+from a2a_node.wire.seals import HEAD, LARGEST, MAC_BYTES, WINDOW, Seals
 
 ANN, CROWD = Principal("person", "ann"), Principal("agent", "crowd")
 NOW = 1_000_000.0  # by the store's clock
@@ -182,6 +184,16 @@ def test_nothing_can_be_cut_off_or_added(cut: int, more: bytes) -> None:
             )
 
 
+def test_the_seal_is_an_hmac_by_the_books() -> None:
+    """Whatever begins it how: nodes of other versions make it by themselves."""
+    time = Time()
+    secrets = OneSecret(time)
+    sealed = Seals("one", secrets).sealed(call(), "two")
+    head, mac, body = sealed[:HEAD], sealed[HEAD : HEAD + MAC_BYTES], sealed[HEAD + MAC_BYTES :]
+    assert mac == hmac.digest(secrets.signing().key, head + body, "sha256")
+
+
+KNOWN = Beginnings()  # of all examples
 TEXTS = st.text(max_size=20)
 PRINCIPALS = st.builds(
     Principal, st.sampled_from(["agent", "node", "person"]), st.from_regex(r"[!-~]{1,30}", fullmatch=True)
@@ -208,18 +220,65 @@ ENVELOPES = st.builds(
 def test_what_is_written_is_read_as_it_was(handed: Handed, stamp: Stamp) -> None:
     """In one canonical form; only the time left is less than it was."""
     written = from_handed(handed, stamp, 0.0)
-    again, of = to_handed(written, 0.0)
-    assert of == stamp
-    assert 0 <= again.envelope.allowance <= margined(1000.0)
-    same = again._replace(envelope=again.envelope._replace(deadline=1000.0, allowance=1000.0))
-    assert same == handed
+    for _ in range(2):  # the second time its beginning is known
+        again, of = to_handed(written, 0.0, KNOWN)
+        assert of == stamp
+        assert 0 <= again.envelope.allowance <= margined(1000.0)
+        same = again._replace(envelope=again.envelope._replace(deadline=1000.0, allowance=1000.0))
+        assert same == handed
     assert from_handed(handed, stamp, 0.0) == written
+
+
+ROOT = Envelope(40.0, 30.0, path=("echo",), root="c1", id="c1")
+
+
+def written(handed: Handed, sequence: int = 1) -> bytes:
+    """The bytes of what one node hands on to the other."""
+    return from_handed(handed, Stamp("one", "two", NOW, 7, sequence), 0.0)
+
+
+def test_an_envelope_that_begins_as_another_is_read_from_where_they_part() -> None:
+    """What is new in it is its own."""
+    known, call_of = Beginnings(), partial(Handed, principal=ANN, scopes=None, agent="echo", capability="say")
+    to_handed(written(call_of(ROOT)), 0.0, known)
+    second = written(call_of(ROOT._replace(id="c2", root="c2")), 2)
+    lasting, size = known.of(second)
+    assert lasting is not None
+    assert 0 < size < len(second)
+    handed, stamp = to_handed(second, 0.0, known)
+    assert (handed.envelope.id, handed.envelope.root, stamp.sequence) == ("c2", "c2", 2)
+
+
+@pytest.mark.parametrize(
+    ("authority", "scopes", "of_key"),
+    [((ANN, CROWD), (), None), ((), (("agent:echo:invoke",),), None), ((), (), ("agent:*:invoke",))],
+)
+def test_what_lasts_longer_than_a_known_beginning_is_not_taken_for_it(
+    authority: tuple[Principal, ...], scopes: tuple[tuple[str, ...], ...], of_key: tuple[str, ...] | None
+) -> None:
+    """Who acts for whom, and what bounds a key, come behind what a root call begins with."""
+    known = Beginnings()
+    to_handed(written(Handed(ROOT, ANN, None, "echo", "say")), 0.0, known)
+    bounded = written(Handed(ROOT._replace(authority=authority, scopes=scopes), ANN, of_key, "echo", "say"))
+    for _ in range(2):
+        handed, _ = to_handed(bounded, 0.0, known)
+        assert (handed.envelope.authority, handed.envelope.scopes, handed.scopes) == (authority, scopes, of_key)
+
+
+def test_known_beginnings_are_bounded() -> None:
+    """However many there are, and of whatever lengths."""
+    known = Beginnings()
+    for names in ([f"{number:03}" for number in range(2 * ALIKE)], ["a" * length for length in range(1, 60)]):
+        for name in names:
+            handed, _ = to_handed(written(Handed(ROOT, ANN, None, name, "say")), 0.0, known)
+            assert handed.agent == name
+            assert 0 < len(known) <= ALIKE
 
 
 @given(st.binary(max_size=200))
 def test_bytes_that_mean_nothing_are_malformed(data: bytes) -> None:
     """Whatever they are, they are refused as such or read."""
     try:
-        to_handed(data, 0.0)
+        to_handed(data, 0.0, Beginnings())
     except EnvelopeInvalid as refusal:
         assert refusal.variables["problem"] == "malformed"  # noqa: PT017 - most bytes are refused, not all of them
