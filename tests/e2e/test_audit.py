@@ -28,6 +28,7 @@ async def events(mesh: MeshClient, least: int, action: str = "*", last: str = ""
             found = [event async for event in mesh.audit.list(AuditFilter(action=action))]
             if len(found) >= least and (not last or found[0].fact.target == last):
                 return found[::-1]
+            await asyncio.sleep(0.02)
 
 
 async def test_a_killed_node_goes_on_with_its_chain(open_folder: Path) -> None:

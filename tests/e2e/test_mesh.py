@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -113,11 +113,10 @@ async def known(mesh: MeshClient, agent: str, copies: int) -> None:
     """Wait until a node knows so many copies of an agent."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            try:
+            with suppress(MeshError):
                 if len((await mesh.agents.get(agent)).instances) == copies:
                     return
-            except MeshError:
-                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
 
 
 async def status(mesh: MeshClient, node: str, wanted: NodeStatus) -> None:
