@@ -67,6 +67,17 @@ def _ran(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def flushed(administer: Callable[[str], None]) -> Iterator[None]:
+    """Postgres waits for its disk, as one that is fit for people does; that of other tests need not."""
+    for state in ("on", "off"):
+        for setting in ("fsync", "full_page_writes"):
+            administer(f"ALTER SYSTEM SET {setting} = {state}")
+        administer("SELECT pg_reload_conf()")
+        if state == "on":
+            yield
+
+
 @pytest.fixture
 def owner(administer: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """A role without rights, and its password; it is there before the test's database, and gone after it."""

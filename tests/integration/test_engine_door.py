@@ -33,7 +33,7 @@ from a2a_node.store.budgets import RedisBudgets
 from a2a_node.wire.errors import from_status
 from a2a_node.wire.payloads import from_payload, to_payload
 from a2amesh.v1 import agent_service_pb2 as pb
-from tests.integration.peer_agents import known
+from tests.integration.peer_agents import PATIENCE, known
 from tests.integration.people import Meet, Meeting, meet
 from tests.integration.receiver import over_grpc
 from tests.integration.server_house import refusal
@@ -100,6 +100,14 @@ async def spending(place: Meeting, *names: str) -> AsyncIterator[None]:
         yield
 
 
+async def callable_at(place: Meeting, agent: str) -> None:
+    """Wait until a node has heard of an agent at another one, and that Ann may call it."""
+    await known(place, agent)
+    async with asyncio.timeout(PATIENCE):
+        while not (await place.dev.grants.check(f"agent:{agent}:invoke", "person:ann")).allowed:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_a_step_acts_as_the_starter_of_its_run(meet: Meet, redis_url: str) -> None:
     """It may what she may, and no more; once she may not any more, neither may it. So with her key, and a freeze."""
     async with meet() as one, spending(one, "near"), engine(one, redis_url) as run:
@@ -154,7 +162,7 @@ async def test_of_three_parallel_steps_exactly_two_start(meet: Meet, redis_url: 
 async def test_what_steps_cause_on_other_nodes_counts_for_their_run(meet: Meet, redis_url: str) -> None:
     """An agent that a step calls has children on another node: one budget, and no agent of the way twice."""
     async with meet("one") as one, meet("two") as two, spending(one, "near"), spending(two, "far"):
-        await known(one, "far")
+        await callable_at(one, "far")
         async with engine(one, redis_url, budget={"calls": 3, "tokens": 50}) as run:
             asked = {"agent": "far", "times": 3, "tokens": 5}
             assert await run.call("near", "ask", asked) == {"worked": 2, "refused": 1}
@@ -169,7 +177,7 @@ async def test_what_steps_cause_on_other_nodes_counts_for_their_run(meet: Meet, 
 async def test_a_repeated_step_is_done_once(meet: Meet, redis_url: str) -> None:
     """By its key, whichever node's engine brings it."""
     async with meet("one") as one, meet("two") as two, spending(one, "near"):
-        await known(two, "near")
+        await callable_at(two, "near")
         async with engine(one, redis_url, budget={"tokens": 100}) as first, engine(two, redis_url) as second:
             second.authority, second.run_id = first.authority, first.run_id
             for run in (first, second):
