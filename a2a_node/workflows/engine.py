@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from a2a_node.model.errors import InternalError, MeshError, RunNotFound, StoreUnavailable
-from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus
+from a2a_node.model.runs import Run, RunChange, RunLost, RunStatus, StepStatus
 from a2a_node.model.workflows import Template
 from a2a_node.workflows.lease import Executor, Lease
 from a2a_node.workflows.news import News
@@ -206,6 +206,8 @@ class Engine:
         self._walks[run.id] = walk = Walk(Given(run, template), self._house)
         if self._leaving:
             walk.leave()
+        if any(step.status is not StepStatus.PENDING for step in run.steps):  # else the first change hears of it
+            await patiently(partial(self._looked_at, run.id))  # what was said since it was claimed met no walk
 
     async def _failed(self, run_id: str, error: MeshError) -> None:
         ended = RunChange(RunStatus.FAILED, error=error)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from a2a_node.model.errors import StoreUnavailable
-from a2a_node.model.runs import NewRun, Run, RunStatus, RunStep
+from a2a_node.model.runs import (
+    Decision,
+    NewRun,
+    Run,
+    RunChange,
+    RunStatus,
+    RunStep,
+    StepApproval,
+    StepChange,
+    StepStatus,
+)
+from a2a_node.model.workflows import Template
 from a2a_node.testing import MemoryRuns
 from a2a_node.workflows import engine
 from a2a_node.workflows.engine import Engine
@@ -23,6 +35,7 @@ WHO = Executor("e1", "n1", 15.0)
 SOURCE = (
     "name: work\nsteps:\n  one: {agent: echo, capability: say}\n  two: {agent: echo, capability: say, needs: [one]}\n"
 )
+GATED = "name: work\nsteps:\n  one: {approval: {permission: 'workflow:x'}}\n"
 
 
 class Twice:
@@ -115,6 +128,34 @@ async def test_a_run_that_is_begun_twice_is_walked_once() -> None:
     assert late == 1
 
 
+async def test_what_was_decided_between_the_claim_of_a_run_and_its_walk_is_heard() -> None:
+    """The word of it met no walk; the run of an executor that died waits for that decision alone."""
+    runs, below = MemoryRuns(), Twice()
+    gate = RunStep("one", approval=StepApproval("workflow:x"))
+    await runs.record(NewRun("r1", "work", 1, [gate], "person:ada", 3600.0))
+    await runs.renew(Executor("e0", "n0", 15.0).id, "n0", 15.0)
+    await runs.claim("e0", 1)
+    waits = StepChange(replace(gate, status=StepStatus.WAITING))
+    await runs.change("e0", "r1", [waits], RunChange(RunStatus.WAITING))
+    await runs.release("e0")
+
+    async def decided(*_: object) -> Template:
+        if not any(step.approval and step.approval.decision for step in (await runs.get("r1")).steps):
+            await runs.decide("r1", "one", Decision.APPROVE, "person:ada", "")
+            await asyncio.sleep(0.01)  # whoever listens has heard of it
+        return read(GATED)
+
+    below.engine = await made(runs, Agents(), decided)
+    executing = asyncio.create_task(below.engine.execute(below))
+    async with asyncio.timeout(20):
+        await below.began.wait()
+        done, late = await asyncio.wait(below.walks, return_when=asyncio.FIRST_COMPLETED)
+    assert [walk.result() for walk in done] == [RunStatus.COMPLETED]
+    for task in (executing, *late):
+        task.cancel()
+    await asyncio.wait((executing, *late))
+
+
 async def walked(runs: MemoryRuns) -> tuple[Agents, int]:
     """Who was called in a run that completed, and how many walks of it came too late."""
     agents, below = Agents(), Twice()
@@ -132,7 +173,14 @@ async def walked(runs: MemoryRuns) -> tuple[Agents, int]:
     return agents, len(late)
 
 
-async def made(runs: MemoryRuns, agents: Agents) -> Engine:
+async def sample(*_: object) -> Template:
+    """The template of the runs here."""
+    return read(SOURCE)
+
+
+async def made(
+    runs: MemoryRuns, agents: Agents, template: Callable[[str, int], Awaitable[Template]] = sample
+) -> Engine:
     """An executor whose lease has begun."""
     lease, record = Lease(WHO, runs, lambda: None), Recorded(runs, WHO.id)
     await lease.begin()
@@ -141,10 +189,7 @@ async def made(runs: MemoryRuns, agents: Agents) -> Engine:
         said = record.write, record.run, record.read
         return House(agents, NoChildren(), *said, lease.now, lambda: 0.0, inline, Untraced())
 
-    async def template(*_: object) -> object:
-        return read(SOURCE)
-
-    return Engine(WHO, lease, runs, template, house)  # type: ignore[arg-type]
+    return Engine(WHO, lease, runs, template, house)
 
 
 async def recorded(runs: MemoryRuns, name: str) -> Run:
