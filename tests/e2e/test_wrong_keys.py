@@ -18,7 +18,7 @@ from tests.e2e.wrong_keys import AT_ONCE
 
 CALLS, PAUSE = 300, 0.01
 PROMISED = 0.1  # seconds
-TRIES = 3  # what else the machine does changes from one minute to the next
+TRIES = 6  # what else the machine does changes from one minute to the next
 
 
 async def slowest(node: RunningNode) -> float:
@@ -35,10 +35,11 @@ async def slowest(node: RunningNode) -> float:
 
 def test_others_are_served_while_somebody_sends_wrong_keys(node: RunningNode) -> None:
     """99 of 100 calls within 100 ms; where the machine itself is too busy for that, not much later than without."""
+    quiet = asyncio.run(slowest(node))
     for _ in range(TRIES):
+        before, flooded = quiet, served_beside_a_flood(node)
         quiet = asyncio.run(slowest(node))
-        flooded = served_beside_a_flood(node)
-        if flooded < max(PROMISED, 3 * quiet):
+        if flooded < max(PROMISED, 3 * max(before, quiet)):
             return
     pytest.fail(f"99 of 100 calls took {flooded} s, and {quiet} s without the flood")
 
