@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     drain: float = Field(20.0, ge=0, description="Seconds that running calls get when the node is told to stop.")
     run_retention: float = Field(30.0, gt=0, description="Days that runs of workflows are kept after their end.")
     workflows: bool = Field(default=True, description="Execute runs of workflows, in a process beside the node.")
+    steps_apart: float = Field(
+        0.04,
+        ge=0,
+        le=1,
+        description="Seconds that steps of runs begin apart at most, where calls come and the loop is late; 0: never.",
+    )
     trace_endpoint: str = Field(
         "", description="OTLP receiver of traces, for example http://127.0.0.1:4317; absent means that none are kept."
     )

@@ -89,7 +89,7 @@ async def _built(settings: Settings, urls: tuple[str, str]) -> AsyncIterator[Nod
                 *of_rooms(rooms, layers),
                 *gauges.of_stores(standing.stores, rooms.kept.pools()),
                 *gauges.of_membership(joined.member.renewals),
-                *of_runs(rooms.kept.runs.came, backlogs, standing.engine),
+                *of_runs(rooms.kept.runs.came, backlogs, standing.engine, lambda: rooms.underway.giving_way.apart),
                 *of_sockets(sockets),
                 *of_edge(edge.counts),
                 *of_schedules(scheduler),
@@ -100,6 +100,7 @@ async def _built(settings: Settings, urls: tuple[str, str]) -> AsyncIterator[Nod
         web = doors.Web(figures, site, mcp, edge)
         await house.enter_async_context(doors.opened(rooms, folded, services, standing, web))
         worker = await house.enter_async_context(beside(rooms, urls, standing))
+        await house.enter_async_context(rooms.underway.giving_way.kept(worker.space))
         ports = rooms.itself.ports
         yield Node(
             rooms.name,

@@ -61,6 +61,7 @@ class Layers:
                     known.decisions, place, known.directory
                 ).check,  # after auth: what somebody may do depends on who it is
                 underway.draining.refuse,  # after auth: only those who are known learn how the node stands
+                underway.giving_way.layer,  # after all that refuses without a limit: it counts those that come in
                 LimitLayer(
                     known.directory, rooms.limits.rules, rooms.limits.limiter
                 ).check,  # after auth, because buckets belong to principals; after all that may refuse without a token

@@ -9,6 +9,17 @@ import orjson
 from a2a_node.tracing import Export
 
 LEAVE = b"leave\n"
+APART = b"apart "  # and how many microseconds
+
+
+def spaced(apart: float) -> bytes:
+    """That steps are to begin so many seconds apart."""
+    return b"%s%d\n" % (APART, round(apart * 1e6))
+
+
+def apart_of(line: bytes) -> float | None:
+    """The seconds of such a line; None for any other."""
+    return int(line.removeprefix(APART)) / 1e6 if line.startswith(APART) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from a2a_node.mesh.arrivals import Arrivals
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.directory import Directory
 from a2a_node.mesh.drain import Draining
+from a2a_node.mesh.giving_way import GivingWay
 from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.once import Lookups
 from a2a_node.model.call_ids import CallIds
@@ -28,6 +29,7 @@ class Underway:
     traffic: Traffic
     lookups: Lookups
     draining: Draining
+    giving_way: GivingWay
     inside: Inside  # calls of agents that the node hosts
     arrivals: Arrivals  # calls that other nodes bring
 
@@ -42,6 +44,7 @@ class Underway:
             Traffic(registry, directory),
             Lookups(),
             Draining(name, calls, settings.drain),
+            GivingWay(settings.steps_apart),
             Inside(name, ids.fresh),
             Arrivals(name, link_rules(settings), calls.stop),
         )

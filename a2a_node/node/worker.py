@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -26,7 +26,7 @@ from a2a_node.client.steps import Steps
 from a2a_node.expressions.fence import ready
 from a2a_node.mesh.background import background
 from a2a_node.model.places import EngineDoor
-from a2a_node.node.orders import LEAVE, Orders
+from a2a_node.node.orders import LEAVE, Orders, apart_of
 from a2a_node.node.run_spans import RunSpans
 from a2a_node.node.step_caller import StepCaller
 from a2a_node.node.sub_runs import SubRuns
@@ -45,6 +45,7 @@ from a2a_node.workflows.library import Library
 from a2a_node.workflows.news import News
 from a2a_node.workflows.reading import Recorded, Shelf
 from a2a_node.workflows.starting import Starting
+from a2a_node.workflows.turns import Turns
 from a2a_node.workflows.walk_ports import House
 
 LOST = 75  # the exit code when the lease has ended: others may have the runs
@@ -72,22 +73,30 @@ async def work(told: Callable[[Orders], None], begun: Callable[[], None]) -> Non
     async with AsyncExitStack() as house:
         traces = await house.enter_async_context(AsyncExitStack())
         spans = RunSpans((await traces.enter_async_context(exporting(orders.traces))).spans)
-        engine, runs = await house.enter_async_context(_built(orders, spans))
+        turns = Turns()
+        engine, runs = await house.enter_async_context(_built(orders, spans, turns))
         begun()
         say(READY)
         await house.enter_async_context(background(partial(telling, runs.came)))
-        leaving = asyncio.create_task(_told(said, engine, orders.grace, runs.came, traces))
+        leave = partial(engine.leave, orders.grace)
+        leaving = asyncio.create_task(_told(said, turns, leave, runs.came, traces))
         house.callback(leaving.cancel)
         await leaving
 
 
 async def _told(
-    said: asyncio.StreamReader, engine: Engine, grace: float, came: Counter[str], traces: AsyncExitStack
+    said: asyncio.StreamReader,
+    turns: Turns,
+    leave: Callable[[], Awaitable[None]],
+    came: Counter[str],
+    traces: AsyncExitStack,
 ) -> None:
-    """Until the node says something: nothing more is heard of it once it is gone."""
-    if await said.readline() == LEAVE:
+    """Until the node says that this is to leave: nothing more is heard of it once it is gone."""
+    while (apart := apart_of(line := await said.readline())) is not None:
+        turns.space(apart)
+    if line == LEAVE:
         gone = asyncio.create_task(_gone(said))
-        await engine.leave(grace)
+        await leave()
         await traces.aclose()
         gone.cancel()
         tell(came)
@@ -100,7 +109,7 @@ async def _gone(said: asyncio.StreamReader) -> None:
 
 
 @asynccontextmanager
-async def _built(orders: Orders, spans: RunSpans) -> AsyncIterator[tuple[Engine, PostgresRuns]]:
+async def _built(orders: Orders, spans: RunSpans, turns: Turns) -> AsyncIterator[tuple[Engine, PostgresRuns]]:
     """The engine at work, from its stores to its claims, and the record that it keeps."""
     async with AsyncExitStack() as house:
         await ready()  # expressions
@@ -119,9 +128,8 @@ async def _built(orders: Orders, spans: RunSpans) -> AsyncIterator[tuple[Engine,
 
         def at_hand(news: News) -> House:
             children = SubRuns(runs, starting, news)
-            return House(
-                caller, children, recorded.write, recorded.run, recorded.read, lease.now, random.random, _aside, spans
-            )
+            record = recorded.write, recorded.run, recorded.read
+            return House(caller, children, *record, lease.now, random.random, _aside, spans, turns.turn)
 
         lease = Lease(who, runs, _lost)
         engine = Engine(who, lease, runs, Shelf(templates).template, at_hand)

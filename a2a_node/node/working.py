@@ -15,7 +15,7 @@ import structlog
 from a2a_node.client.connection import ENVELOPE_BYTES
 from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.runs import RunFilter, RunStatus
-from a2a_node.node.orders import LEAVE, Orders
+from a2a_node.node.orders import LEAVE, Orders, spaced
 from a2a_node.node.rooms import Rooms
 from a2a_node.node.spawned import Spawned
 from a2a_node.node.telling import READY, told
@@ -91,6 +91,11 @@ class Working:
         if self._failed > 1:
             return "down"
         return "idle" if self._worker is None and not self._failed else "starting"
+
+    def space(self, apart: float) -> None:
+        """Have it begin steps so many seconds apart."""
+        if self._worker is not None:
+            self._worker.say(spaced(apart))
 
     async def leave(self) -> None:
         """Let other nodes have the runs, once the calls under way have ended or their time is over."""

@@ -11,10 +11,13 @@ from a2a_node.workflows.backlog import Backlogs
 STANDS = ("off", "idle", "starting", "ok", "down")
 
 
-def of_runs(came: Mapping[str, int], backlogs: Backlogs, stands: Callable[[], str]) -> Sequence[Figure]:
-    """`came` counts runs that this node and its engine have brought to a status; `stands` says how that engine is.
+def of_runs(
+    came: Mapping[str, int], backlogs: Backlogs, stands: Callable[[], str], apart: Callable[[], float]
+) -> Sequence[Figure]:
+    """`came` counts runs that this node and its engine have brought to a status; the others tell of that engine.
 
-    The mesh's open runs are the same at every node: their figures are not to be summed.
+    `stands` says how it is, `apart` how many seconds its steps begin apart. The mesh's open runs are
+    the same at every node: their figures are not to be summed.
     """
 
     def counted() -> Mapping[str, float]:
@@ -31,4 +34,5 @@ def of_runs(came: Mapping[str, int], backlogs: Backlogs, stands: Callable[[], st
         Figure("a2a_workflow_runs", "Runs of the whole mesh that have not ended", backlogs.runs, "status"),
         Figure("a2a_workflow_still_seconds", still, backlogs.still, "status"),
         Figure("a2a_workflow_engine", "1 for how the engine of this node is", engine, "state"),
+        Figure("a2a_workflow_steps_apart_seconds", "How far apart steps begin, to give way to calls", apart),
     )

@@ -35,6 +35,7 @@ class Calling:
 
     async def _attempt(self) -> object:
         async with self._desk.room:
+            await self._desk.house.turn()
             attempt = self._begin()
             try:
                 output = await within(self._desk.seconds(self._step), lambda: self._called(attempt))

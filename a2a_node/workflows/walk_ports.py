@@ -95,6 +95,7 @@ class House:
     jitter: Callable[[], float]  # between 0 and 1
     aside: Callable[[Callable[[], object]], Awaitable[object]]  # does what may take a while, beside the loop
     traces: Traces
+    turn: Callable[[], Awaitable[None]]  # waits until another call of an agent may begin
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -93,6 +96,32 @@ async def test_a_run_waits_for_somebody(desk: Desk, decision: Decision, ends: st
     await desk.until(run_id, lambda run: run.status == "waiting")
     await desk.mesh.workflows.approve(run_id, "gate", decision)
     assert (await desk.ended(run_id)).status == ends
+
+
+async def test_steps_give_way_to_calls(desk: Desk, house: House) -> None:
+    """They begin apart while somebody calls, and go on all the same; afterwards they no longer do."""
+    source = template("beside", "a: {agent: echo, capability: say, foreach: inputs.many}", head="inputs: {many: {type: array}}")
+    run_id = await desk.begin(source, {"many": [{"text": "hello"}] * 300})
+
+    async def calls() -> None:
+        while True:
+            await desk.mesh.call("echo", "say", {"text": "hello"})
+            await asyncio.sleep(0.01)  # no flood: limits would end it
+
+    calling = asyncio.create_task(calls())
+    await soon(lambda: apart(house.node) > 0)
+    calling.cancel()
+    await asyncio.wait([calling])
+    assert (await desk.ended(run_id)).status == "completed"
+    await soon(lambda: apart(house.node) == 0)
+
+
+def apart(node: RunningNode) -> float:
+    """Seconds between two steps, as a node's figures say."""
+    with urlopen(f"http://{node.http}/metrics", timeout=60) as page:
+        found = re.search(r"^a2a_workflow_steps_apart_seconds (.+)$", page.read().decode(), re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 async def test_a_failed_run_is_taken_up_again(desk: Desk, house: House) -> None:

@@ -39,7 +39,7 @@ def reached(layer: ast.expr) -> Sequence[ast.expr]:
     [
         (
             "incoming",
-            "trace traffic account outliving envelopes auth returning stopping Permit draining LimitLayer changes",
+            "trace traffic account outliving envelopes auth returning stopping Permit draining giving_way LimitLayer changes",
         ),
         (
             "outgoing",

@@ -37,7 +37,8 @@ def test_every_open_status_has_its_number() -> None:
 
 def test_statuses_and_states_are_all_there_from_the_start() -> None:
     """Whatever was counted so far."""
-    figures = {one.name: one for one in of_runs({"failed": 2}, Backlogs(MemoryRuns()), lambda: "idle")}
+    figures = {one.name: one for one in of_runs({"failed": 2}, Backlogs(MemoryRuns()), lambda: "idle", lambda: 0.012)}
     assert figures["a2a_workflows"].read() == {status.value: 2 * (status is RunStatus.FAILED) for status in RunStatus}
     engine = {"off": False, "idle": True, "starting": False, "ok": False, "down": False}
     assert figures["a2a_workflow_engine"].read() == engine
+    assert figures["a2a_workflow_steps_apart_seconds"].read() == 0.012

@@ -29,7 +29,7 @@ from a2a_node.workflows.news import News
 from a2a_node.workflows.reading import Recorded
 from a2a_node.workflows.walk_ports import House
 from tests.unit.workflows.samples import read
-from tests.unit.workflows.walks import Agents, NoChildren, Untraced, inline
+from tests.unit.workflows.walks import Agents, NoChildren, Untraced, at_once, inline
 
 WHO = Executor("e1", "n1", 15.0)
 SOURCE = (
@@ -187,7 +187,7 @@ async def made(
 
     def house(_: News) -> House:
         said = record.write, record.run, record.read
-        return House(agents, NoChildren(), *said, lease.now, lambda: 0.0, inline, Untraced())
+        return House(agents, NoChildren(), *said, lease.now, lambda: 0.0, inline, Untraced(), at_once)
 
     return Engine(WHO, lease, runs, template, house)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,7 @@ from a2a_node.model.workflows import Object
 from a2a_node.workflows.walk_ports import Said
 from tests.unit.virtual import in_no_time
 from tests.unit.workflows.samples import of_steps
-from tests.unit.workflows.walks import Agents, ended, failing, paper, slow, walked
+from tests.unit.workflows.walks import Agents, Paper, ended, failing, paper, slow, walk, walked
 
 FAILS = "fails: {agent: bad}\n"
 
@@ -174,6 +175,18 @@ def test_an_answer_after_the_timeout_is_not_taken() -> None:
     first, second = kept.steps["a"].attempts
     assert first.error is not None
     assert (first.error.reason, second.error) == ("DEADLINE_EXCEEDED", None)
+
+
+def test_a_timeout_begins_with_the_turn_of_its_step() -> None:
+    """However long that was waited for: a node with many calls lets steps begin apart."""
+
+    async def scenario() -> Paper:
+        kept, template = paper(of_steps("a: {agent: x, timeout: 1s}"))
+        await walk(kept, template, Agents(), turn=partial(asyncio.sleep, 60)).go()
+        return kept
+
+    kept = in_no_time(scenario())
+    assert (kept.run.status, len(kept.steps["a"].attempts)) == ("completed", 1)
 
 
 def test_an_output_that_is_too_large_fails_its_step_alone() -> None:

@@ -124,6 +124,7 @@ class Paper:
                 self.steps[name] = replace(fresh, started_at=None, completed_at=None)
 
 
+Turn = Callable[[], Awaitable[None]]
 Behaviour = Callable[[Object, Said], Awaitable[object]]
 
 
@@ -230,7 +231,11 @@ async def inline(work: Callable[[], object]) -> object:
     return work()
 
 
-def walk(kept: Paper, template: Template, agents: Agents, children: object = None) -> Walk:
+async def at_once() -> None:
+    """The turn of a step that need not wait for it."""
+
+
+def walk(kept: Paper, template: Template, agents: Agents, children: object = None, turn: Turn = at_once) -> Walk:
     """A walk of the run as it is recorded now."""
     house = House(
         agents,
@@ -242,6 +247,7 @@ def walk(kept: Paper, template: Template, agents: Agents, children: object = Non
         lambda: 0.0,
         inline,
         Untraced(),
+        turn,
     )
     return Walk(Given(kept.now(), template), house)
 
