@@ -30,8 +30,18 @@ class Runs(Protocol):
     async def record(self, new: NewRun) -> Run:
         """Record a run as pending and tell the engines; the run of before when its key was used so already.
 
-        IdempotencyKeyReused when the key was used for something else.
+        IdempotencyKeyReused when the key was used for something else. The steps of a run that has a parent are counted
+        as `grow` does; RunTooLarge when these are too many, and nothing is recorded.
         """
+
+    async def grow(self, run_id: str, steps: int) -> None:
+        """Count so many more steps of the run that a run was started by in the first place, since that was taken up.
+
+        RunTooLarge when it would have more than MOST_EXPANDED, and nothing is counted.
+        """
+
+    async def lineage(self, run_id: str) -> Sequence[str]:
+        """The templates of a run, of the one that started it, and so on."""
 
     async def get(self, run_id: str) -> Run:
         """A run with its steps, without inputs and outputs larger than INLINE. RunNotFound."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from a2a_node.model.budget import Amounts
 from a2a_node.model.errors import MeshError
-from a2a_node.model.workflows import Object
+from a2a_node.model.workflows import MOST_EXPANDED, Object
 
 MOST_OUTPUT = 1024 * 1024  # bytes of JSON, of an input or output
 INLINE = 4 * 1024  # bytes of JSON: what is larger is left out of events and of the steps of a run
@@ -22,6 +22,18 @@ MOST_EVENTS = 10_000  # kept of a run; a reader that comes late is told of the g
 
 class RunLost(Exception):
     """Another executor has the run: what this one still says of it changes nothing."""
+
+
+class RunRefused(Exception):
+    """A run cannot start another one, or go through a list; the text says why, and what to do."""
+
+
+class RunTooLarge(RunRefused):
+    """A run, and those that it was started by and started, would have too many steps."""
+
+    def __init__(self) -> None:
+        limit = f"more than {MOST_EXPANDED:,} steps, each item and each step of a run that it starts counted"
+        super().__init__(f"makes the run grow to {limit}; give it less, or start several runs")
 
 
 class RunStatus(StrEnum):
@@ -197,6 +209,7 @@ class NewRun:
     parent_run_id: str = ""
     trace_id: str = ""
     max_concurrent_runs: int = 0  # of its template; 0 means no bound of its own
+    until: datetime | None = None  # it fails then at the latest, whatever its `timeout`
 
 
 @dataclass(frozen=True, slots=True)

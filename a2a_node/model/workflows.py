@@ -13,6 +13,7 @@ from enum import StrEnum
 MOST_STEPS = 1_000  # of one template
 MOST_ITEMS = 1_000  # of the list that one step goes through
 MOST_EXPANDED = 5_000  # steps of a run in all, each item and each step of a sub-workflow counted
+MOST_DEEP = 32  # runs of a line, each started by the one before
 MOST_PROBLEMS = 100  # that are told of one source
 SOURCE_BYTES = 1024 * 1024
 LEAST_TIMEOUT, MOST_TIMEOUT = 1.0, 30 * 86_400.0

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio.engine import create_async_engine
 from a2a_node.store.driver import Dial, permitted, translated
 from a2a_node.store.locks import Lock
 
-HEAD = "0014"
+HEAD = "0015"
 PATIENCE = 5.0  # seconds to connect
 LONGEST = 300.0  # seconds that all migrations together may take, waiting for another node's included
 

@@ -41,6 +41,7 @@ def new_row(new: NewRun) -> Mapping[str, object]:
         "inputs": dumped(new.inputs),
         "parent": new.parent_run_id,
         "timeout": new.timeout,
+        "until": new.until,
         "trace_id": new.trace_id,
         "budget": None if new.budget is None else dumped(dict(new.budget)),
         "authority": new.authority,

@@ -59,7 +59,8 @@ WITH run AS (
     expires_at, timeout, trace_id, budget, authority, key, asked, max_concurrent_runs, total_steps, last_sequence
   ) VALUES (
     :id, :name, :description, CAST(:context AS jsonb), :created_by, CAST(:metadata AS jsonb), :template, :version,
-    CAST(:inputs AS jsonb), :parent, clock_timestamp() + make_interval(secs => :timeout), :timeout, :trace_id,
+    CAST(:inputs AS jsonb), :parent,
+    least(clock_timestamp() + make_interval(secs => :timeout), CAST(:until AS timestamptz)), :timeout, :trace_id,
     CAST(:budget AS jsonb), :authority, :key, :asked, :most, jsonb_array_length(CAST(:steps AS jsonb)), 1
   ) ON CONFLICT DO NOTHING RETURNING *
 ), steps AS (

@@ -108,6 +108,9 @@ workflow_events = Table(
     Column("detail", JSONB, nullable=False),
 )
 
+# How many steps the first run has with all that it started, since it was taken up; none until the first of these.
+workflow_growth = Table("workflow_growth", metadata, _run(), Column("steps", Integer, nullable=False))
+
 workflow_executors = Table(
     "workflow_executors",
     metadata,

@@ -59,6 +59,8 @@ WITH undone AS (
     completed_steps = run.completed_steps - (SELECT number FROM undone),
     last_sequence = run.last_sequence + 1 + (SELECT count(*) FROM numbered)
   WHERE run.id = :id RETURNING run.*
+), growth AS (
+  DELETE FROM workflow_growth WHERE run_id = :id
 ), steps AS (
   INSERT INTO workflow_events (run_id, sequence, kind, detail)
   SELECT run.id, run.last_sequence - 1 - (SELECT count(*) FROM numbered) + number, 'step', step FROM run, numbered

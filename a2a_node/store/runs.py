@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, bindparam, select, tuple_
 
 from a2a_node.model.errors import IdempotencyKeyReused, InvalidInput, RunNotFound
 from a2a_node.model.run_ports import RunPlace
@@ -17,6 +17,7 @@ from a2a_node.store.run_changes import INPUT, OUTPUT
 from a2a_node.store.run_claims import FORGET
 from a2a_node.store.run_events import RunEvents
 from a2a_node.store.run_execution import RunExecution
+from a2a_node.store.run_growth import RunGrowth, grow
 from a2a_node.store.run_rows import LARGE, NAMES, asked, new_row, run_from
 from a2a_node.store.run_statements import BACKLOG, BY_KEY, GET, RECORD
 from a2a_node.store.run_tables import workflow_data, workflow_steps
@@ -34,7 +35,7 @@ DATA = select(workflow_data.c.part, workflow_data.c.value).where(
 )
 
 
-class PostgresRuns(RunWishes, RunExecution):
+class PostgresRuns(RunWishes, RunExecution, RunGrowth):
     """The ports `Runs` and `Execution` on Postgres; `bells` wake those who watch runs, sooner than they look."""
 
     def __init__(self, postgres: Postgres, bells: RunBells | None = None) -> None:
@@ -47,7 +48,7 @@ class PostgresRuns(RunWishes, RunExecution):
 
     async def record(self, new: NewRun) -> Run:
         """Record a run as pending, or find what its key was used for."""
-        recorded = await self._postgres.ask(HOT_RECORD, new_row(new))
+        recorded = await (self._born(new) if new.parent_run_id else self._postgres.ask(HOT_RECORD, new_row(new)))
         if recorded:
             self.came[RunStatus.PENDING.value] += 1
             return run_from(recorded[0])
@@ -56,6 +57,14 @@ class PostgresRuns(RunWishes, RunExecution):
         if not same:
             raise IdempotencyKeyReused(new.key or new.id)
         return await self.get(same[0])
+
+    async def _born(self, new: NewRun) -> Sequence[RowMapping]:
+        """The row of a run that another one started, whose steps count; RunTooLarge."""
+        async with self._postgres.writing() as change:
+            recorded = await change.fetch(RECORD, new_row(new))
+            if recorded:
+                await grow(change, new.parent_run_id, len(new.steps))
+            return recorded
 
     async def get(self, run_id: str) -> Run:
         """A run with its steps."""

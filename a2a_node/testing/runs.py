@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from a2a_node.model.errors import (
     IdempotencyKeyReused,
@@ -24,11 +24,13 @@ from a2a_node.model.runs import (
     RunFilter,
     RunStatus,
     RunStep,
+    RunTooLarge,
     StepChange,
     StepData,
     StepStatus,
     Wishes,
 )
+from a2a_node.model.workflows import MOST_EXPANDED
 from a2a_node.testing.losable import utc
 from a2a_node.testing.run_execution import MemoryExecution
 from a2a_node.testing.run_record import Kept, shown_step
@@ -39,6 +41,7 @@ class MemoryRuns(MemoryExecution):
 
     def __init__(self, clock: Callable[[], datetime] = utc) -> None:
         super().__init__(clock)
+        self._grown: dict[str, int] = {}
 
     async def record(self, new: NewRun) -> Run:
         """Record a run as pending, or find what its key was used for."""
@@ -48,10 +51,26 @@ class MemoryRuns(MemoryExecution):
                 if _asked(new) != _asked(kept.new):
                     raise IdempotencyKeyReused(new.key or new.id)
                 return _shown(kept)
+        if new.parent_run_id in self._kept:
+            await self.grow(new.parent_run_id, len(new.steps))
         self._kept[new.id] = kept = Kept(new, _run(new, now), self._clock)
         kept.tell()
         self._notify(new.id)
         return _shown(kept)
+
+    async def grow(self, run_id: str, steps: int) -> None:
+        """Count steps of the first run."""
+        self._now()
+        *_, first = self._line(run_id)
+        total = self._grown.get(first.run.id, first.run.total_steps) + steps
+        if total > MOST_EXPANDED:
+            raise RunTooLarge
+        self._grown[first.run.id] = total
+
+    async def lineage(self, run_id: str) -> Sequence[str]:
+        """The templates of a run and of those that it was started by."""
+        self._now()
+        return [kept.run.template for kept in self._line(run_id)]
 
     async def get(self, run_id: str) -> Run:
         """A run with its steps."""
@@ -104,6 +123,7 @@ class MemoryRuns(MemoryExecution):
         cleared = {"error": None, "output": None, "completed_at": None, "expires_at": ends}
         kept.stand(status=RunStatus.PENDING, wishes=Wishes(group=group), **cleared)
         kept.executor, kept.taken = "", False
+        self._grown.pop(run_id, None)
         for step in fresh.values():
             kept.tell(step=step)
         kept.tell()
@@ -174,6 +194,11 @@ class MemoryRuns(MemoryExecution):
             raise RunNotFound(run_id)
         return self._kept[run_id]
 
+    def _line(self, run_id: str) -> Iterator[Kept]:
+        while run_id in self._kept:
+            yield (kept := self._kept[run_id])
+            run_id = kept.run.parent_run_id
+
     def _family(self, run_id: str) -> Iterator[Kept]:
         yield self._kept[run_id]
         for child in [kept for kept in self._kept.values() if kept.run.parent_run_id == run_id]:
@@ -214,7 +239,7 @@ def _run(new: NewRun, now: datetime) -> Run:
         RunStatus.PENDING,
         new.created_by,
         now,
-        now + timedelta(seconds=new.timeout),
+        min(now + timedelta(seconds=new.timeout), new.until or datetime.max.replace(tzinfo=UTC)),
         new.inputs,
         new.context,
         new.metadata,

@@ -8,12 +8,12 @@ from datetime import timedelta
 from math import inf
 
 from a2a_node.model.errors import ApprovalExpired, ApprovalRejected, DeadlineExceeded, RunCancelled
-from a2a_node.model.runs import Decision, RunStatus, StepApproval, StepStatus
+from a2a_node.model.runs import Decision, RunRefused, RunStatus, StepApproval, StepStatus
 from a2a_node.model.workflows import Approval, Object, SubWorkflow, TemplateStep
 from a2a_node.workflows.attempts import Tries, tried, within
 from a2a_node.workflows.calling import Calling
 from a2a_node.workflows.checking import input_of
-from a2a_node.workflows.desk import Desk
+from a2a_node.workflows.desk import Desk, refused
 from a2a_node.workflows.listing import each
 
 
@@ -23,6 +23,8 @@ async def done(desk: Desk, step: TemplateStep) -> object:
         return await _approved(desk, step, step.work)
     if step.foreach:
         return await each(desk, step, lambda index, item: _once(desk, step, {"index": index, "item": item}))
+    if isinstance(step.work, SubWorkflow):
+        await desk.expand(step, 1)
     return await _once(desk, step, {})
 
 
@@ -44,7 +46,11 @@ async def _child(desk: Desk, step: TemplateStep, given: Object, key: str) -> obj
 
     async def attempt() -> object:
         name = work.template if isinstance(work, SubWorkflow) else ""
-        child = await children.begin(run, name, given, f"{key}~{tries.failed}" if tries.failed else key)
+        parent = replace(run, expires_at=desk.ends(step))
+        try:
+            child = await children.begin(parent, name, given, f"{key}~{tries.failed}" if tries.failed else key)
+        except RunRefused as refusal:
+            raise refused(step, str(refusal)) from None
         desk.stand.tell(step.id, child_run_id=child)
         try:
             ended = await children.ended(child)

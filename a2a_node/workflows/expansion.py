@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from a2a_node.model.workflow_ports import KnownTemplates
-from a2a_node.model.workflows import MOST_EXPANDED, MOST_ITEMS, Object, SubWorkflow, Template, TemplateStep
+from a2a_node.model.workflows import (
+    MOST_DEEP,
+    MOST_EXPANDED,
+    MOST_ITEMS,
+    Object,
+    SubWorkflow,
+    Template,
+    TemplateStep,
+)
 from a2a_node.workflows import expressions
 from a2a_node.workflows.expressions import ExpressionFailed, Values
-from a2a_node.workflows.graph import cycles_of
+from a2a_node.workflows.graph import Edges, cycles_of
 from a2a_node.workflows.problems import Problems
 from a2a_node.workflows.source import Path
 
-MOST_TEMPLATES = 32  # that one run can start, one from another
+MOST_TEMPLATES = 256  # that one run can start one from another, its own counted; no more are read
 
 
 def check_expansion(template: Template, templates: KnownTemplates | None, problems: Problems) -> None:
@@ -20,11 +28,7 @@ def check_expansion(template: Template, templates: KnownTemplates | None, proble
     if templates is not None:
         _check_templates(template, templates, problems)
     known = reached(template, templates)
-    edges = {name: sorted({work.template for _, work in subs(one)} & known.keys()) for name, one in known.items()}
-    for cycle in cycles_of(edges):
-        if template.name in cycle:
-            said = f"the templates start each other in a circle: {' -> '.join(cycle)}"
-            problems.error(_path_to(template, cycle), "cycle", said)
+    _check_lines(template, known, problems)
     if not problems.errors:
         check_size(template, known, Values.of(_defaults(template)), problems)
 
@@ -39,6 +43,11 @@ def check_size(template: Template, known: Mapping[str, Template], values: Values
     if total > MOST_EXPANDED:
         said = f"a run grows to {total:,} steps, each item and each step of a sub-workflow counted"
         problems.error(("steps",), "too-many-steps", f"{said}; the limit is {MOST_EXPANDED:,}")
+
+
+def size_of(template: Template, known: Mapping[str, Template]) -> int:
+    """How many steps a run of a template comes to, at least: inputs may make more of them than defaults do."""
+    return _size(template, known, {template.name: 1}, Values.of({}).until)
 
 
 def items_of(step: TemplateStep, values: Values, problems: Problems) -> int | None:
@@ -71,9 +80,10 @@ def _defaults(template: Template) -> Object:
 def reached(template: Template, templates: KnownTemplates | None) -> Mapping[str, Template]:
     """The template, and those that its runs start one from another, by name."""
     known, waiting = {template.name: template}, [template] if templates else []
-    while templates and waiting and len(known) < MOST_TEMPLATES:
+    while templates and waiting:
         for _, work in subs(waiting.pop()):
-            found = None if work.template in known else templates.template(work.template)
+            full = len(known) > MOST_TEMPLATES
+            found = None if full or work.template in known else templates.template(work.template)
             if found is not None:
                 known[work.template] = found
                 waiting.append(found)
@@ -105,9 +115,42 @@ def _check_templates(template: Template, templates: KnownTemplates, problems: Pr
                 problems.error((*path, "input"), "missing-input", said)
 
 
-def _path_to(template: Template, cycle: Sequence[str]) -> Path:
-    named = (step.id for step, work in subs(template) if work.template in cycle)
-    return ("steps", next(named), "workflow")
+def _check_lines(template: Template, known: Mapping[str, Template], problems: Problems) -> None:
+    """Tell of templates that start each other in a circle, or in too long a line, or that are too many."""
+    if len(known) > MOST_TEMPLATES:
+        said = f"more than {MOST_TEMPLATES} templates are run one from another, this one counted"
+        problems.error(("steps",), "too-many-templates", said)
+        return
+    edges = {name: sorted({work.template for _, work in subs(one)} & known.keys()) for name, one in known.items()}
+    cycles = list(cycles_of(edges))
+    for cycle in cycles:
+        said = f"the templates start each other in a circle: {' -> '.join(cycle)}"
+        problems.error(_path_to(template, cycle[0], edges), "cycle", said)
+    deep: dict[str, int] = {}
+    for step, work in [] if cycles else subs(template):
+        if (line := 1 + _deep(work.template, edges, deep)) > MOST_DEEP:
+            said = f"step {step.id!r} makes {line} runs, each started by the one before; the limit is {MOST_DEEP}"
+            problems.error(("steps", step.id, "workflow"), "too-deep", said)
+
+
+def _deep(name: str, edges: Edges, found: dict[str, int]) -> int:
+    """How many runs there are in the longest line that begins with one of a template."""
+    if name not in found:
+        found[name] = 1 + max((_deep(one, edges, found) for one in edges.get(name, ())), default=0)
+    return found[name]
+
+
+def _path_to(template: Template, wanted: str, edges: Edges) -> Path:
+    """The first step by which runs of a template lead to those of another."""
+    for step, work in subs(template):
+        led, waiting = {work.template}, [work.template]
+        while waiting:
+            new = {one for one in edges.get(waiting.pop(), ()) if one not in led}
+            led |= new
+            waiting.extend(new)
+        if wanted in led:
+            return ("steps", step.id, "workflow")
+    return ("steps",)
 
 
 def _steps_in(step: TemplateStep, known: Mapping[str, Template], counted: dict[str, int], until: float) -> int:
@@ -116,12 +159,14 @@ def _steps_in(step: TemplateStep, known: Mapping[str, Template], counted: dict[s
     if not isinstance(work, SubWorkflow) or work.template not in known:
         return 1
     if work.template not in counted:
-        child = known[work.template]
         counted[work.template] = 1  # until it is known, so that templates in a circle come to an end
-        values = Values(_defaults(child), until)
-        each = (_count(one, values) * _steps_in(one, known, counted, until) for one in child.steps)
-        counted[work.template] = sum(each)
+        counted[work.template] = _size(known[work.template], known, counted, until)
     return 1 + counted[work.template]
+
+
+def _size(template: Template, known: Mapping[str, Template], counted: dict[str, int], until: float) -> int:
+    values = Values(_defaults(template), until)
+    return sum(_count(step, values) * _steps_in(step, known, counted, until) for step in template.steps)
 
 
 def _count(step: TemplateStep, values: Values) -> int:

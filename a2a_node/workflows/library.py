@@ -11,7 +11,7 @@ from a2a_node.expressions.fence import ready
 from a2a_node.model.errors import InvalidInput, TemplateInvalid, TemplateNotFound
 from a2a_node.model.workflow_ports import KnownAgents, Templates
 from a2a_node.model.workflows import Object, Problem, SubWorkflow, Template, TemplateVersion
-from a2a_node.workflows.expansion import MOST_TEMPLATES, subs
+from a2a_node.workflows.expansion import MOST_TEMPLATES, size_of, subs
 from a2a_node.workflows.plan import Known, filled, growth
 from a2a_node.workflows.template import Reading, read_template
 from a2a_node.workflows.validating import Validation, validated
@@ -56,9 +56,22 @@ class Library:
         """
         kept = await self._known(await self._store.get(name, version))
         given = filled(kept.template, inputs)
-        if any(step.foreach or isinstance(step.work, SubWorkflow) for step in kept.template.steps):
+        if _grows(kept.template):
             await self._check_growth(kept.source, given)
         return kept, given
+
+    async def size(self, name: str) -> int:
+        """How many steps a run of the newest version comes to at least, those of runs that it starts counted.
+
+        TemplateNotFound, TemplateInvalid.
+        """
+        kept = await self._known(await self._store.get(name))
+        if not _grows(kept.template):
+            return len(kept.template.steps)
+        await ready()
+        async with self._turn:
+            known = {**await self._started_by(kept.template), name: kept.template}
+            return await asyncio.to_thread(size_of, kept.template, known)
 
     async def _known(self, kept: TemplateVersion) -> TemplateVersion:
         """A version with all that its source says, read once: many runs begin with the same."""
@@ -75,9 +88,9 @@ class Library:
     async def _check_growth(self, source: str, inputs: Object) -> None:
         await ready()
         async with self._turn:
-            known = Known(None, _Read(await self._started_by(source)))
             reading = await asyncio.to_thread(read_template, source)
             if isinstance(reading, Reading):
+                known = Known(None, _Read(await self._started_by(reading.template)))
                 for problem in await asyncio.to_thread(growth, reading, inputs, known):
                     raise InvalidInput("inputs", problem.message)
 
@@ -96,22 +109,28 @@ class Library:
         """Look at a source, and with inputs plan a run; InvalidInput for the inputs."""
         await ready()
         async with self._turn:
-            known = Known(self._agents, _Read(await self._started_by(source)))
+            reading = await asyncio.to_thread(read_template, source)
+            found = await self._started_by(reading.template) if isinstance(reading, Reading) else {}
+            known = Known(self._agents, _Read(found))
             return await asyncio.to_thread(validated, source, known, inputs)
 
-    async def _started_by(self, source: str) -> Mapping[str, Template]:
-        """The templates that runs of a source start, one from another, at their newest versions."""
-        reading = await asyncio.to_thread(read_template, source)
+    async def _started_by(self, template: Template) -> Mapping[str, Template]:
+        """The templates that runs of one start, one from another, at their newest versions."""
         found: dict[str, Template] = {}
-        waiting = [reading.template] if isinstance(reading, Reading) else []
-        while waiting and len(found) < MOST_TEMPLATES:
+        waiting = [template]
+        while waiting:
             for _, work in subs(waiting.pop()):
-                if work.template in found:
+                if work.template in found or len(found) >= MOST_TEMPLATES:
                     continue
                 with suppress(TemplateNotFound):
                     found[work.template] = (await self.get(work.template))[0].template
                     waiting.append(found[work.template])
         return found
+
+
+def _grows(template: Template) -> bool:
+    """Whether runs of a template may come to more steps than it has."""
+    return any(step.foreach or isinstance(step.work, SubWorkflow) for step in template.steps)
 
 
 class _Read:

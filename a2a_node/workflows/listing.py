@@ -22,7 +22,7 @@ async def each(desk: Desk, step: TemplateStep, one: One) -> list[object]:
     null, and the step has failed.
     """
     items = await desk.scope.items(step)
-    desk.expand(step, len(items))
+    await desk.expand(step, len(items))
     known: dict[int, object] = {}
     if desk.stand[step.id].items is not None:
         known = (await desk.house.read(desk.stand.run.id, step.id))[1]

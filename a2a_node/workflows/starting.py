@@ -39,6 +39,10 @@ class Starting:
     def __init__(self, library: Library) -> None:
         self._library = library
 
+    async def size(self, template: str) -> int:
+        """How many steps a run of the newest version comes to at least; TemplateNotFound, TemplateInvalid."""
+        return await self._library.size(template)
+
     async def made(self, wanted: Wanted, by: str) -> NewRun:
         """The run that is to be recorded; TemplateNotFound, TemplateInvalid, InvalidInput names the input at fault."""
         check_bounds(wanted)

@@ -35,7 +35,8 @@ class Walk:
         self._journal = Journal(house.write, run.id, self._wished)
         stand = Stand(run, given.template, self._journal, house.clock)
         until = asyncio.get_running_loop().time() + (run.expires_at - house.clock()).total_seconds()
-        self._desk = Desk(house, given.template, stand, Scope(stand, house), until, len(given.template.steps))
+        expanded = len(given.template.steps) + sum(max(step.items.total - 1, 0) for step in stand if step.items)
+        self._desk = Desk(house, given.template, stand, Scope(stand, house), until, expanded)
         self._at_work = AtWork(self._desk.news)
         self._fate: Fate | None = None
         self._last: asyncio.Future[None] | None = None  # done when the step is recorded that was the last

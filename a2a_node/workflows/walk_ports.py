@@ -53,7 +53,16 @@ class Children(Protocol):
     """Runs of sub-workflows."""
 
     async def begin(self, parent: Run, template: str, inputs: Object, key: str) -> str:
-        """Record a run, once for each key; its id. TemplateNotFound, InvalidInput."""
+        """Record a run that ends with its parent, once for each key; its id.
+
+        TemplateNotFound, InvalidInput; RunRefused where it is too large beside its parent, or started by itself.
+        """
+
+    async def size(self, template: str) -> int:
+        """How many steps a run of a template comes to at least. TemplateNotFound, TemplateInvalid."""
+
+    async def grow(self, run: Run, steps: int) -> None:
+        """Count so many more steps of a run, once; RunRefused when they are too many beside those of its tree."""
 
     async def ended(self, run_id: str) -> Run:
         """Wait for its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -26,11 +27,13 @@ from a2a_node.model.runs import (
     RunFilter,
     RunStatus,
     RunStep,
+    RunTooLarge,
     StepApproval,
     StepChange,
     StepStatus,
     Wishes,
 )
+from a2a_node.model.workflows import MOST_EXPANDED
 from tests.contract.run_houses import GATE, House, housed, new_run
 
 
@@ -236,6 +239,40 @@ async def test_a_failed_run_is_taken_up_again(house: House) -> None:
     ]
     assert again.steps[0].output == {"x": 1}
     assert [one.id for one in await house.claimed("e2")] == [run.id]
+
+
+async def test_a_run_and_those_that_it_starts_grow_so_far(house: House) -> None:
+    """Wherever they grow, each run counts once; what is too much is not there, and another run has room of its own."""
+    root = await house.begun("a", "b")
+    child = await house.record("a", parent=root.id, key="k")
+    assert (await house.record("a", parent=root.id, key="k")).id == child.id
+    await house.runs.grow(child.id, MOST_EXPANDED - 4)
+    refused = new_run("a", "b", parent=child.id)
+    for growing in (house.runs.grow(root.id, 2), house.runs.record(refused)):
+        with pytest.raises(RunTooLarge):
+            await growing
+    with pytest.raises(RunNotFound):
+        await house.runs.get(refused.id)
+    made = await asyncio.gather(*(house.record("a", parent=child.id) for _ in range(5)), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in made) == ["Run", *["RunTooLarge"] * 4]
+    assert (await house.record("a", parent=root.id, key="k")).id == child.id
+    await house.record("a", parent=(await house.record("a")).id)
+    await house.says(root, "a", StepStatus.FAILED, error=AgentFailed("git", "broke"))
+    await house.ends(root, RunStatus.FAILED)
+    await house.runs.retry(root.id, "", None)
+    await house.runs.grow(root.id, MOST_EXPANDED - 2)
+
+
+async def test_a_run_says_what_it_was_started_by(house: House) -> None:
+    """By their templates, from itself to the first; with a time that is set it ends no later."""
+    root = await house.record("a")
+    until = root.created_at + timedelta(seconds=7)
+    child = await house.runs.record(replace(new_run("a", parent=root.id, template="child"), until=until))
+    last = await house.runs.record(replace(new_run("a", parent=child.id), until=until + timedelta(days=9)))
+    assert await house.runs.lineage(last.id) == ["release", "child", "release"]
+    assert await house.runs.lineage(root.id) == ["release"]
+    assert child.expires_at == until
+    assert last.expires_at - last.created_at == pytest.approx(timedelta(hours=1), abs=timedelta(seconds=1))
 
 
 async def test_what_ended_long_ago_is_forgotten(house: House) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from a2a_node.model.workflows import Severity
 from a2a_node.workflows.plan import Known
 from tests.unit.workflows.samples import Kept, found, of_steps, only, rules
@@ -55,9 +57,37 @@ def test_templates_that_start_each_other_are_refused() -> None:
 
 
 def test_a_circle_of_others_comes_to_an_end() -> None:
-    """It can be there only when two nodes put its halves at the same moment."""
+    """It can be there only when two nodes put its halves at the same moment; whoever leads into it is told where."""
     kept = Kept(named("b", "s: {workflow: c}"), named("c", "s: {workflow: b}"))
-    assert found(named("a", "s: {workflow: b}"), Known(templates=kept)) == []
+    problem = only(named("a", "r: {agent: x}\ns: {workflow: b}"), Known(templates=kept))
+    assert (problem.rule, problem.line, problem.step) == ("cycle", 4, "s")
+    assert problem.message.endswith("b -> c -> b")
+
+
+def line(runs: int, last: str) -> list[str]:
+    """Templates of which each runs the next, and what the last one does."""
+    steps = [f"s: {{workflow: t{at + 1}}}" for at in range(runs - 1)]
+    return [named(f"t{at}", step) for at, step in enumerate([*steps, last])]
+
+
+@pytest.mark.parametrize("runs", [33, 40, 300])
+def test_a_circle_is_found_however_large_it_is(runs: int) -> None:
+    """Or it has too many templates to be looked at."""
+    first, *others = line(runs, "s: {workflow: t0}")
+    problem = only(first, Known(templates=Kept(*others)))
+    assert (problem.rule, problem.line) == (("cycle", 3) if runs < 257 else ("too-many-templates", 2))
+
+
+@pytest.mark.parametrize(("runs", "told"), [(32, []), (33, ["too-deep"]), (256, ["too-deep"])])
+def test_runs_start_each_other_so_often_in_a_line(runs: int, told: list[str]) -> None:
+    """The step is named by which it goes too deep; many side by side may be."""
+    first, *others = line(runs, "s: {agent: x}")
+    problems = found(first, Known(templates=Kept(*others)))
+    assert [problem.rule for problem in problems] == told
+    assert {(problem.line, problem.step) for problem in problems} <= {(3, "s")}
+    wide = [named(f"w{at}", "s: {agent: x}") for at in range(runs - 1)]
+    steps = "\n".join(f"s{at}: {{workflow: w{at}}}" for at in range(runs - 1))
+    assert found(named("a", steps), Known(templates=Kept(*wide))) == []
 
 
 def test_a_template_must_be_given_what_it_takes() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a2a_node.model.errors import TemplateInvalid, TemplateNotFound, VersionConflict
+from a2a_node.model.errors import InvalidInput, TemplateInvalid, TemplateNotFound, VersionConflict
 from a2a_node.testing import MemoryTemplates
 from a2a_node.workflows.library import Library
 from tests.unit.workflows.samples import RELEASE, Agents, agent, of_steps, read
@@ -57,6 +57,27 @@ async def test_templates_of_the_store_are_known_to_each_other(library: Library) 
         await library.put(named(name, f"s: {{workflow: {other}}}"), "person:ann")
     with pytest.raises(TemplateInvalid, match="c -> a -> b -> c"):
         await library.put(named("c", "s: {workflow: a}"), "person:ann")
+
+
+async def test_a_circle_is_refused_however_large_it_is(library: Library) -> None:
+    """Forty templates, each put before the one that it runs: whoever puts the last one hears of the whole circle."""
+    for at in range(39):
+        await library.put(named(f"t{at}", f"s: {{workflow: t{at + 1}}}"), "person:ann")
+    with pytest.raises(TemplateInvalid, match=r"3:17: .* in a circle: t39 -> t0 -> .* -> t38 -> t39"):
+        await library.put(named("t39", "s: {workflow: t0}"), "person:ann")
+    with pytest.raises(TemplateNotFound):
+        await library.get("t39")
+
+
+async def test_inputs_that_make_a_run_too_large_are_refused(library: Library) -> None:
+    """As it is started, with the steps of sub-workflows counted; a few less are not."""
+    await library.put(named("five", "\n".join(f"s{at}: {{agent: x}}" for at in range(5))), "person:ann")
+    head, step = "inputs: {l: {type: array}}\n", "each: {workflow: five, foreach: inputs.l}"
+    await library.put(of_steps(step, head), "person:ann")
+    with pytest.raises(InvalidInput, match=r"inputs: a run grows to 5,004 steps.*the limit is 5,000"):
+        await library.start("t", 0, {"l": list(range(834))})
+    _, given = await library.start("t", 0, {"l": list(range(833))})
+    assert given == {"l": list(range(833))}
 
 
 async def test_a_source_that_can_no_longer_be_read_is_still_given_out(library: Library, store: MemoryTemplates) -> None:

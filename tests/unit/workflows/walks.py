@@ -178,6 +178,14 @@ class NoChildren:
         """None begins."""
         raise AssertionError(template, parent, inputs, key)
 
+    async def size(self, template: str) -> int:
+        """None has steps."""
+        raise AssertionError(template)
+
+    async def grow(self, run: Run, steps: int) -> None:
+        """None grows."""
+        raise AssertionError(run, steps)
+
     async def ended(self, run_id: str) -> Run:
         """None ends."""
         raise AssertionError(run_id)
