@@ -1,12 +1,14 @@
 """An agent whose every piece of work leaves a line in a file, so that tests can count them.
 
-EFFECTS names the file; work that is told to `hold` begins once a file of that name with `.go` exists.
+EFFECTS names the file; work that is told to `hold` begins once a file of that name with `.go` exists, and answers then
+when it is told to `stay`: it has left its line before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from a2a_node.agent import Agent
@@ -23,13 +25,31 @@ def effects() -> Path:
 
 
 @agent.capability(limit=AMPLE)
-async def work(step: str = "", seconds: float = 0.0, hold: bool = False) -> dict[str, str]:  # noqa: FBT001, FBT002
+async def work(
+    step: str = "",
+    seconds: float = 0.0,
+    hold: bool = False,  # noqa: FBT001, FBT002 - of the capability
+    stay: bool = False,  # noqa: FBT001, FBT002
+) -> dict[str, str]:
     """Leave a line, and answer after a while."""
     if hold:
         _write(".held", step)
         await _allowed()
     _write("", step)
     await asyncio.sleep(seconds)
+    if stay:
+        await _allowed()
+    return {"step": step}
+
+
+@agent.capability
+async def insist(step: str) -> dict[str, str]:
+    """Leave a line and answer once there is a file with `.go`, however often that is cancelled."""
+    waiting = asyncio.ensure_future(_allowed())
+    while not waiting.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(waiting)
+    _write("", step)
     return {"step": step}
 
 

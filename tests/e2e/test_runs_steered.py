@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from a2a_node.client import MeshClient
-from a2a_node.model.runs import Decision, Run
+from a2a_node.client.runs import RunTerms
+from a2a_node.model.runs import Decision, Run, RunFilter
 from tests.e2e.nodes import RunningNode, running_node
 from tests.e2e.runs import AGENTS, Desk, at_desk, lines, soon, statuses
 
@@ -161,6 +162,37 @@ async def test_an_answer_after_the_timeout_is_not_taken(desk: Desk) -> None:
     run = await desk.ended(await desk.begin(source))
     assert (run.status, run.error.reason if run.error else "") == ("failed", "DEADLINE_EXCEEDED")
     assert [attempt.error.reason for attempt in run.steps[0].attempts if attempt.error] == ["DEADLINE_EXCEEDED"] * 2
+
+
+async def test_an_agent_that_is_not_to_be_cancelled_answers_in_vain(desk: Desk, house: House) -> None:
+    """It has done its work while the run still goes on, after its step's time, and nobody hears of it."""
+    late = "a: {agent: counting, capability: insist, input: {step: va}, timeout: 1s, on_failure: continue}"
+    gate = "gate: {needs: a, approval: {permission: 'workflow:late:approve'}}"
+    source = template("insisting", late, gate, f"b: {{{CALL}, needs: gate, input: {{step: vb}}}}")
+    run_id = await desk.begin(source + "output: {a: '${{ steps.a.output }}', why: '${{ steps.a.error.reason }}'}\n")
+    await desk.until(run_id, lambda run: run.status == "waiting")
+    house.effects.with_suffix(".go").touch()
+    await soon(lambda: lines(house.effects)["va"] == 1)
+    await desk.mesh.workflows.approve(run_id, "gate")
+    run = await desk.ended(run_id)
+    assert (run.status, statuses(run)) == ("completed", {"a": "failed", "gate": "completed", "b": "completed"})
+    assert run.output == {"a": None, "why": "DEADLINE_EXCEEDED"}
+    assert (await desk.mesh.workflows.run(run_id, "a")).steps[0].output is None
+    assert [len(step.attempts) for step in run.steps if step.id == "a"] == [1]
+
+
+async def test_a_run_that_would_start_too_many_steps_starts_none(desk: Desk, house: House) -> None:
+    """A thousand items, which nobody knew of before, of five steps each."""
+    five = (f"s{n}: {{{CALL}, input: {{step: many}}}}" for n in range(5))
+    await desk.mesh.workflows.put(template("five", *five))
+    await desk.mesh.workflows.put(template("many", "each: {workflow: five, foreach: context.items}"))
+    terms = RunTerms(context={"items": list(range(1000))})
+    run = await desk.ended((await desk.mesh.workflows.start("many", how=terms)).id)
+    assert run.error is not None
+    assert (run.error.code, run.error.reason) == ("INVALID_ARGUMENT", "INVALID_INPUT")
+    assert run.error.message.startswith("steps.each.foreach: makes the run grow to 6,000 steps; the limit is 5,000")
+    assert [child async for child in desk.mesh.workflows.runs(RunFilter(parent_run_id=run.id))] == []
+    assert lines(house.effects)["many"] == 0
 
 
 async def test_a_step_runs_another_template(desk: Desk, house: House) -> None:

@@ -1,13 +1,16 @@
-"""Runs on a real node and its engine that meet their bounds: limits of calls, budgets, time."""
+"""Runs on a real node and its engine that meet their bounds: limits of calls, budgets, time; and what people query."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
 
+from sqlalchemy import text
+
 from a2a_node.client.runs import RunTerms
 from a2a_node.model.limits import LimitKey
 from a2a_node.model.runs import Run, RunStatus
+from a2a_node.store import postgres
 from tests.integration.people import Meet, Meeting, meet
 
 __all__ = ["meet"]
@@ -39,6 +42,11 @@ timeout: 1s
 steps:
   first: {agent: echo, capability: count, input: {n: 2, delay_ms: 1500}}
 """
+QUERY = """
+SELECT name, description, status, steps, global_context, created_by, created_at, started_at, completed_at, metadata,
+  completed_steps, total_steps
+FROM workflows WHERE id = :id
+"""
 
 
 async def ended(one: Meeting, run_id: str) -> Run:
@@ -49,14 +57,39 @@ async def ended(one: Meeting, run_id: str) -> Run:
         return await one.dev.workflows.run(run_id)
 
 
-async def test_runs_keep_to_their_bounds(meet: Meet) -> None:
+async def test_runs_keep_to_their_bounds(meet: Meet, postgres_url: str) -> None:
     """In one node, whose engine takes a while to begin."""
     async with meet(workflows=True) as one:
         for source in (CROWD, PAIR, SLOW):
             await one.dev.workflows.put(source)
+        await _people_query_what_was_done(one, postgres_url)
         await _a_fast_run_waits_for_its_turn(one)
         await _a_retried_run_has_its_budget_anew(one)
         await _a_retried_run_has_its_time_anew(one)
+
+
+async def _people_query_what_was_done(one: Meeting, postgres_url: str) -> None:
+    terms = RunTerms(name="pair 7", description="why", context={"ticket": 7}, metadata={"team": "x"})
+    run = await ended(one, (await one.dev.workflows.start("pair", how=terms)).id)
+    async with postgres.connected(postgres_url) as database:
+        (row,) = await database.fetch(text(QUERY), {"id": run.id})
+    told = ("name", "description", "status", "global_context", "created_by", "metadata")
+    assert [row[name] for name in told] == [
+        "pair 7", "why", "completed", {"ticket": 7}, "person:dev", {"team": "x"}
+    ]  # fmt: skip
+    assert (row["created_at"], row["started_at"], row["completed_at"]) == (
+        run.created_at, run.started_at, run.completed_at
+    )  # fmt: skip
+    assert row["created_at"] <= row["started_at"] <= row["completed_at"]
+    assert (row["completed_steps"], row["total_steps"]) == (2, 2)
+    steps = row["steps"]
+    assert [(step["id"], step["status"], step["needs"]) for step in steps] == [
+        ("first", "completed", []), ("second", "completed", ["first"])
+    ]  # fmt: skip
+    moments = [datetime.fromisoformat(step[name]) for step in steps for name in ("started_at", "completed_at")]
+    in_order = [row["started_at"], *moments, row["completed_at"]]
+    assert in_order == sorted(in_order)
+    assert moments == [moment for step in run.steps for moment in (step.started_at, step.completed_at)]
 
 
 async def _a_fast_run_waits_for_its_turn(one: Meeting) -> None:
