@@ -101,7 +101,9 @@ async def test_a_run_waits_for_somebody(desk: Desk, decision: Decision, ends: st
 
 async def test_steps_give_way_to_calls(desk: Desk, house: House) -> None:
     """They begin apart while somebody calls, and go on all the same; afterwards they no longer do."""
-    source = template("beside", "a: {agent: echo, capability: say, foreach: inputs.many}", head="inputs: {many: {type: array}}")
+    source = template(
+        "beside", "a: {agent: echo, capability: say, foreach: inputs.many}", head="inputs: {many: {type: array}}"
+    )
     run_id = await desk.begin(source, {"many": [{"text": "hello"}] * 300})
 
     async def calls() -> None:

@@ -39,7 +39,10 @@ def reached(layer: ast.expr) -> Sequence[ast.expr]:
     [
         (
             "incoming",
-            "trace traffic account outliving envelopes auth returning stopping Permit draining giving_way LimitLayer changes",
+            (
+                "trace traffic account outliving envelopes auth returning stopping Permit draining giving_way "
+                "LimitLayer changes"
+            ),
         ),
         (
             "outgoing",
