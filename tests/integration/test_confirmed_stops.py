@@ -22,7 +22,8 @@ from a2a_node.model.errors import Frozen, MeshError
 from a2a_node.model.freezes import Unconfirmed
 from a2a_node.wire.agents import from_descriptor
 from a2amesh.v1 import agent_host_service_pb2 as pb
-from tests.integration.stream_house import Here, Mesh, mesh_of_two
+from tests.integration.store.lines import lined
+from tests.integration.stream_house import Here, Mesh, mesh_of_two, node_of
 
 TAKES_ITS_TIME = 1.0
 Serve = Callable[[Agent, Here], AbstractAsyncContextManager[object]]
@@ -106,6 +107,12 @@ def confirmed(frozen: FreezeState) -> dict[str, tuple[int, int]]:
     return {node.node: (node.stopped, node.stopping) for node in frozen.nodes}
 
 
+async def known(place: Here, node_id: str) -> None:
+    """Wait until a node knows another one."""
+    while node_id not in [one.node.id async for one in place.mesh.nodes.list()]:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.02)
+
+
 async def until(mesh: Mesh, fits: Callable[[NodeProgress], bool]) -> NodeProgress:
     """Wait until the agent's node says so of the freeze that holds; what it says."""
     while True:
@@ -114,6 +121,27 @@ async def until(mesh: Mesh, fits: Callable[[NodeProgress], bool]) -> NodeProgres
         if fits(said):
             return said
         await asyncio.sleep(0.05)
+
+
+async def test_a_node_that_is_cut_off_is_not_said_to_refuse(data_dir: Path, postgres_url: str, redis_url: str) -> None:
+    """It takes calls, for it has not heard; once its Postgres answers again it refuses, and has confirmed that."""
+    await asyncio.to_thread(data_dir.mkdir)
+    async with (
+        asyncio.timeout(60),
+        lined(postgres_url) as (through, line),
+        node_of(data_dir / "here", (postgres_url, redis_url), lease=15) as here,
+        node_of(data_dir / "there", (through, redis_url), lease=15) as there,
+    ):
+        await known(here, there.node.id)
+        line.hold()
+        frozen = await here.mesh.freezes.freeze("agent:echo", "enough", wait=0.3)
+        assert {node.node: node.enforced for node in frozen.nodes} == {here.node.id: True, there.node.id: False}
+        assert await there.mesh.call("echo", "say", {"text": "x"}) == {"text": "x"}
+        await line.restore()
+        while not all([node.enforced async for one in here.mesh.freezes.list() for node in one.nodes]):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+        with pytest.raises(Frozen):
+            await there.mesh.call("echo", "say", {"text": "x"})
 
 
 @pytest.mark.parametrize("serve", [by_stream, by_address])

@@ -12,7 +12,7 @@ import pytest
 from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
-from a2a_node.model.errors import FreezeNotFound, Frozen, InvalidInput, MeshError
+from a2a_node.model.errors import CallTokenInvalid, FreezeNotFound, Frozen, InvalidInput, MeshError
 from a2a_node.model.names import fresh_uuid
 from tests.integration.stream_house import Mesh, mesh_of_two
 
@@ -31,6 +31,14 @@ async def failure_of(outputs: AsyncIterator[object]) -> MeshError:
     with pytest.raises(MeshError) as failure:
         _ = [output async for output in outputs]
     return failure.value
+
+
+async def tried(mesh: MeshClient) -> object:
+    """What comes of one more call."""
+    try:
+        return await mesh.call("echo", "say", {"text": "still here"})
+    except MeshError as failure:
+        return failure
 
 
 async def test_a_frozen_agent_is_called_no_more_at_any_node_and_stops(mesh: Mesh) -> None:
@@ -76,7 +84,8 @@ async def test_new_calls_are_refused_within_500_ms_at_every_node(mesh: Mesh) -> 
 
 
 async def test_a_frozen_tree_ends_with_all_its_calls_and_others_go_on(mesh: Mesh) -> None:
-    """Its root is named by its id; nothing is added to it."""
+    """Its root is named by its id; nothing is added to it, though its agent tries."""
+    added: list[object] = []
     kept = mesh.here.mesh.stream("echo", "count", SLOWLY)
     assert await anext(kept) == {"number": 1}
     relay = Agent("relay", version="1.0.0")
@@ -84,8 +93,11 @@ async def test_a_frozen_tree_ends_with_all_its_calls_and_others_go_on(mesh: Mesh
     @relay.capability
     async def pass_on() -> AsyncIterator[object]:
         async with MeshClient(mesh.here.node.grpc_address, mesh.here.key) as inner:
-            async for number in inner.stream("echo", "count", SLOWLY):
-                yield number
+            try:
+                async for number in inner.stream("echo", "count", SLOWLY):
+                    yield number
+            finally:
+                added.append(await tried(inner))
 
     async with attached(relay, mesh.here.node.grpc_address, key=mesh.here.key):
         root = fresh_uuid()
@@ -95,6 +107,8 @@ async def test_a_frozen_tree_ends_with_all_its_calls_and_others_go_on(mesh: Mesh
         assert isinstance(await failure_of(numbers), Frozen)
         progress = {node.node: node for node in frozen.nodes}[mesh.here.node.id]
         assert (progress.stopped, progress.stopping) == (2, 0)
+        assert len(added) == 1
+        assert isinstance(added[0], Frozen | CallTokenInvalid)  # a call that was stopped has no children any more
     await kept.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
