@@ -2,8 +2,9 @@
 
 The nearest ones first: those of this node cost no hop, then those of its zone, of its region, and all others. Among
 equals two are taken at random and the one that answers sooner gets the call; so an instance in trouble loses its share
-and nobody runs after the one that looks best. As many of its calls as it refuses or fails go further away, where there
-is somebody. Instances of a node that lies in doubt or is about to stop come last.
+and nobody runs after the one that looks best. As many of its calls as it refuses or fails go to the other one, however
+long that takes, or further away, where there is somebody. Instances of a node that lies in doubt or is about to stop
+come last.
 """
 
 from __future__ import annotations
@@ -138,8 +139,9 @@ class Balance:
         return last
 
     def _spares(self, instance: Instance, now: float) -> bool:
-        """Whether the call goes further away, if it can: by chance, as often as the instance refuses or fails."""
-        return random.random() < self._copies.of(instance.id).score.illness(now)  # noqa: S311 - it keeps no secret
+        """Whether the call goes elsewhere, if it can: by chance, as often as the instance refuses or fails."""
+        illness = self._copies.of(instance.id).score.illness(now)
+        return bool(illness) and random.random() < illness  # noqa: S311 - it keeps no secret
 
     def _of_tier(self, tier: Sequence[Instance], call: Call, now: float) -> Instance | None:
         """The better of two that take calls; one that was tried before only where there is no other."""
@@ -148,7 +150,7 @@ class Balance:
         if not able and len(two) < len(tier):
             able = some(self._able(tier, call, now))
         if able:
-            return min(able, key=lambda one: self._copies.of(one.id).score.cost(now))
+            return min(able, key=lambda one: (self._spares(one, now), self._copies.of(one.id).score.cost(now)))
         return next((one for one in tier if self._takes(one, call, now)), None) if call.tried else None
 
     def _able(self, instances: Sequence[Instance], call: Call, now: float) -> list[Instance]:

@@ -37,7 +37,7 @@ class Score:
 
     def illness(self, now: float) -> float:
         """The share of its last calls that it refused or failed, from 0 to 1; it fades while nobody calls."""
-        return self._ill * exp((self._at - now) / MEMORY)
+        return self._ill and self._ill * exp((self._at - now) / MEMORY)
 
     def cost(self, now: float) -> float:
         """What one more call would have to wait, more or less."""

@@ -122,6 +122,17 @@ async def test_of_two_the_one_that_answers_sooner_is_picked() -> None:
     assert {await house.picks() for _ in range(20)} == {"slow"}
 
 
+async def test_one_that_fails_at_once_does_not_take_the_calls_of_one_that_works_for_long() -> None:
+    """It answers sooner, and with nothing."""
+    house, seen = House([instance("ill"), instance("well")]), Counter[str]()
+    house.copies.of("well").score.saw(60.0, monotonic())
+    for _ in range(200):
+        seen[picked := await house.picks()] += 1
+        if picked == "ill":
+            house.copies.of("ill").score.saw(0.0, monotonic(), ill=True)
+    assert seen["ill"] < 60
+
+
 async def test_of_two_that_are_equal_neither_comes_first() -> None:
     """However seldom they are asked."""
     house = House([instance("one"), instance("two")])
