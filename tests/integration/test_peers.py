@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from time import monotonic
 
@@ -215,10 +216,27 @@ async def test_a_use_is_counted_once_however_many_nodes_a_call_passes(meet: Meet
 
 
 async def test_an_idempotency_key_means_the_same_on_every_node(meet: Meet) -> None:
-    """One call works, whichever node is asked."""
-    work = Work()
-    async with meet("one") as one, meet("two") as two, by_stream(worker("far", work), two):
-        await known(one, "far")
+    """One call works, whichever node is asked, also by many at the same time."""
+    work, begun = Work(), Counter[str]()
+    slow = Agent("slow")
+
+    @slow.capability(limit=AMPLE)
+    async def say(text: str) -> dict[str, object]:
+        begun[text] += 1
+        await asyncio.sleep(0.1)
+        return {"text": text, "begun": begun[text]}
+
+    async with (
+        meet("one") as one,
+        meet("two") as two,
+        by_stream(worker("far", work), two),
+        by_stream(slow, two),
+    ):
+        await known(one, "far", "slow")
+        for key in ("at once", "and again"):
+            calls = (place.dev.call("slow", "say", {"text": key}, idempotency_key=key) for place in (one, two) * 10)
+            assert await asyncio.gather(*calls) == [{"text": key, "begun": 1}] * 20
+        assert begun == {"at once": 1, "and again": 1}
         for place in (one, two, one):
             assert await place.dev.call("far", "say", {"text": "x"}, idempotency_key="k") == {"text": "x"}
         assert work.calls == 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from a2a_node.model.errors import Frozen, NoInstance, PermissionDenied
 from tests.integration.orders_agent import DETAILS, SERVICE, count_of, item_of, order
 from tests.integration.orders_house import PATIENCE, failed, named, naming, orders_at, stub_of
 from tests.integration.peer_agents import known
 from tests.integration.people import Meet, meet
-from tests.integration.test_proxy import orders
+from tests.integration.test_proxy import Reflects, orders
 
 __all__ = ["meet"]
 
@@ -61,6 +62,33 @@ async def test_any_node_passes_it_on(meet: Meet) -> None:
             assert (record.agent, record.capability, record.status) == ("orders", f"{SERVICE}/Watch", "running")
             silent.cancel()
             await agent.cancelled.wait()
+
+
+async def test_reflection_is_the_agents_own_on_any_node(meet: Meet) -> None:
+    """Its services, and the file that a client builds its messages from."""
+    async with (
+        meet("one") as one,
+        meet("two") as two,
+        orders_at(two),
+        grpc.aio.insecure_channel(one.node.grpc_address) as channel,
+    ):
+        await known(one, "orders")
+        reflect: Reflects = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        talk = reflect(metadata=naming(one.dev_key))
+        await talk.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        listed = await talk.read()
+        assert isinstance(listed, reflection_pb2.ServerReflectionResponse)
+        assert SERVICE in [each.name for each in listed.list_services_response.service]
+        await talk.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE))
+        found = await talk.read()
+        assert isinstance(found, reflection_pb2.ServerReflectionResponse)
+        assert b"orders/v1/orders.proto" in found.file_descriptor_response.file_descriptor_proto[0]
+        await talk.done_writing()
+        assert await talk.code() is grpc.StatusCode.OK
 
 
 async def test_access_is_decided_where_the_call_comes_in(meet: Meet) -> None:
