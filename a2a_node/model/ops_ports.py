@@ -84,6 +84,9 @@ class RecentLogs(Protocol):
     def since(self, moment: float) -> Sequence[LogLine]:
         """Those after a moment, in seconds since the epoch, the oldest first."""
 
+    def complete_from(self) -> float:
+        """The moment after which no line is missing, in seconds since the epoch."""
+
 
 class MeshChanges(Protocol):
     """What agents change of the mesh in the name of their callers; each change passes the Deputy, as its RPC would.

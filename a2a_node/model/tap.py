@@ -27,6 +27,7 @@ class EndedCall:
     run_id: str = ""  # of the run that it is a step of
     step: str = ""
     instance: str = ""  # id of the copy of the agent that it came to last; empty where it came to none
+    parent: str = ""  # id of the call whose agent made it; empty for the first, and on the wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from a2a_node.agent import Agent, Context
 from a2a_node.model.audit import AuditFilter, Span
 from a2a_node.model.ops_ports import Deed, MeshChanges
 from a2a_node.model.principal import Principal
-from a2a_node.ops.incidents import grouping, remedies, timeline, verdict
+from a2a_node.ops.incidents import grouping, remedies, timeline, traces, verdict
 from a2a_node.ops.incidents.answers import Detection, Explanation, Opened, Written
 from a2a_node.ops.incidents.causes import Case, likely
 from a2a_node.ops.incidents.detecting import Seen, deviations
+from a2a_node.ops.incidents.logged import LONGEST, Heard
 from a2a_node.ops.incidents.record import Entry, Incident, IncidentId, Records
 from a2a_node.ops.incidents.senses import Hands, Senses
 from a2a_node.ops.incidents.words import Cause, Deviation, Evidence, Group, Remedy, Severity, worst
@@ -59,11 +60,12 @@ def _looking(agent: Agent, senses: Senses, hands: Hands) -> None:
         window: Window = 60.0,
         least_calls: Annotated[int, Field(ge=5, le=100_000, description="Calls that make an agent judged.")] = 20,
     ) -> Detection:
-        """Compare this node's metrics of a window with those before it, which are kept for twenty minutes."""
+        """Compare this node's metrics and the errors in its log of a window with those before, of twenty minutes."""
         now = time()
         start = since or now - window
         before, after = senses.history.around(start)
-        found = deviations(Seen(before, after, least_calls))
+        heard = Heard(senses.logs.since(start - LONGEST), senses.logs.complete_from(), start, now)
+        found = deviations(Seen(before, after, least_calls, heard))
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
         return Detection(
             found=bool(found),
@@ -76,16 +78,22 @@ def _looking(agent: Agent, senses: Senses, hands: Hands) -> None:
 
     @agent.capability(idempotent=True)
     async def gather(since: Moment, context: Context, until: Moment = 0.0) -> Evidence:
-        """What is kept of a window: calls, log and audit, alike ones together. Its callers need `audit:read`."""
+        """What is kept of a window: calls, log and audit, alike ones together, and traces of some calls as trees.
+
+        Its callers need `audit:read`.
+        """
         terms, end = remedies.terms_of(context), until or time()
 
         async def seen(_: Principal) -> Evidence:
-            calls = [call for call in await senses.calls.since(since) if call.ended_at <= end]
+            every = await senses.calls.since(0)  # calls of a trace may end outside of the window
+            calls = [call for call in every if since < call.ended_at <= end]
             lines = [line for line in senses.logs.since(since) if line.at <= end]
             groups = await asyncio.to_thread(lambda: grouping.failures(calls) + grouping.messages(lines))
             edges = await asyncio.to_thread(grouping.edges, calls)
+            found = Evidence(since=since, until=end, calls=len(calls), groups=groups, edges=edges)
+            trees = await asyncio.to_thread(traces.examples, every, calls, groups)
             places = grouping.places(calls, changes.copies)[:MOST_PLACES]
-            return Evidence(since=since, until=end, calls=len(calls), groups=groups, edges=edges, places=places)
+            return found.model_copy(update={"places": places, "traces": trees})
 
         async def told(_: Principal) -> list[Group]:
             span = Span(datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(end, UTC))

@@ -54,4 +54,5 @@ class Ending:
             address_of(self.peer),
             *step_of(self),
             self.instance,
+            self.envelope.parent if self.envelope is not None and self.agent else "",
         )

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from a2a_node.agent import Agent, AgentRefused
+from a2a_node.agent import Agent, AgentRefused, Context
 from a2a_node.attach import attached
+from a2a_node.cli.logs import configure_logs
 from a2a_node.model.audit import AuditFilter
 from a2a_node.model.errors import AgentDisabled, AgentOwned, InvalidInput, MeshError, PermissionDenied
 from tests.ample import AMPLE
@@ -190,6 +191,48 @@ async def test_the_monitor_lends_nobody_a_right(meet: Meet, tmp_path: Path) -> N
         baker.broken = False
         assert await one.dev.call("baker", "bake", {}) == {"bread": "warm"}
         assert [limit async for limit in one.dev.limits.list()] == []
+
+
+def seller() -> Agent:
+    """An agent that calls another one, which raises an error that it does not name."""
+    agent = Agent("seller", version="1.0.0")
+
+    @agent.capability(limit=AMPLE)
+    async def sell(context: Context) -> object:
+        return await context.call("echo", "fail", {"crash": True})
+
+    return agent
+
+
+@pytest.mark.usefixtures("quiet_afterwards")
+async def test_errors_in_the_log_are_noticed_and_the_traces_of_the_window_are_gathered(
+    meet: Meet, tmp_path: Path
+) -> None:
+    """What the node itself has logged, against what it did before; who called whom, as a tree."""
+    configure_logs(as_json=True)
+    async with (
+        meet(ops=("monitor",), ops_workspace=tmp_path / "workspace") as one,
+        attached(seller(), one.node.grpc_address, key=one.dev_key),
+    ):
+        since = (await asked(one, "mark", {}))["at"]
+        for _ in range(30):
+            with pytest.raises(MeshError, match="the log beside it has the rest"):
+                await one.dev.call("seller", "sell", {})
+        detection = await asked(one, "detect", {"since": since})
+        (logged,) = [each for each in detection["deviations"] if each["kind"] == "log_errors"]
+        assert (logged["agent"], logged["baseline"]) == ("echo", 0)
+        assert "most often: agent failed (RuntimeError) (30)" in logged["why"]
+        evidence = await asked(one, "gather", {"since": since, "until": detection["until"]})
+        explained = await asked(one, "explain", {"deviations": detection["deviations"], "evidence": evidence})
+        assert ("errors_logged", "echo") in [(each["kind"], each["agent"]) for each in explained["causes"]]
+        upper, lower = next(each for each in evidence["traces"] if each["why"] == "failed")["calls"]
+        assert (upper["agent"], upper["parent"], upper["depth"]) == ("seller", "", 0)
+        assert (lower["agent"], lower["parent"], lower["depth"]) == ("echo", upper["call_id"], 1)
+        assert lower["reason"] == "AGENT_FAILED"
+        assert 0 < lower["seconds"] <= upper["seconds"]
+        since = (await asked(one, "mark", {}))["at"]
+        quiet = await asked(one, "detect", {"since": since})
+        assert "log_errors" not in [each["kind"] for each in quiet["deviations"]]
 
 
 async def test_evidence_is_for_those_who_may_read_the_audit(meet: Meet, tmp_path: Path) -> None:

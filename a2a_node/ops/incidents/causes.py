@@ -161,7 +161,25 @@ def _memory(case: Case) -> Iterator[Cause]:
             yield Cause(kind="memory_growth", confidence=0.5, why=[one.why, "what holds it is not known from outside"])
 
 
-RULES: Sequence[Callable[[Case], Iterator[Cause]]] = (_failing, _slow, _crowded, _absent, _denied, _stores, _memory)
+def _logged(case: Case) -> Iterator[Cause]:
+    """Errors that the log tells of; what is behind them people find by its lines."""
+    for one in case.deviations:
+        if one.kind == "log_errors":
+            said = [group for group in case.evidence.groups if group.source == "log" and group.agent == one.agent]
+            why = [one.why, *(f"the log says {group.count} x {group.what}" for group in said[:3])]
+            yield Cause(kind="errors_logged", agent=one.agent, confidence=0.5, why=why)
+
+
+RULES: Sequence[Callable[[Case], Iterator[Cause]]] = (
+    _failing,
+    _slow,
+    _crowded,
+    _absent,
+    _denied,
+    _stores,
+    _memory,
+    _logged,
+)
 
 
 def _against(case: Case, agent: str) -> tuple[Remedy, Sequence[str]]:

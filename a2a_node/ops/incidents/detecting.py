@@ -1,4 +1,4 @@
-"""Whether the node's metrics have left their baseline: errors, latency and memory, by robust statistics.
+"""Whether a node has left its baseline: errors, latency and memory by its metrics, and errors by its log.
 
 A deviation counts when it is both unlikely and large: with enough calls, chance alone makes small ones look unlikely,
 and with few of them, large ones are nothing unusual.
@@ -13,6 +13,7 @@ from statistics import median
 from typing import Literal
 
 from a2a_node.model.ops_ports import Reading
+from a2a_node.ops.incidents import logged
 from a2a_node.ops.incidents.history import Flow, Names, between
 from a2a_node.ops.incidents.robust import distance, more_often
 from a2a_node.ops.incidents.words import Deviation, Severity
@@ -30,16 +31,18 @@ MORE_MEMORY, LEAST_MEMORY = 1.2, 50e6  # times the baseline, and bytes beyond it
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The readings before the moment from which on something may be wrong, and those since."""
+    """The readings before the moment from which on something may be wrong, those since, and the log."""
 
     before: Sequence[Reading]
     since: Sequence[Reading]
     least: int = 20  # calls that a capability needs to be judged
+    heard: logged.Heard | None = None
 
 
 def deviations(seen: Seen) -> Sequence[Deviation]:
     """What has left its baseline, the worst first."""
-    found = [*_of_calls(seen), *_of_memory(seen)]
+    of_log = logged.deviations(seen.heard) if seen.heard is not None else ()
+    found = [*_of_calls(seen), *_of_memory(seen), *of_log]
     return sorted(found, key=lambda one: (-list(Severity).index(one.severity), -one.calls, one.agent, one.capability))
 
 

@@ -39,6 +39,20 @@ def more_often(hits: int, of: int, hits_before: int, of_before: int) -> float:
     return 0.5 * erfc((hits / of - hits_before / of_before) / spread / sqrt(2))
 
 
+def denser(hits: int, span: float, hits_before: int, span_before: float) -> float:
+    """How likely it is by chance alone that at least so many of all hits fall into a span of time; 1 for no spans.
+
+    Hits that come whenever they come fall into a span by its share of the time: few are counted out exactly.
+    """
+    if span <= 0 or span_before <= 0 or not hits:
+        return 1.0
+    together, share = hits + hits_before, span / (span + span_before)
+    if together > EXACT:
+        return 0.5 * erfc((hits - together * share) / sqrt(together * share * (1 - share)) / sqrt(2))
+    ways = ((comb(together, here), here) for here in range(hits, together + 1))
+    return sum(count * share**here * (1 - share) ** (together - here) for count, here in ways)
+
+
 def _exactly(hits: int, of: int, hits_before: int, of_before: int) -> float:
     together, whole = hits + hits_before, comb(of + of_before, hits + hits_before)
     most = min(together, of)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from a2a_node.ops.incidents.record import Entry, Incident
-from a2a_node.ops.incidents.words import Group
+from a2a_node.ops.incidents.words import Group, Trace
 
 MARKS = re.compile(r"([\\`*_{}\[\]<>#|])")
 MOST_GROUPS = 20
@@ -54,6 +54,8 @@ def markdown(incident: Incident) -> str:
         "\n".join(_causes(incident)) or "None is known.",
         "## Failures",
         "\n".join(_groups(incident)) or "None were kept.",
+        "## Traces",
+        "\n".join(line for trace in incident.evidence.traces for line in _trace(trace)) or "None are remembered.",
     )
     return "\n\n".join(parts) + "\n"
 
@@ -104,6 +106,15 @@ def _groups(incident: Incident) -> Iterator[str]:
         whose = f" at {group.agent}" if group.agent else ""
         calls = f"; for example call {group.call_ids[-1]}" if group.call_ids else ""
         yield f"- {group.count} x {plain(group.what + whose)} ({group.source}){plain(calls)}"
+
+
+def _trace(trace: Trace) -> Iterator[str]:
+    more = f"; {trace.left_out} more calls" if trace.left_out else ""
+    yield f"- trace {plain(trace.trace_id)}, {trace.why}{more}"
+    for call in trace.calls:
+        ended = f", {call.reason}" if call.reason else ""
+        indent = "  " * (call.depth + 1)
+        yield f"{indent}- {plain(f'{call.agent}.{call.capability}, {call.seconds:.3f} s{ended}')}"
 
 
 def _of_group(group: Group) -> Iterator[Moment]:

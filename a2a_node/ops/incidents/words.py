@@ -22,13 +22,13 @@ class Severity(StrEnum):
 
 
 class Deviation(BaseModel):
-    """One metric that has left its baseline."""
+    """One figure, of the metrics or the log, that has left its baseline."""
 
     kind: Annotated[
-        Literal["error_rate", "limited_rate", "latency", "memory"],
-        Field(description="Shares of calls, seconds of a call, or bytes of the process."),
+        Literal["error_rate", "limited_rate", "latency", "memory", "log_errors"],
+        Field(description="Shares of calls, seconds of a call, bytes of the process, or errors a minute in the log."),
     ]
-    agent: Annotated[str, Field(description="Whose calls; empty for the process.")] = ""
+    agent: Annotated[str, Field(description="Whose calls or lines; empty for the process.")] = ""
     capability: Annotated[str, Field(description="Which calls.")] = ""
     value: Annotated[float, Field(description="What it is now.")]
     baseline: Annotated[float, Field(description="What it was before.")]
@@ -63,6 +63,28 @@ class Edge(BaseModel):
     failed: Annotated[int, Field(description="Without those that were refused as too fast.")]
     seconds: Annotated[float, Field(description="All of them together.")]
     slow: Annotated[float, Field(description="Seconds below which 95 of 100 stayed.")]
+
+
+class TracedCall(BaseModel):
+    """One call of a trace, before those that it made."""
+
+    call_id: str
+    parent: Annotated[str, Field(description="The call that made it; empty where none is remembered.")] = ""
+    depth: Annotated[int, Field(ge=0, description="How many calls of those remembered lead to it.")] = 0
+    agent: str
+    capability: str
+    began: Annotated[float, Field(description="Seconds since the epoch.")]
+    seconds: float
+    reason: Annotated[str, Field(description="Why it failed; empty when it did not.")] = ""
+
+
+class Trace(BaseModel):
+    """The calls of one trace that are remembered, as a tree."""
+
+    trace_id: str
+    why: Annotated[Literal["failed", "slow"], Field(description="What it is an example of.")]
+    calls: list[TracedCall]
+    left_out: Annotated[int, Field(description="Calls that are remembered and not shown.")] = 0
 
 
 class Place(BaseModel):
@@ -109,6 +131,7 @@ class Evidence(BaseModel):
     groups: list[Group] = []
     edges: list[Edge] = []
     places: Annotated[list[Place], Field(description="Of agents of which calls failed: the copies that had them.")] = []
+    traces: Annotated[list[Trace], Field(description="Examples of what failed and what took longest.")] = []
     left_out: Annotated[int, Field(description="Groups that are counted and not shown.")] = 0
     notes: Annotated[list[str], Field(description="What there was not to look at, and why.")] = []
 

@@ -15,6 +15,7 @@ from a2a_node.ops.incidents.causes import Case, likely
 from a2a_node.ops.incidents.grouping import edges, failures, messages, normalised, places
 from a2a_node.ops.incidents.logs import Lines, listening
 from a2a_node.ops.incidents.remedies import Done
+from a2a_node.ops.incidents.traces import MOST_CALLS, examples
 from a2a_node.ops.incidents.verdict import judged
 from a2a_node.ops.incidents.words import Cause, Deviation, Evidence, Remedy, Severity
 
@@ -173,12 +174,47 @@ def test_logs_keep_what_is_said_by_the_software_itself() -> None:
         log.warning("could not read %s", "a2a_k1_secretsecret")
         log.warning({"event": "agent failed", "agent": "baker", "text": "secret"})
         log.info("fine")
+        error = KeyError("secret")
+        for said in (error, (KeyError, error, None)):
+            log.error({"event": "raised", "exc_info": said})  # in the form of structlog
+        log.error("raised", exc_info=error)
     assert [(line.event, dict(line.about)) for line in lines.since(0)] == [
         ("somebody: could not read %s", {}),
         ("agent failed", {"agent": "baker"}),
+        *[("raised", {"error": "KeyError"})] * 2,
+        ("somebody: raised", {"error": "KeyError"}),
     ]
-    (group, _) = messages([*lines.since(0), LogLine(1.0, "warning", "agent failed", {"agent": "baker"})])
+    group, *_ = messages([*lines.since(0), LogLine(1.0, "warning", "agent failed", {"agent": "baker"})])
     assert (group.what, group.agent, group.count) == ("agent failed", "baker", 2)
+
+
+def test_a_trace_is_a_tree_of_what_is_remembered() -> None:
+    """By who made each call, in the order in which they began; ids in a circle end, and a crowd is cut down."""
+    shop = replace(call("shop", "AGENT_FAILED", seconds=1.0), ended_at=10.0)
+    below = [replace(call(name, seconds=0.2), ended_at=at, parent="c-shop") for name, at in (("b", 9.9), ("a", 9.4))]
+    lost = replace(call("x"), parent="c-forgotten")
+    (found,) = examples([*below, lost, shop], [shop], failures([shop]))
+    assert found.why == "failed"
+    told = [(each.agent, each.parent, each.depth) for each in found.calls]
+    assert told == [("x", "", 0), ("shop", "", 0), ("a", "c-shop", 1), ("b", "c-shop", 1)]
+    circle = [replace(call("a"), parent="c-b"), replace(call("b"), parent="c-a")]
+    (ended,) = examples(circle, circle, [])
+    assert (ended.why, ended.calls, ended.left_out) == ("slow", [], 2)
+    crowd = [replace(call("a"), call_id=f"c-{each}") for each in range(50)]
+    (large,) = examples(crowd, crowd, [])
+    assert (len(large.calls), large.left_out) == (MOST_CALLS, 50 - MOST_CALLS)
+
+
+def test_logs_say_from_when_on_they_are_whole() -> None:
+    """Since they are listened to, or since the last line that had to make room."""
+    lines = Lines(most=2)
+    begun = lines.complete_from()
+    said = [logging.LogRecord("x", logging.ERROR, "", 0, "line", None, None) for _ in range(3)]
+    for record in said[:2]:
+        lines.emit(record)
+    assert lines.complete_from() == begun
+    lines.emit(said[2])
+    assert lines.complete_from() == said[0].created
 
 
 def test_logs_are_kept_in_bounded_memory() -> None:

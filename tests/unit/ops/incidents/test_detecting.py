@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a2a_node.model.ops_ports import Reading, Tally
+from a2a_node.model.ops_ports import LogLine, Reading, Tally
 from a2a_node.ops.incidents.detecting import Seen, deviations
-from a2a_node.ops.incidents.words import Severity, worst
+from a2a_node.ops.incidents.logged import Heard
+from a2a_node.ops.incidents.words import Deviation, Severity, worst
 
 NAMES = ("baker", "bake")
 
@@ -80,6 +82,39 @@ def test_a_process_that_grows_is_seen() -> None:
     (found,) = deviations(Seen(before, [before[-1], Reading(11.0, {}, 250e6)]))
     assert (found.kind, found.severity) == ("memory", Severity.HIGH)
     assert deviations(Seen(before, [before[-1], Reading(11.0, {}, 130e6)])) == []
+
+
+def logged(before: int, now: int, level: str = "error", known: float = 600.0) -> Sequence[Deviation]:
+    """What is found where so many lines of the baker's came in some time of before, and in the minute of the window."""
+    earlier = [1000.0 - known * (each + 1) / (before + 1) for each in range(before)]
+    moments = [*earlier, *(1001.0 + each / 100 for each in range(now))]
+    lines = [LogLine(at, level, f"oven {each} is cold", {"agent": "baker"}) for each, at in enumerate(moments)]
+    return deviations(Seen([], [], heard=Heard(lines, 1000.0 - known, 1000.0, 1060.0)))
+
+
+def test_errors_that_begin_to_be_logged_are_seen() -> None:
+    """By the agent that they are of, with what they say most."""
+    (found,) = logged(2, 30)
+    assert (found.kind, found.agent, found.value, found.baseline) == ("log_errors", "baker", 30.0, 0.2)
+    assert found.severity is Severity.MEDIUM
+    said = "30 errors in the log in 60 s, against 2 in the 600 s before; most often: oven <n> is cold (30)"
+    assert found.why == said
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "level", "known"),
+    [(0, 4, "error", 600), (300, 40, "error", 600), (0, 300, "warning", 600), (0, 19, "error", 30)],
+    ids=["few", "as-before", "warnings", "little-known-of-before"],
+)
+def test_what_is_logged_as_ever_is_no_deviation(before: int, now: int, level: str, known: float) -> None:
+    """Nor are a few lines, or warnings, or what there is too little to compare with."""
+    assert logged(before, now, level, known) == []
+
+
+def test_many_errors_count_where_nothing_is_known_of_before() -> None:
+    """A node that has just started has no baseline."""
+    (found,) = logged(0, 61, known=0)
+    assert (found.severity, "too little to compare with" in found.why) == (Severity.HIGH, True)
 
 
 @given(st.lists(st.tuples(st.integers(20, 60), st.just(0), st.floats(0.001, 0.002)), min_size=5, max_size=10))

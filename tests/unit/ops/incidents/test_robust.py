@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from a2a_node.model.ops_ports import Tally
 from a2a_node.ops.incidents.history import flow, quantile
-from a2a_node.ops.incidents.robust import deviation, distance, more_often
+from a2a_node.ops.incidents.robust import denser, deviation, distance, more_often
 
 COUNTS = st.integers(0, 400)
 
@@ -35,6 +35,22 @@ def test_values_that_never_vary_are_given_some_room() -> None:
 def test_few_calls_are_counted_out(now: tuple[int, int], before: tuple[int, int], chance: float) -> None:
     """The one-sided test of Fisher, by figures that others have computed, too."""
     assert more_often(*now, *before) == pytest.approx(chance, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "chance"),
+    [((5, 10), (0, 10), 0.03125), ((5, 10), (0, 90), 1e-5), ((0, 10), (9, 10), 1.0), ((9, 1), (0, 0), 1.0)],
+    ids=["as-long", "longer-before", "rarer", "nothing-known"],
+)
+def test_few_hits_in_a_span_are_counted_out(now: tuple[int, float], before: tuple[int, float], chance: float) -> None:
+    """By the share of the time, as coins are."""
+    assert denser(*now, *before) == pytest.approx(chance)
+
+
+def test_many_hits_in_a_span_are_compared_by_the_normal_distribution() -> None:
+    """As often as before is no wonder, three times as often is one."""
+    assert denser(200, 10, 200, 10) == pytest.approx(0.5)
+    assert denser(600, 10, 200, 10) < 1e-6
 
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
