@@ -20,7 +20,7 @@ from a2a_node.ops.incidents.remedies import terms_of
 from a2a_node.ops.incidents.senses import Hands, Senses
 from a2a_node.ops.incidents.words import Edge
 from a2a_node.ops.performance import flames, processes
-from a2a_node.ops.performance.evidence import Hot
+from a2a_node.ops.performance.evidence import Hot, SlowCall
 from a2a_node.ops.performance.steps import SlowStep
 from a2a_node.ops.performance.steps import slowest as slowest_of
 from a2a_node.ops.performance.taking import Wanted, from_inside, from_outside, taken
@@ -44,23 +44,11 @@ class Profile(BaseModel):
     hottest: list[Hot]
 
 
-class Slow(BaseModel):
-    """One call that took long."""
-
-    agent: str
-    capability: str
-    seconds: float
-    reason: Annotated[str, Field(description="Why it failed; empty when it did not.")]
-    call_id: str
-    trace_id: str
-    path: list[str]
-
-
 class Slowest(BaseModel):
     """What takes the time."""
 
     ways: Annotated[list[Edge], Field(description="Who calls whom, by the time that goes into it.")]
-    calls: Annotated[list[Slow], Field(description="Single calls, the longest first.")]
+    calls: Annotated[list[SlowCall], Field(description="Single calls, the longest first.")]
 
 
 def made(workplace: Workplace, senses: Senses, hands: Hands) -> Agent:
@@ -147,7 +135,7 @@ def _finding(agent: Agent, senses: Senses, hands: Hands) -> None:
             return Slowest(
                 ways=(await asyncio.to_thread(grouping.edges, calls))[:MOST],
                 calls=[
-                    Slow(
+                    SlowCall(
                         agent=call.agent,
                         capability=call.capability,
                         seconds=round(call.seconds, 6),

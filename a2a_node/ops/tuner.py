@@ -20,6 +20,7 @@ from a2a_node.ops.performance import tunables
 from a2a_node.ops.performance.evidence import Evidence, Hot
 from a2a_node.ops.performance.loading import Measured
 from a2a_node.ops.performance.significance import Comparison, compared
+from a2a_node.ops.performance.story import Settled, Story, markdown, said
 from a2a_node.ops.performance.tunables import Change, Subject
 from a2a_node.ops.workplace import Workplace
 
@@ -34,28 +35,11 @@ class Proposals(BaseModel):
     looked: Annotated[list[str], Field(description="What the calls and the profile say.")] = []
 
 
-class Settled(BaseModel):
-    """What became of a change, and why."""
-
-    kept: bool
-    what: str
-    comparison: Comparison
-
-
 class Report(BaseModel):
     """Where the report lies."""
 
     markdown: Annotated[str, Field(description="Path in the workspace.")]
     json_path: Annotated[str, Field(description="Path in the workspace.")]
-
-
-class Story(BaseModel):
-    """What a report tells."""
-
-    change: Change
-    before: Measured
-    after: Measured
-    settled: Settled
 
 
 def made(workplace: Workplace, hands: Hands) -> Agent:
@@ -112,13 +96,13 @@ def _changing(agent: Agent, changes: MeshChanges) -> None:
         descriptor, _ = changes.agent(change.agent)
         tunables.checked(change, descriptor.config)
         await _made(changes, context, change, change.after)
-        return {"what": f"{_said(change)} is {change.after:g}; it was {change.before:g}"}
+        return {"what": f"{said(change)} is {change.after:g}; it was {change.before:g}"}
 
     @agent.capability(idempotent=True)
     async def revert(change: Change, context: Context) -> dict[str, str]:
         """Take a change back; its callers need the same as for `apply`."""
         await _reverted(changes, context, change)
-        return {"what": f"{_said(change)} is {change.before:g} again"}
+        return {"what": f"{said(change)} is {change.before:g} again"}
 
     @agent.capability(idempotent=True)
     async def settle(
@@ -134,28 +118,17 @@ def _changing(agent: Agent, changes: MeshChanges) -> None:
         """
         found = await asyncio.to_thread(_least, [before, *others], after)
         if found.keep:
-            return Settled(kept=True, what=f"{_said(change)} stays {change.after:g}: {found.why}", comparison=found)
+            return Settled(kept=True, what=f"{said(change)} stays {change.after:g}: {found.why}", comparison=found)
         await _reverted(changes, context, change)
-        return Settled(kept=False, what=f"{_said(change)} is {change.before:g} again: {found.why}", comparison=found)
+        return Settled(kept=False, what=f"{said(change)} is {change.before:g} again: {found.why}", comparison=found)
 
 
 def _telling(agent: Agent, workplace: Workplace) -> None:
     @agent.capability(idempotent=True)
     async def report(name: Name, story: Story, flame_graph: str = "") -> Report:
-        """Write what was tried and what came of it, as Markdown and JSON."""
+        """Write what was tried, what came of it and what took the time, as Markdown and JSON."""
         where = f"tuning/{name}"
-        rows = [
-            (label, f"{one.p50:.3f}", f"{one.p90:.3f}", f"{one.p99:.3f}", f"{one.per_second:g}", str(one.sample.failed))
-            for label, one in (("before", story.before), ("after", story.after))
-        ]
-        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-        text = (
-            f"# {name}\n\n{_said(story.change)}: {story.change.before:g} to {story.change.after:g}.\n"
-            f"{story.change.why}\n\n"
-            f"| | p50 ms | p90 ms | p99 ms | calls/s | failed |\n|---|---|---|---|---|---|\n{table}\n\n"
-            f"**{'Kept' if story.settled.kept else 'Taken back'}**: {story.settled.comparison.why}\n"
-            + (f"\nFlame graph: `{flame_graph}`\n" if flame_graph else "")
-        )
+        text = markdown(name, story, flame_graph)
         await workplace.write("input.name", f"{where}.md", text.encode())
         told = json.dumps(story.model_dump(mode="json"), indent=2)
         await workplace.write("input.name", f"{where}.json", told.encode())
@@ -193,10 +166,3 @@ async def _reverted(changes: MeshChanges, context: Context, change: Change) -> N
 
 def _key(change: Change) -> LimitKey:
     return LimitKey(agent=change.agent, capability=change.capability)
-
-
-def _said(change: Change) -> str:
-    """What was changed, in words."""
-    if change.setting == "limit":
-        return f"the limit of {change.agent}.{change.capability} (calls a second)"
-    return f"the config {change.name} of {change.agent}"

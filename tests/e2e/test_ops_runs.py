@@ -226,7 +226,13 @@ async def checked_tuning(mesh: MeshClient, run: Run, workspace: Path) -> None:
     assert (run.status, str(run.error or "")) == (RunStatus.COMPLETED, "")
     assert run.output is not None
     rounds = (await mesh.agents.get("hasher")).agent.descriptor.config["rounds"]
-    settled = json.loads((workspace / "tuning" / "optimization.json").read_text())["settled"]
+    told = json.loads((workspace / "tuning" / "optimization.json").read_text())
+    settled = told["settled"]
     assert rounds == (FAST if settled["kept"] else SLOW)
     assert settled["comparison"]["keep"] is settled["kept"]
     assert "<svg" in (workspace / str(run.output["flame_graph"])).read_text()
+    assert step(run, "slowest_steps").status is StepStatus.COMPLETED
+    assert "baseline" in [each["step"] for each in told["slow_steps"]]
+    assert {each["agent"] for each in told["slow_calls"]} == {"hasher"}
+    assert (run.output["slowest_call"], run.output["slowest_step"]) == (told["slow_calls"][0], told["slow_steps"][0])
+    assert "## Slowest steps of runs" in (workspace / str(run.output["report"])).read_text()

@@ -29,6 +29,19 @@ SLOW, FAST, LEAST = (
     100,
 )  # rounds: thirty times the work, which no other load of the machine makes up for
 OPS = ("load", "profiler", "tuner")
+STEP = {
+    "template": "release",
+    "step": "build",
+    "agent": "git",
+    "capability": "clone",
+    "runs": 2,
+    "seconds": 3,
+    "median_seconds": 1.5,
+    "longest_seconds": 2,
+    "attempts": 3,
+    "failed": 1,
+    "slowest_run": "r1",
+}
 
 
 def hasher() -> Agent:
@@ -89,9 +102,13 @@ async def test_a_setting_that_helps_is_kept_and_one_that_does_not_is_taken_back(
         settled = await asked(one, "tuner", "settle", judged)
         assert settled["kept"] is True, settled["what"]
         assert settled["comparison"]["gain"] > 0.05
-        story = {"change": change, "before": before, "after": after, "settled": settled}
+        slow = {"slow_calls": (await asked(one, "profiler", "slowest", {}))["calls"], "slow_steps": [STEP]}
+        story = {"change": change, "before": before, "after": after, "settled": settled, **slow}
         written = await asked(one, "tuner", "report", {"name": "first", "story": story})
-        assert "**Kept**" in (tmp_path / "workspace" / written["markdown"]).read_text()
+        text = (tmp_path / "workspace" / written["markdown"]).read_text()
+        assert "**Kept**" in text
+        assert all(f"| {call['agent']}.{call['capability']} |" in text for call in slow["slow_calls"][:3])
+        assert "| release.build | git.clone | 2 | 3.000 |" in text
         doubted = {**judged, "others": [after]}  # the machine itself was as fast before
         assert (await asked(one, "tuner", "settle", doubted))["kept"] is False
         worse = {**change, "before": FAST, "after": SLOW}

@@ -22,6 +22,18 @@ class Hot(BaseModel):
     within: Annotated[float, Field(description="Share in which it, or what it called, ran.")]
 
 
+class SlowCall(BaseModel):
+    """One call that took long."""
+
+    agent: str
+    capability: str
+    seconds: float
+    reason: Annotated[str, Field(description="Why it failed; empty when it did not.")]
+    call_id: str
+    trace_id: str
+    path: Annotated[list[str], Field(description="The agents that led to it.")]
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Where the time goes, as far as it was looked at: functions of a profile, and calls by who made them."""
