@@ -109,6 +109,7 @@ gen: $(STAMP) contract
 	@$(PROTOC) --python_out=generated --mypy_out=quiet:generated protos/a2amesh/v1/*.proto
 	@touch generated/a2amesh/__init__.py generated/a2amesh/v1/__init__.py generated/a2amesh/py.typed
 	@$(OPENAPI) generated/a2amesh/openapi.json docs/openapi.yaml
+	@$(BIN)/a2a-node workflow schema >docs/workflow.schema.json
 	@sh clients/generate.sh
 
 generated: $(STAMP) contract

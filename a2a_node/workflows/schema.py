@@ -1,4 +1,7 @@
-"""The JSON Schema of templates, for editors; what it cannot say, such as that there is no cycle, `lint` says."""
+"""The JSON Schema of templates, for editors; what it cannot say, such as that there is no cycle, `lint` says.
+
+It is published as docs/workflow.schema.json, which `make gen` writes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def template_schema() -> Schema:
     """The JSON Schema (2020-12) of a template."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:a2a-node:workflow-template",
         "title": "A workflow template of a2a-node",
         **_object(
             {

@@ -84,8 +84,11 @@ def test_a_plan_of_what_has_errors_is_none(mesh: Mesh, run: Run, tmp_path: Path)
 
 
 def test_the_schema_is_printed(run: Run) -> None:
-    """As JSON, without a node."""
-    assert json.loads(run("workflow", "schema").stdout)["required"] == ["name", "steps"]
+    """As JSON, without a node; the file that is published is just that."""
+    printed = run("workflow", "schema").stdout
+    assert json.loads(printed)["required"] == ["name", "steps"]
+    published = Path(__file__).parents[3] / "docs" / "workflow.schema.json"
+    assert printed == published.read_text(), "docs/workflow.schema.json is not what the code says: make gen"
 
 
 def test_a_graph_is_drawn_of_a_template_and_of_a_file(mesh: Mesh, run: Run, run_json: RunJson, release: str) -> None:

@@ -12,6 +12,7 @@ from a2a_node.model.workflows import Template
 from a2a_node.workflows.printing import document, printed
 from a2a_node.workflows.schema import template_schema
 from a2a_node.workflows.schemas import schema_fault, value_faults
+from a2a_node.workflows.shelf import built_in
 from a2a_node.workflows.source import read_source
 from tests.unit.workflows.samples import RELEASE, found, read, rules, templates
 
@@ -37,6 +38,12 @@ def test_a_template_that_was_written_by_hand_survives_printing() -> None:
     template = read(RELEASE)
     assert read(printed(template)) == template
     assert value_faults(template_schema(), read_source(RELEASE).value) == ()
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_the_schema_takes_every_built_in_template(name: str) -> None:
+    """As it lies in its file."""
+    assert value_faults(template_schema(), read_source(built_in()[name]).value) == ()
 
 
 def test_the_schema_is_one_and_takes_what_the_reader_takes() -> None:
