@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from a2a_node.model.errors import InvalidInput
+from a2a_node.model.errors import InvalidInput, MeshError, PermissionDenied
 from a2a_node.node.operations import AGENTS
 from a2a_node.workflows.shelf import built_in
 from tests.integration.conftest import Running
+from tests.integration.people import Meet, meet
+
+__all__ = ["meet"]
 
 
 async def test_every_step_of_the_built_in_templates_is_what_its_agent_takes(running_node: Running) -> None:
@@ -29,6 +32,19 @@ async def test_every_step_of_the_built_in_templates_is_what_its_agent_takes(runn
             assert all(capability.description for capability in listed[name].capabilities)
         assert {one.template.name for one in found} == set(built_in())
         assert all(one.created_by.startswith("node:") and one.version == 1 for one in found)
+
+
+async def test_who_may_not_call_an_agent_and_what_it_may_not_run_is_refused(meet: Meet, tmp_path: Path) -> None:
+    """By the permission of that agent, and by the list of commands that the node was given."""
+    workspace = tmp_path / "shared"
+    async with meet(ops=("python",), ops_workspace=workspace, ops_commands=("git",)) as one:
+        (workspace / "shop").mkdir()
+        with pytest.raises(PermissionDenied, match="agent:python:invoke"):
+            await one.ann.call("python", "lint", {"path": "shop"})
+        await one.dev.grants.give("person:ann", "agent:python:invoke")
+        with pytest.raises(MeshError, match="ruff") as refused:
+            await one.ann.call("python", "lint", {"path": "shop"})
+        assert (refused.value.code, refused.value.reason) == ("PERMISSION_DENIED", "COMMAND_NOT_ALLOWED")
 
 
 async def test_a_path_that_leaves_the_workspace_is_refused(running_node: Running, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from a2a_node.model.runs import Run, RunStatus, StepStatus
 from tests.ample import AMPLE
 from tests.integration.mcp_house import misbehaving
 from tests.integration.people import Meet, Meeting, meet
+from tests.unit.ops.places import answer, served
 
 __all__ = ["meet"]
 
@@ -29,7 +30,8 @@ Ask = Callable[[], Awaitable[object]]
 class Baker:
     """A copy of an agent, which can be told to fail; it takes longer than a busy machine adds."""
 
-    def __init__(self, name: str = "baker") -> None:
+    def __init__(self, name: str = "baker", takes: float = 0.03) -> None:
+        self._takes = takes
         self.broken = False
         self.asked = 0
         self.agent = Agent(name, version="1.0.0")
@@ -37,17 +39,20 @@ class Baker:
 
     async def _bake(self) -> dict[str, str]:
         self.asked += 1
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(self._takes)
         if self.broken:
             raise AgentRefused("the oven is cold", code="FAILED_PRECONDITION", reason="OVEN_COLD")
         return {"bread": "warm"}
 
 
 @asynccontextmanager
-async def watched(meet: Meet, folder: Path) -> AsyncIterator[Meeting]:
-    """A node with a monitor and its engine, once the templates are there."""
+async def watched(meet: Meet, folder: Path) -> AsyncIterator[tuple[Meeting, list[bytes]]]:
+    """A node with a monitor and its engine, once the templates are there; and what its pager was sent."""
     agents = {"ops": ("monitor", "notifier"), "ops_workspace": folder / "workspace", "workflows": True}
-    async with meet(**agents, limit_rate=10, limit_burst=100) as one:
+    async with (
+        served(answer(b"")) as (url, heard),
+        meet(**agents, limit_rate=10, limit_burst=100, ops_webhooks=f"pager={url}/hook") as one,
+    ):
         async with asyncio.timeout(PATIENCE):
             while True:
                 with suppress(TemplateNotFound):
@@ -55,7 +60,7 @@ async def watched(meet: Meet, folder: Path) -> AsyncIterator[Meeting]:
                     await one.dev.workflows.get("incident-remediation")
                     break
                 await asyncio.sleep(LOOK)
-        yield one
+        yield one, heard
 
 
 async def busy(ask: Ask, times: int) -> None:
@@ -79,13 +84,18 @@ def asks(run: Run) -> bool:
     return run.status.terminal or any(step.status is StepStatus.WAITING for step in run.steps)
 
 
-async def remedied(one: Meeting, ask: Ask, spoil: Callable[[], Awaitable[None]]) -> dict[str, Any]:
-    """What an incident's remedy was, once its run has gone to its end under traffic."""
+async def noticed(one: Meeting, ask: Ask, spoil: Callable[[], Awaitable[None]], **inputs: object) -> Run:
+    """The run that looks into what is spoilt after all went well."""
     await busy(ask, 60)
     marked = await one.dev.call("monitor", "mark", {})
     assert isinstance(marked, dict)
     await spoil()
-    begun = await one.dev.workflows.start("incident-response", {"since": marked["at"], "watch": 1})
+    return await one.dev.workflows.start("incident-response", {"since": marked["at"], "watch": 1, **inputs})
+
+
+async def remedied(one: Meeting, ask: Ask, spoil: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+    """What an incident's remedy was, once its run has gone to its end under traffic."""
+    begun = await noticed(one, ask, spoil)
     run = await stands(one, begun.id, asks)
     (step,) = (await one.dev.workflows.run(run.id, "explain")).steps
     explained = step.output
@@ -114,9 +124,15 @@ def is_whole(told: dict[str, Any]) -> bool:
 
 
 async def test_each_remedy_ends_what_it_is_for(meet: Meet, tmp_path: Path) -> None:
-    """An MCP server is restarted, a copy of an agent is drained, a caller is limited."""
-    async with watched(meet, tmp_path) as one:
-        for scenario in (_a_server_is_restarted, _a_copy_is_drained, _a_caller_is_limited):
+    """An MCP server is restarted, a copy of an agent is drained, a caller is limited; nobody is asked, and all told."""
+    async with watched(meet, tmp_path) as (one, heard):
+        scenarios: Sequence[Callable[[Meeting], Awaitable[object]]] = (
+            _a_server_is_restarted,
+            _a_copy_is_drained,
+            _a_caller_is_limited,
+            partial(_an_agent_is_disabled_unasked, heard),
+        )
+        for scenario in scenarios:
             told = story(tmp_path, await scenario(one))
             assert is_whole(told), (scenario, told["status"], told["entries"])
 
@@ -190,3 +206,30 @@ async def _a_caller_is_limited(one: Meeting) -> object:
     assert (remedy["action"], remedy["agent"], remedy["principal"]) == ("lower_limit", "grocer", "person:ann")
     assert (await one.dev.limits.get(LimitKey("person:ann", "grocer"))).limit.rate.rate <= 10
     return remedy["incident"]
+
+
+async def _an_agent_is_disabled_unasked(heard: list[bytes], one: Meeting) -> object:
+    """No worse than what may be acted on without approval; who is on call hears of it over HTTP."""
+    miller = Baker("miller", takes=0.001)
+    ask = partial(one.dev.call, "miller", "bake", {})
+
+    async def spoil() -> None:
+        miller.broken = True
+        await busy(ask, 30)
+
+    async with attached(miller.agent, one.node.grpc_address, key=one.dev_key):
+        begun = await noticed(one, ask, spoil, approve_above="critical", channel="pager")
+        traffic = asyncio.create_task(busy(ask, 1_000_000))
+        run = await stands(one, begun.id, lambda now: now.status.terminal)
+        traffic.cancel()
+        await asyncio.wait([traffic])
+    steps = {each.id: str(each.status) for each in run.steps}
+    assert (run.status, str(run.error or "")) == (RunStatus.COMPLETED, "")
+    assert (steps["notify"], steps["act"]) == ("completed", "completed")
+    assert (steps["approve"], steps["act_approved"]) == ("skipped", "skipped")
+    assert not (await one.dev.agents.get("miller")).agent.enabled
+    incident = run.output["incident"] if run.output else ""
+    first, last = (json.loads(each.partition(b"\r\n\r\n")[2]) for each in heard)
+    assert (first["title"], first["severity"]) == (f"{incident}: agent_failing miller (critical)", "critical")
+    assert last["title"] == f"{incident}: recovered"
+    return incident

@@ -46,8 +46,18 @@ def agents(place: Workplace, source: Path) -> Mapping[str, Agent]:
 
 async def shipped(place: Workplace, source: Path) -> Paper:
     """The record of a run that somebody approves of."""
-    said = {"repository": str(source), "project": "till", "module": "till", "advisories": "advisories"}
-    return await decided("cicd-pipeline", agents(place, source), said, Decision.APPROVE)
+    return await decided("cicd-pipeline", agents(place, source), wanted(source), Decision.APPROVE)
+
+
+def wanted(source: Path) -> Mapping[str, object]:
+    """What the template is given."""
+    return {"repository": str(source), "project": "till", "module": "till", "advisories": "advisories"}
+
+
+async def content(*_: object) -> object:
+    """What any agent says that has made a release without looking at it."""
+    made = {"path": "till", "tree": "till", "requirements": "till/requirements.txt", "version": "1.2.3"}
+    return {**made, "passed": True, "counts": {}, "commit": "c1", "subject": "first"}
 
 
 def served(place: Workplace, site: str) -> str:
@@ -61,16 +71,35 @@ def told(place: Workplace) -> list[str]:
     return sorted(json.loads(file.read_bytes())["title"] for file in (place.root / "notifications").rglob("*.json"))
 
 
+async def serve(place: Workplace, site: str) -> None:
+    """Have a site serve what worked before."""
+    await place.write("f", "good/till/__init__.py", b"GOOD = 1\n")
+    good = await done(releases.made(place), "stage", site=site, source="good")
+    await done(releases.made(place), "switch", site=site, release=good["release"])
+
+
 async def test_what_does_not_work_on_staging_comes_back(place: Workplace, tmp_path: Path) -> None:
     """What was served before is served again, and people are told; how one goes to production, `tests/e2e` shows."""
     source = repository(tmp_path / "broken", **{"till/__init__.py": BROKEN})
-    await place.write("f", "good/till/__init__.py", b"GOOD = 1\n")
-    good = await done(releases.made(place), "stage", site="till-staging", source="good")
-    await done(releases.made(place), "switch", site="till-staging", release=good["release"])
+    await serve(place, "till-staging")
     kept = await shipped(place, source)
     assert (kept.run.status, kept.statuses()["smoke"]) == (RunStatus.FAILED, "failed"), kept.run.error
     assert (kept.statuses()["staging_back"], kept.statuses()["approve"]) == ("completed", "cancelled")
     assert served(place, "till-staging") == "GOOD = 1\n"
+    assert told(place) == ["till 1.2.3 was taken back"]
+
+
+async def test_what_somebody_rejects_leaves_staging_as_it_was(place: Workplace, tmp_path: Path) -> None:
+    """After it has worked there; production has never had it. What makes and tries a release is not called here."""
+    await serve(place, "till-staging")
+    await place.write("f", "till/till/__init__.py", b"NEW = 1\n")
+    real = {name: agent for name, agent in agents(place, tmp_path).items() if name in ("releases", "notifier")}
+    others = dict.fromkeys(("git", "python", "any"), content)
+    kept = await decided("cicd-pipeline", real, wanted(tmp_path), Decision.REJECT, others)
+    stands = kept.statuses()
+    assert (kept.run.status, stands["smoke"], stands["approve"]) == (RunStatus.FAILED, "completed", "failed")
+    assert (stands["staging_back"], stands["to_production"]) == ("completed", "cancelled")
+    assert (served(place, "till-staging"), served(place, "till-production")) == ("GOOD = 1\n", "")
     assert told(place) == ["till 1.2.3 was taken back"]
 
 

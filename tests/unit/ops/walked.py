@@ -17,13 +17,14 @@ ALWAYS = 1e9  # seconds: here time is the machine's own, which began when it did
 
 @dataclass
 class Working(Agents):
-    """Agents that do their work."""
+    """Agents that do their work; those that there are not behave as they are told to."""
 
     agents: Mapping[str, Agent] = field(default_factory=dict)
 
     async def call(self, call: StepCall, said: Said) -> object:
         """What the agent makes of its input."""
-        del said
+        if call.agent not in self.agents:
+            return await super().call(call, said)
         self.calls.append(call)
         return await done(self.agents[call.agent], call.capability, **call.input)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -96,8 +97,13 @@ async def test_the_sarif_form_is_valid(tmp_path: Path) -> None:
 async def test_the_page_shows_everything_as_text(tmp_path: Path) -> None:
     """Whatever the findings say: nothing of it runs, and nothing is loaded."""
     written = await answer(made(workplace(tmp_path)), "report", said(title=EVIL), Written)
+    page = (tmp_path / "workspace" / written.page).read_text()
+    for found in (found for scan in scans().values() if scan for found in scan.findings):
+        place = f"{found.place.path}:{found.place.line}" if found.place.line else found.place.path
+        assert all(escape(text) in page for text in (found.rule, found.severity, place, found.message))
+    assert EVIL not in page
     tags = Tags()
-    tags.feed((tmp_path / "workspace" / written.page).read_text())
+    tags.feed(page)
     assert not tags.seen & {"script", "img", "link", "iframe"}
     assert tags.links == []
 
