@@ -35,7 +35,7 @@ def made(workplace: Workplace, senses: Senses, hands: Hands) -> Agent:
     agent = Agent(
         "monitor",
         version="1.0.0",
-        description="Notices when a node leaves its baseline, names the likely cause, acts for its caller and tells.",
+        description="Notices when its node leaves its baseline, names the likely cause, acts for its caller and tells.",
         category="operations",
         tags=("built-in", "ops"),
     )
