@@ -31,7 +31,7 @@ class Runs(Protocol):
         """Record a run as pending and tell the engines; the run of before when its key was used so already.
 
         IdempotencyKeyReused when the key was used for something else. The steps of a run that has a parent are counted
-        as `grow` does; RunTooLarge when these are too many, and nothing is recorded.
+        as `grow` does, unless it undoes something; RunTooLarge when these are too many, and nothing is recorded.
         """
 
     async def grow(self, run_id: str, steps: int) -> None:

@@ -210,6 +210,7 @@ class NewRun:
     trace_id: str = ""
     max_concurrent_runs: int = 0  # of its template; 0 means no bound of its own
     until: datetime | None = None  # it fails then at the latest, whatever its `timeout`
+    undoes: bool = False  # what another step did: its steps do not count in what its parent comes to
 
 
 @dataclass(frozen=True, slots=True)

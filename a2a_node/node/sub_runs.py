@@ -19,7 +19,7 @@ class SubRuns:
         self._runs, self._starting = runs, starting
         self.ended, self.cancel = news.ended, news.cancel
 
-    async def begin(self, parent: Run, template: str, inputs: Object, key: str) -> str:
+    async def begin(self, parent: Run, template: str, inputs: Object, key: str, *, undoes: bool = False) -> str:
         """Record a run of a template's newest version, once for each key; its id. As `Starting.made`, and RunRefused.
 
         It ends with its parent at the latest.
@@ -28,7 +28,7 @@ class SubRuns:
         wanted = Wanted(template, inputs=inputs, context=parent.context, key=key)
         made = await self._starting.made(wanted, parent.created_by)
         below = replace(made, authority=parent.authority, parent_run_id=parent.id, trace_id=parent.trace_id)
-        return (await self._runs.record(replace(below, until=parent.expires_at))).id
+        return (await self._runs.record(replace(below, until=parent.expires_at, undoes=undoes))).id
 
     async def size(self, template: str) -> int:
         """How many steps a run of a template's newest version comes to at least."""

@@ -48,7 +48,8 @@ class PostgresRuns(RunWishes, RunExecution, RunGrowth):
 
     async def record(self, new: NewRun) -> Run:
         """Record a run as pending, or find what its key was used for."""
-        recorded = await (self._born(new) if new.parent_run_id else self._postgres.ask(HOT_RECORD, new_row(new)))
+        counts = new.parent_run_id and not new.undoes
+        recorded = await (self._born(new) if counts else self._postgres.ask(HOT_RECORD, new_row(new)))
         if recorded:
             self.came[RunStatus.PENDING.value] += 1
             return run_from(recorded[0])

@@ -51,7 +51,7 @@ class MemoryRuns(MemoryExecution):
                 if _asked(new) != _asked(kept.new):
                     raise IdempotencyKeyReused(new.key or new.id)
                 return _shown(kept)
-        if new.parent_run_id in self._kept:
+        if new.parent_run_id in self._kept and not new.undoes:
             await self.grow(new.parent_run_id, len(new.steps))
         self._kept[new.id] = kept = Kept(new, _run(new, now), self._clock)
         kept.tell()

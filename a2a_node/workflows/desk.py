@@ -55,8 +55,10 @@ class Desk:
         """Count what a step grows to, so many times its work; InvalidInput when the run has too many steps.
 
         Of a sub-workflow each time has as many steps as its template says. Where runs start others the record counts
-        too, for all of them together, what has begun.
+        too, for all of them together, what has begun. What undoes another step is never too much.
         """
+        if step.compensates:
+            return
         size = await self._size(step)
         more = items_beyond(self.stand[step.id], count)
         self.expanded += more + count * size

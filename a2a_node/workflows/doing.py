@@ -47,8 +47,9 @@ async def _child(desk: Desk, step: TemplateStep, given: Object, key: str) -> obj
     async def attempt() -> object:
         name = work.template if isinstance(work, SubWorkflow) else ""
         parent = replace(run, expires_at=desk.ends(step))
+        its = f"{key}~{tries.failed}" if tries.failed else key
         try:
-            child = await children.begin(parent, name, given, f"{key}~{tries.failed}" if tries.failed else key)
+            child = await children.begin(parent, name, given, its, undoes=bool(step.compensates))
         except RunRefused as refusal:
             raise refused(step, str(refusal)) from None
         desk.stand.tell(step.id, child_run_id=child)

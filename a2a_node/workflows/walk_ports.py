@@ -52,10 +52,11 @@ class Write(Protocol):
 class Children(Protocol):
     """Runs of sub-workflows."""
 
-    async def begin(self, parent: Run, template: str, inputs: Object, key: str) -> str:
+    async def begin(self, parent: Run, template: str, inputs: Object, key: str, *, undoes: bool = False) -> str:
         """Record a run that ends with its parent, once for each key; its id.
 
-        TemplateNotFound, InvalidInput; RunRefused where it is too large beside its parent, or started by itself.
+        TemplateNotFound, InvalidInput; RunRefused where it is too large beside its parent, which what undoes something
+        never is, or started by itself.
         """
 
     async def size(self, template: str) -> int:

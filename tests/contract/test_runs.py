@@ -256,6 +256,7 @@ async def test_a_run_and_those_that_it_starts_grow_so_far(house: House) -> None:
     made = await asyncio.gather(*(house.record("a", parent=child.id) for _ in range(5)), return_exceptions=True)
     assert sorted(type(one).__name__ for one in made) == ["Run", *["RunTooLarge"] * 4]
     assert (await house.record("a", parent=root.id, key="k")).id == child.id
+    await house.runs.record(replace(new_run("a", "b", parent=child.id), undoes=True))
     await house.record("a", parent=(await house.record("a")).id)
     await house.says(root, "a", StepStatus.FAILED, error=AgentFailed("git", "broke"))
     await house.ends(root, RunStatus.FAILED)

@@ -174,9 +174,9 @@ async def echoed(given: Object, _: Said) -> object:
 class NoChildren:
     """Runs of sub-workflows, where there are none."""
 
-    async def begin(self, parent: Run, template: str, inputs: Object, key: str) -> str:
+    async def begin(self, parent: Run, template: str, inputs: Object, key: str, *, undoes: bool = False) -> str:
         """None begins."""
-        raise AssertionError(template, parent, inputs, key)
+        raise AssertionError(template, parent, inputs, key, undoes)
 
     async def size(self, template: str) -> int:
         """None has steps."""
