@@ -17,6 +17,7 @@ from a2a_node.mesh.hosting import Hosting
 from a2a_node.mesh.inside import Inside
 from a2a_node.mesh.lines import Bounds
 from a2a_node.mesh.lingering import Lingering
+from a2a_node.mesh.link import DEFAULT as LINKS
 from a2a_node.mesh.link import Rules as LinkRules
 from a2a_node.mesh.peers import Peers, Proof
 from a2a_node.model.agents import InstanceKind
@@ -25,6 +26,9 @@ from a2a_node.node.stores import Stores
 from a2a_node.settings import Settings
 
 ABSENCE = 0.6  # of a lease, so that streams are gone on with before their lease is over
+SILENCE = (
+    2 / 3
+)  # of a lease at most, so that calls to a node that stands still end within two: after it is asked as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Carriers:
 
 def link_rules(settings: Settings) -> LinkRules:
     """How links are kept, in both directions."""
-    return LinkRules(settings.payload_limit, absence=ABSENCE * settings.lease)
+    silence = min(LINKS.silence, SILENCE * settings.lease)
+    return LinkRules(settings.payload_limit, silence=silence, absence=ABSENCE * settings.lease)
 
 
 @asynccontextmanager

@@ -16,12 +16,14 @@ from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.model.call import CallRecord, CallStatus
-from a2a_node.model.errors import MeshError, NodeLost
+from a2a_node.model.errors import AgentLost, MeshError, NodeLost
 from a2a_node.model.names import fresh_uuid
 from a2a_node.testing import line_to
 from tests.e2e.mesh_nodes import LEASE, Nodes
 from tests.e2e.test_mesh import known as agent_known
+from tests.integration.stream_house import Script
 
+ROUNDS = 3  # at most, where the machine was busy with other things: they take half a second less than what is promised
 PATIENCE = 180.0  # a hundred streams that fill all buffers cost 17 s of processor
 
 
@@ -107,6 +109,25 @@ async def test_a_stopped_node_is_no_longer_waited_for(nodes: Nodes) -> None:
         assert [output async for output in again] == [{"text": "still"}]
 
 
+async def test_a_stopped_node_of_an_agent_ends_its_streams_within_two_leases(nodes: Nodes) -> None:
+    """SIGSTOP of the node that an agent is at: all that came of it is heard at the client's node, then AGENT_LOST."""
+    here, took = nodes.start(A2A_ECHO="false"), list[float]()
+    async with MeshClient(here.address, nodes.key) as mesh, asyncio.timeout(PATIENCE):
+        while not took or (took[-1] >= 2 * LEASE and len(took) < ROUNDS):
+            there = nodes.start()
+            await agent_known(mesh, "echo", 1)
+            numbers = counted(mesh, 10_000, 5)
+            seen = [await number(numbers) for _ in range(20)]
+            os.kill(there.pid, signal.SIGSTOP)
+            stopped = monotonic()
+            rest, failure = await until_lost(numbers)
+            took.append(monotonic() - stopped)
+            there.program.end(signal.SIGKILL)
+            assert isinstance(failure, AgentLost)
+            assert seen + rest == list(range(1, len(seen) + len(rest) + 1))
+    assert took[-1] < 2 * LEASE, took
+
+
 async def test_a_client_that_reads_slowly_costs_the_node_little_memory(nodes: Nodes) -> None:
     """A hundred streams that nobody reads, each with more to say than all buffers hold."""
     here = nodes.start()
@@ -120,6 +141,32 @@ async def test_a_client_that_reads_slowly_costs_the_node_little_memory(nodes: No
         await asyncio.sleep(3)
         grown = process.memory_info().rss - before
         assert grown < 120 << 20, grown
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+
+async def test_a_client_that_reads_slowly_costs_two_nodes_little_memory(nodes: Nodes) -> None:
+    """Twenty streams over a link that nobody reads, with 10 GB to say; the agent waits once all buffers are full."""
+    there, here = nodes.start(), nodes.start()
+    script, asked = Script(), {"size": 50_000, "count": 10_000}
+    processes = [psutil.Process(node.pid) for node in (there, here)]
+    async with (
+        MeshClient(here.address, nodes.key) as mesh,
+        attached(script.agent(), there.address, key=nodes.key),
+        asyncio.timeout(PATIENCE),
+    ):
+        await agent_known(mesh, "talker", 1)
+        _ = [output async for output in mesh.stream("talker", "flood", {**asked, "count": 10})]
+        before = [process.memory_info().rss for process in processes]
+        streams = [mesh.stream("talker", "flood", asked, timeout=PATIENCE) for _ in range(20)]
+        for stream in streams:
+            await anext(stream)
+        said = -1
+        while script.said != said:
+            said = script.said
+            await asyncio.sleep(0.5)
+        grown = [process.memory_info().rss - size for process, size in zip(processes, before, strict=True)]
+        assert max(grown) < 120 << 20, (grown, said)
         for stream in streams:
             await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from prometheus_client import Metric
@@ -14,17 +18,21 @@ from redis import Redis
 from a2a_node.agent import Agent
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
+from a2a_node.client.values import encoded
+from a2a_node.mesh.attach_stream import Rules
 from a2a_node.model.call import CallStatus
-from a2a_node.model.errors import CallNotFound
+from a2a_node.model.errors import AgentLost, CallNotFound, MeshError, StreamGap
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.testing import line_to
 from a2a_node.wire.payloads import from_payload
 from a2amesh.v1 import agent_service_pb2 as pb
+from tests.e2e.processes import Program
 from tests.integration.stream_house import (
     LEASE,
     PATIENCE,
     Mesh,
+    Rpc,
     Script,
     end_of,
     mesh_of_two,
@@ -173,6 +181,40 @@ async def test_an_agent_that_is_lost_ends_the_stream_after_all_that_it_said(
         assert repr(await end_of(late)) == repr(failure)
 
 
+async def until_failure(rpc: Rpc, heard: list[pb.InvokeStreamResponse]) -> MeshError:
+    """What a stream fails with, after all that it still says."""
+    try:
+        while True:
+            heard.append(await next_of(rpc))
+    except MeshError as failure:
+        return failure
+
+
+async def test_an_agent_whose_process_stands_still_is_lost_within_two_leases(
+    data_dir: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP in the middle of a stream: all that it said is heard, then AGENT_LOST, also by who comes later."""
+    monkeypatch.setattr("a2a_node.node.carriers.Rules", partial(Rules, silence=LEASE / 2))
+    await asyncio.to_thread(data_dir.mkdir)
+    async with node_of(data_dir / "here", (postgres_url, redis_url), lease=2 * LEASE) as here:
+        command = (sys.executable, "-m", "tests.chaos.agents", "a", here.node.grpc_address, data_dir / "ledger")
+        with Program(command, {"A2A_KEY": here.key}) as agent:
+            await asyncio.to_thread(agent.line, "ready")
+            rpc = here.stream(agent="steady", capability="count", input=from_payload(Payload({"n": 10_000})))
+            heard = [await next_of(rpc) for _ in range(10)]
+            agent.send(signal.SIGSTOP)
+            stopped = monotonic()
+            failure = await until_failure(rpc, heard)
+            took = monotonic() - stopped
+            agent.send(signal.SIGKILL)
+        late = here.resume(heard[0].call_id, 0)
+        assert [event.sequence for event in heard] == list(range(1, len(heard) + 1))
+        assert [event.sequence for event in [await next_of(late) for _ in heard]] == list(range(1, len(heard) + 1))
+        assert isinstance(failure, AgentLost)
+        assert repr(await end_of(late)) == repr(failure)
+        assert took < 2 * 2 * LEASE
+
+
 async def test_a_node_that_stops_leaves_its_streams_with_an_end(
     data_dir: Path, postgres_url: str, redis_url: str
 ) -> None:
@@ -244,9 +286,10 @@ async def test_without_a_reader_the_agent_goes_on_until_as_much_is_unread_as_is_
 
 
 async def test_what_was_trimmed_is_told_as_a_gap(patient: Mesh) -> None:
-    """Never silently: the reader learns which events it cannot have."""
+    """Never silently: the reader learns which events it cannot have, and a client of ours raises that."""
+    asked = {"size": 10, "count": 5000}
     rpc = patient.here.stream(
-        agent="talker", capability="flood", input=from_payload(Payload({"size": 10, "count": 5000}))
+        agent="talker", capability="flood", input=from_payload(encoded(asked)), idempotency_key="k"
     )
     events = await rest_of(rpc)
     again = patient.there.resume(events[0].call_id, 0)
@@ -254,6 +297,9 @@ async def test_what_was_trimmed_is_told_as_a_gap(patient: Mesh) -> None:
     assert gap.WhichOneof("event") == "gap"
     assert (gap.gap.first_sequence, gap.gap.last_sequence, gap.sequence) == (1, 904, 904)
     assert [event.sequence for event in await rest_of(again)] == list(range(905, 5001))
+    with pytest.raises(StreamGap) as told:
+        await anext(patient.there.mesh.stream("talker", "flood", asked, idempotency_key="k"))
+    assert told.value.variables == {"call": events[0].call_id, "first": "1", "last": "904"}
 
 
 async def test_without_redis_a_stream_goes_on_for_the_client_that_is_there(patient: Mesh) -> None:

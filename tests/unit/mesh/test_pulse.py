@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from a2a_node.mesh.attach_stream import Rules
 from a2a_node.mesh.pulse import Pulse, Sign
+from a2a_node.settings import Settings
 
 SILENCE = 10.0
 
@@ -21,6 +25,16 @@ def test_a_silent_agent_is_asked_once_and_then_lost() -> None:
     pulse = Pulse(SILENCE, 0)
     assert [pulse.look(now, waiting=0) for now in (9.9, 10, 12)] == [Sign.WELL, Sign.PING, Sign.WELL]
     assert [pulse.look(now, waiting=0) for now in (21.9, 22)] == [Sign.WELL, Sign.LOST]
+
+
+@pytest.mark.parametrize("phase", [0.1, 1.3, 2.4])
+def test_a_silent_agent_is_lost_within_two_leases_of_its_node(phase: float) -> None:
+    """As both are kept unless somebody wants another lease, whenever the looks come."""
+    silence, lease = Rules().silence, Settings.model_fields["lease"].default
+    pulse, now = Pulse(silence, 0), phase
+    while pulse.look(now, waiting=0) is not Sign.LOST:
+        now += silence / 4
+    assert 2 * silence <= now < 2 * lease
 
 
 def test_an_answer_begins_everything_anew() -> None:
