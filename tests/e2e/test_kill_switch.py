@@ -18,7 +18,7 @@ from a2a_node.agent import Agent, Context
 from a2a_node.attach import attached
 from a2a_node.client import MeshClient
 from a2a_node.endpoint import endpoint
-from a2a_node.model.errors import CallTokenInvalid, Frozen, MeshError
+from a2a_node.model.errors import CallTokenInvalid, Frozen, MeshError, RateLimited
 from tests.ample import AMPLE
 from tests.corners import Corner
 from tests.e2e.nodes import RunningNode, mesh_node
@@ -102,6 +102,8 @@ class Load:
             except (Frozen, CallTokenInvalid):  # a call that was stopped has no children any more
                 self.refused[place] = began
                 await asyncio.sleep(0.005)  # whoever is refused asks again, though not at once
+            except RateLimited:  # a busy node missed Redis: neither let through nor refused because of a freeze
+                await asyncio.sleep(0.005)
             else:
                 self.admitted[place] = max(began, self.admitted[place])
             self.calls += 1
