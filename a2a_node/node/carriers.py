@@ -26,9 +26,8 @@ from a2a_node.node.stores import Stores
 from a2a_node.settings import Settings
 
 ABSENCE = 0.6  # of a lease, so that streams are gone on with before their lease is over
-SILENCE = (
-    2 / 3
-)  # of a lease at most, so that calls to a node that stands still end within two: after it is asked as well
+SILENCE = 2 / 3  # of a lease at most, and again once it is asked: calls to a node that stands still end within two
+LEAST = 1.0  # seconds, however short the lease: a busy machine keeps a node from its loop for half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Carriers:
 
 def link_rules(settings: Settings) -> LinkRules:
     """How links are kept, in both directions."""
-    silence = min(LINKS.silence, SILENCE * settings.lease)
+    silence = min(LINKS.silence, max(LEAST, SILENCE * settings.lease))
     return LinkRules(settings.payload_limit, silence=silence, absence=ABSENCE * settings.lease)
 
 
