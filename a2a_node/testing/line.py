@@ -19,6 +19,7 @@ class Line:
         self._carriers: set[asyncio.Task[None]] = set()
         self._ends: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
+        self._over = False
         self.port = 0
 
     def hold(self) -> None:
@@ -45,30 +46,38 @@ class Line:
             self.port = self._server.sockets[0].getsockname()[1]
 
     def end(self) -> None:
-        """Break off everything, for good."""
+        """Break off everything, for good, also what is being accepted."""
+        self._over = True
         self.cut()
         for carrier in self._carriers:
             carrier.cancel()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._over:
+            writer.transport.abort()
+            return
+        self._ends.add(writer)
         carrier = self._tasks.create_task(self._carry(reader, writer))
         self._carriers.add(carrier)
-        carrier.add_done_callback(self._carriers.discard)
+        carrier.add_done_callback(lambda done: self._carried(done, writer))
+
+    def _carried(self, carrier: asyncio.Task[None], near_end: asyncio.StreamWriter) -> None:
+        """One has ended, perhaps before it began."""
+        self._carriers.discard(carrier)
+        self._ends.discard(near_end)
+        near_end.transport.abort()
 
     async def _carry(self, near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:
         try:
             far, far_end = await asyncio.open_connection(*self._target)
         except OSError:
-            near_end.transport.abort()
             return
-        ends = {near_end, far_end}
-        self._ends |= ends
+        self._ends.add(far_end)
         try:
             await asyncio.gather(_pump(near, far_end, self._flowing), _pump(far, near_end, self._flowing))
         finally:
-            self._ends -= ends
-            for end in ends:
-                end.transport.abort()
+            self._ends.discard(far_end)
+            far_end.transport.abort()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
