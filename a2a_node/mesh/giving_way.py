@@ -51,6 +51,7 @@ class GivingWay:
     def __init__(self, most: float, clock: Callable[[], float] = monotonic) -> None:
         """`most`: seconds between two steps at most; with 0 they never give way. The clock tells seconds."""
         self.apart = 0.0  # seconds, as was said last
+        self._wanted = most > 0
         self._spacing, self._clock = Spacing(most), clock
         self._called = self._stepped = -inf  # when one came last
         self._beating = False
@@ -59,12 +60,12 @@ class GivingWay:
     def layer(self, call: Call, proceed: Proceed) -> Awaitable[None]:
         """The layer: it sees who comes."""
         if call.step is not None:
-            self._stepped = self._clock()
+            self._stepped = now = self._clock()
         elif call.agent and call.envelope is not None and not call.envelope.parent:
-            self._called = self._clock()
+            self._called = now = self._clock()
         else:
             return proceed(call)
-        if not self._beating and self._together():
+        if self._wanted and not self._beating and self._together(now):
             self._met.set()
         return proceed(call)
 
@@ -82,16 +83,15 @@ class GivingWay:
         while True:
             await self._met.wait()
             self._beating = True
-            while self._together():
+            while self._together(self._clock()):
                 self._say(tell, self._spacing.seconds)
                 await self._beats()
             self._say(tell, 0.0)
             self._beating = False
             self._met.clear()
 
-    def _together(self) -> bool:
+    def _together(self, now: float) -> bool:
         """Whether both come now."""
-        now = self._clock()
         return now - self._stepped < IDLE and now - self._called < ALONE
 
     async def _beats(self) -> None:
