@@ -26,6 +26,7 @@ from a2a_node.wire.passing import back
 log = structlog.get_logger()
 SIZES = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")  # how gRPC itself names both numbers
 UNCONNECTED = "failed to connect to all addresses"
+REMOVED = "Stream removed ("  # what follows is what befell the connection
 NEARLY = 0.1  # seconds; two clocks measure one deadline
 TEXT = 500
 
@@ -66,11 +67,12 @@ def fault(status: Status, call: Call, instance: Instance) -> MeshError:
 def ended(failure: grpc.aio.AioRpcError, call: Call, instance: Instance, *, connected: bool) -> MeshError:
     """The failure of a call that was passed through: the agent's own status as it is, or that it was not reached.
 
-    gRPC tells a lost connection only by its own words; so what says UNAVAILABLE and nothing more, while the line is not
-    `connected` any more, is none of the agent's.
+    gRPC tells a lost connection only by its own words; so what says UNAVAILABLE and nothing more, in those words or
+    while the line is not `connected` any more, is none of the agent's. A line may still seem to be, or be so again.
     """
     status, trailing = status_of(failure), tuple(failure.trailing_metadata() or ())
-    if status.unconnected or (status.code == "UNAVAILABLE" and not trailing and not connected):
+    cut = status.code == "UNAVAILABLE" and not trailing and (not connected or status.message.startswith(REMOVED))
+    if status.unconnected or cut:
         return AgentLost(call.agent, instance.id)
     named = from_status(status.code, status.message, status.details).reason
     reason = AgentRefused.reason if named == status.code else named

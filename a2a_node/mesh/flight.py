@@ -20,7 +20,7 @@ class Flight:
     __slots__ = (
         *("_agent", "_ahead", "_allowed", "_credit", "_failure", "_inputs"),
         *("_news", "_outputs", "_over", "_spending", "_streams", "_taken"),
-        *("begun", "fed", "finished", "first", "keeps", "last", "unstarted"),
+        *("begun", "finished", "first", "keeps", "last", "unstarted"),
     )
 
     def __init__(self, agent: str, spending: Spending | None, *, streams: bool, ahead: int, inputs: int) -> None:
@@ -34,7 +34,6 @@ class Flight:
         self._failure: MeshError | None = None
         self._news, self._allowed = Signal(), Signal()
         self.begun = False  # the agent has been told of it
-        self.fed = False  # inputs were taken from the caller, who cannot say them again
         self.keeps = False  # outputs count as taken once they are kept
         self.unstarted = False  # the other end says that nobody has begun to work on it
         self.first: peer_service_pb2.LinkMetadata | None = None  # what an agent says first where it is passed through

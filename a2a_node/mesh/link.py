@@ -17,6 +17,7 @@ import structlog
 
 from a2a_node.mesh.background import background
 from a2a_node.mesh.flight import Flight
+from a2a_node.mesh.inputs import Inputs
 from a2a_node.mesh.parts import PART_BYTES, Parts, parts_of
 from a2a_node.mesh.pulse import Pulse, Sign
 from a2a_node.model.agents import Instance
@@ -144,7 +145,7 @@ class Link:
             del self._flights[number]
             self._parts.drop(number)
             self.used_at = monotonic()
-            if flight.unstarted:
+            if flight.unstarted and _rewound(call):
                 call.begun = False
             elif call.begun and not flight.finished and not (keeping is not None and keeping.given):
                 self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))
@@ -158,7 +159,8 @@ class Link:
         await self._send(frame)
         call.begun = True
         if streams_input:
-            async with background(partial(self._feed, call, number, flight)):
+            inputs = call.requests = call.requests if isinstance(call.requests, Inputs) else Inputs(call.requests)
+            async with background(partial(self._feed, inputs, number, flight)):
                 await self._receive(call, number, flight)
         else:
             await self._receive(call, number, flight)
@@ -188,17 +190,18 @@ class Link:
             self._out.push(pb.LinkRequest(call=frame.call, cancel=pb.LinkCancel()))  # nobody waits for the rest of it
             raise
 
-    async def _feed(self, call: Call, number: int, flight: Flight) -> None:
-        async for payload in call.requests:
-            flight.fed = True
+    async def _feed(self, inputs: Inputs, number: int, flight: Flight) -> None:
+        async for payload in inputs:
             await flight.allowed()
             await self._send(pb.LinkRequest(call=number, input=passed_on(payload)))
         await self._out.put(pb.LinkRequest(call=number, input_end=pb.LinkInputEnd()))
 
     async def _receive(self, call: Call, number: int, flight: Flight) -> None:
         if call.proxied is not None and (first := await flight.headed()) is not None:
+            _worked_on(call)
             await call.proxied.begin(from_link(first))
         while (output := await flight.next()) is not None:
+            _worked_on(call)
             await call.reply(Carried(output, "output", self._rules.payload_limit))
             if not flight.keeps and (more := flight.taken()):
                 await self._out.put(pb.LinkRequest(call=number, credit=more))
@@ -303,6 +306,17 @@ class Link:
                 self._out.push(pb.LinkRequest(ping=number))
 
 
+def _worked_on(call: Call) -> None:
+    """Keep no inputs of a call that somebody has begun to work on."""
+    if isinstance(call.requests, Inputs):
+        call.requests.let_go()
+
+
+def _rewound(call: Call) -> bool:
+    """Whether the inputs of a call are said again from the first one on, now that nobody takes them any more."""
+    return not isinstance(call.requests, Inputs) or call.requests.rewind()
+
+
 def _tell(flight: Flight, kind: str | None, frame: pb.LinkResponse) -> None:
     """Tell a call what the other node says of it."""
     if kind == "end":
@@ -311,7 +325,7 @@ def _tell(flight: Flight, kind: str | None, frame: pb.LinkResponse) -> None:
     elif kind == "output":
         flight.add(frame.output)
     elif kind == "fail":
-        flight.unstarted = frame.fail.unstarted and not flight.fed
+        flight.unstarted = frame.fail.unstarted
         flight.finish(from_fail(frame.fail))
     elif kind == "metadata":
         flight.head(frame.metadata)

@@ -178,7 +178,7 @@ class Call:
     own: bool = False  # it is the caller's own
     proxied: Proxied | None = None  # it goes to a method of the agent's own, `capability`, as raw messages
     resumes: int | None = None  # the last sequence that a client has which reads on in the call `id`
-    requests: AsyncIterator[Payload] = field(default_factory=Once)
+    requests: AsyncIterator[Payload] = field(default_factory=Once)  # who is cancelled in waiting for one has taken none
     reply: Reply = unheard
     missed: Callable[[Gap], Awaitable[None]] = untold  # tells the client what of a stream is not kept any more
 

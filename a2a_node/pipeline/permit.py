@@ -68,7 +68,8 @@ class Permit:
                 raise _at_work_alone(call)
             key: object = (call.principal, call.scopes, call.method, call.agent)
         else:
-            self._check_bearer(call, envelope.authority[-1].name)
+            if not call.carrier:  # the node that carries it has checked that, and knows the agent that works there
+                self._check_bearer(call, envelope.authority[-1].name)
             key = (envelope.authority, envelope.scopes, call.scopes, call.method, call.agent)
         standing = self._kept.get(key)
         if standing is None or standing.until <= monotonic():

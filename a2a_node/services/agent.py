@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import Protocol
+from typing import Protocol, Self
 
 from a2a_node.mesh.returning import Returning
 from a2a_node.model.budget import checked_amounts
@@ -100,7 +100,7 @@ class AgentService:
             sequence += 1
             await write(pb.ConverseResponse(call_id=call.id, sequence=sequence, output=self._checked(payload)))
 
-        call.requests, call.reply = self._inputs(requests), reply
+        call.requests, call.reply = _Inputs(requests, self._limit), reply
         await self._outgoing(call)
 
     async def cancel_call(self, request: pb.CancelCallRequest, _: Call) -> pb.CancelCallResponse:
@@ -150,11 +150,21 @@ class AgentService:
         check_size(message, self._limit)
         return message
 
-    async def _inputs(self, requests: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[Payload]:
-        async for request in requests:
-            if request.WhichOneof("frame") != "input":
-                raise InvalidInput("open", "is the first frame and never a later one")
-            yield Carried(request.input, "input", self._limit)
+
+class _Inputs:
+    """The inputs of a conversation; who is cancelled while it waits for one may ask again, as of no generator."""
+
+    def __init__(self, requests: AsyncIterator[pb.ConverseRequest], limit: int) -> None:
+        self._requests, self._limit = requests, limit
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Payload:
+        request = await anext(self._requests)
+        if request.WhichOneof("frame") != "input":
+            raise InvalidInput("open", "is the first frame and never a later one")
+        return Carried(request.input, "input", self._limit)
 
 
 class _Answer:

@@ -93,8 +93,10 @@ class Requests:
             await self._came.wait()
         if not self._texts[0]:  # it stays, for whoever asks again
             raise StopAsyncIteration
-        text, first, self._first = self._taken(), self._first, False
-        return await self._read(text, first=first)
+        message = await self._read(self._texts[0], first=self._first)
+        self._take()  # not before: whoever is cancelled while it is read has taken none
+        self._first = False
+        return message
 
     async def receive(self) -> Event:
         """The next event of the socket; InvalidInput for a message that can be none."""
@@ -114,10 +116,8 @@ class Requests:
         self._count(len(text) + AROUND)
         self._came.set()
 
-    def _taken(self) -> str:
-        text = self._texts.popleft()
-        self._count(-len(text) - AROUND)
-        return text
+    def _take(self) -> None:
+        self._count(-len(self._texts.popleft()) - AROUND)
 
     def _count(self, size: int) -> None:
         self._size += size

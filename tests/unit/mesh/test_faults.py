@@ -146,5 +146,8 @@ def test_an_agent_that_is_not_reached_is_lost() -> None:
     assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, refused), AgentLost)
     assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, "Socket closed", connected=False), AgentLost)
     assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, "closed until noon"), AgentEnded)
+    removed = "Stream removed (recvmsg:Connection reset by peer (104))"  # the channel hears of it after its calls
+    assert isinstance(ending(grpc.StatusCode.UNAVAILABLE, removed), AgentLost)
+    assert isinstance(ending(grpc.StatusCode.ABORTED, removed), AgentEnded)
     said = ending(grpc.StatusCode.UNAVAILABLE, "closed", ("until", "noon"), connected=False)
     assert isinstance(said, AgentEnded)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
+from typing import Self
 
 import pytest
 
@@ -195,23 +196,66 @@ async def test_it_is_known_whether_anybody_has_begun(capability: str, begun: boo
         assert call.begun is begun
 
 
-async def test_a_conversation_that_was_heard_has_begun() -> None:
+async def test_a_conversation_that_nobody_began_is_said_again() -> None:
+    """Every input of it, those among them that were sent ahead, and in their order."""
+
+    async def inputs() -> AsyncIterator[Payload]:
+        for number in range(9):
+            yield Payload(f"{number}", TEXT)
+
+    heard = Heard()
+    async with linked() as pair:
+        call = asked("overrun", heard, unary=False, talks=True)
+        call.requests = inputs()
+        with pytest.raises(MeshError, match="not here"):
+            await pair.carry(call)
+        assert not call.begun
+        call.capability = "talk"
+        await pair.carry(call)
+    assert heard.texts == [f"{number}" for number in range(9)]
+
+
+async def test_a_conversation_that_was_cut_off_as_its_input_came_is_said_again() -> None:
+    """Nobody had waited for that input to the end when the other node said that it would not begin."""
+    came, said = asyncio.Event(), list[str]()
+
+    class Inputs:
+        """One, which comes when the test says so, and as often as it is waited for."""
+
+        def __aiter__(self) -> Self:
+            return self
+
+        async def __anext__(self) -> Payload:
+            await came.wait()
+            if said:
+                raise StopAsyncIteration
+            said.append("first")
+            return Payload("first", TEXT)
+
+    heard = Heard()
+    async with linked() as pair:
+        call = asked("refuse", heard, unary=False, talks=True)
+        call.requests = Inputs()
+        with pytest.raises(MeshError, match="not here"):
+            await pair.carry(call)
+        came.set()
+        call.capability = "talk"
+        await pair.carry(call)
+    assert heard.texts == ["first"]
+
+
+async def test_a_conversation_of_which_much_was_said_has_begun() -> None:
     """Whatever the other node says: its inputs cannot be said again."""
 
     async def inputs() -> AsyncIterator[Payload]:
-        yield Payload("first", TEXT)
-        await asyncio.Event().wait()
+        while True:
+            yield Payload("x" * 90_000, TEXT)
 
     async with linked() as pair:
-        call = asked("talk", Heard(), unary=False, talks=True)
+        call = asked("overrun", Heard(), unary=False, talks=True)
         call.requests = inputs()
-        task = asyncio.create_task(pair.carry(call))
-        async with asyncio.timeout(PATIENCE):
-            await pair.script.begun.wait()
-            fail = pb.LinkFail(code="UNAVAILABLE", message="gone", unstarted=True)
-            await pair.wire.back.put(pb.LinkResponse(call=1, fail=fail))
-            with pytest.raises(MeshError, match="gone"):
-                await task
+        with pytest.raises(MeshError, match="not here"):
+            await pair.carry(call)
         assert call.begun
 
 

@@ -155,6 +155,12 @@ class Script:
         """Refuse before any work."""
         raise MeshError("not here")
 
+    async def overrun(self, call: Call) -> None:
+        """Refuse before any work, once three inputs have come."""
+        for _ in range(3):
+            await anext(call.requests)
+        raise MeshError("not here")
+
     async def fail(self, call: Call) -> None:
         """Fail at work."""
         call.begun = True

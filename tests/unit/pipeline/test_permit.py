@@ -155,6 +155,15 @@ async def test_a_call_token_is_good_for_its_agent_alone(house: House) -> None:
         assert await house.enters(child(parent, bearer, "echo")) is through
 
 
+async def test_whose_call_token_it_is_was_asked_where_the_call_came_in(house: House) -> None:
+    """A node to which another one carries the call may not have heard of the agent yet, or of its new owner."""
+    await house.mesh.give("person:dev", "person:ann", "agent:*:invoke")
+    carried = child(call(ANN, agent="fresh"), BOB, "echo")
+    assert not await house.enters(carried)
+    carried.carrier = "n2"
+    assert await house.enters(carried)
+
+
 async def test_conditions_see_the_call_and_its_baggage(house: House) -> None:
     """Where it runs, how large it is, and what its caller says of it."""
     conditions = (
