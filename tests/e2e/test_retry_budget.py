@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
@@ -19,6 +17,7 @@ from a2a_node.client import MeshClient
 from a2a_node.model.errors import MeshError
 from a2a_node.model.names import fresh_uuid
 from tests.ample import AMPLE
+from tests.e2e.figures import figure
 from tests.e2e.mesh_nodes import Nodes
 from tests.e2e.nodes import RunningNode
 from tests.e2e.test_mesh import known
@@ -109,14 +108,7 @@ async def open_shop(nodes: Nodes) -> AsyncIterator[tuple[Shop, MeshClient, list[
 
 async def retries(node: RunningNode, result: str) -> float:
     """What a node's figures say of its retries."""
-
-    def read() -> str:
-        with urllib.request.urlopen(f"http://{node.http}/metrics", timeout=60) as page:
-            return str(page.read().decode())
-
-    found = re.search(rf'^a2a_retries_total\{{result="{result}"\}} (\S+)$', await asyncio.to_thread(read), re.MULTILINE)
-    assert found is not None
-    return float(found[1])
+    return await figure(node, f'a2a_retries_total{{result="{result}"}}')
 
 
 @pytest.mark.parametrize("capability", ["look", "buy"], ids=["idempotent", "with a key"])

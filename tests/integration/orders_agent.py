@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -75,6 +75,10 @@ class Stub:
         self.talk = channel.stream_stream(f"{name}Talk", Order.SerializeToString, Order.FromString)
 
 
+async def _nobody(_: str) -> str:
+    return ""
+
+
 @dataclass
 class OrdersAgent:
     """The agent, and what happened to it."""
@@ -87,6 +91,7 @@ class OrdersAgent:
     written: int = 0
     heard: list[tuple[str, str | bytes]] = field(default_factory=list)
     time_left: float | None = None
+    ask_on: Callable[[str], Awaitable[str]] = _nobody  # what it asks of others at work, with its call token
 
     def _note(self, context: Context) -> None:
         self.calls += 1
@@ -110,6 +115,10 @@ class OrdersAgent:
             await self._waiting()
         if act == "swell":
             return order(data=bytes(count_of(request)))
+        if act == "spend":
+            context.set_trailing_metadata((("a2a-used", f"tokens={count_of(request)}"),))
+        if act == "ask on":
+            return order(await self.ask_on(str(dict(self.heard)["a2a-call-token"])))
         return request
 
     async def watch(self, request: Message, context: Context) -> AsyncIterator[Message]:
