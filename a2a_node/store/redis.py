@@ -6,7 +6,6 @@ A connection that was cut is replaced when it is next needed, so that work goes 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -32,6 +31,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
+from a2a_node.store.patience import Patience
 from a2a_node.store.pool import Pool
 from a2a_node.store.tls import readable
 from a2a_node.store.traces import trace_redis
@@ -126,13 +126,13 @@ class Redis:
     async def ask(self, *command: Argument) -> object:
         """Send one command; its answer, texts as bytes."""
         with reaching():
-            async with asyncio.timeout(self._patience):
+            async with Patience(self._patience):
                 return await self._commands.execute_command(*command)
 
     async def ask_all(self, commands: Sequence[Sequence[Argument]], *, atomically: bool = False) -> list[object]:
         """Send commands in one trip; their answers in order. Atomically, all keys share one hash tag."""
         with reaching():
-            async with asyncio.timeout(self._patience):
+            async with Patience(self._patience):
                 if not atomically and not self._traced:
                     return await _trip(self._connections, commands)
                 async with self._client.pipeline(transaction=atomically) as pipeline:
