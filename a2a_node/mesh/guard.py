@@ -1,7 +1,8 @@
 """The breaker layer: what each call tells of the instance that served it, and no calls to one that does not work.
 
 What opens a breaker is what the caller has no part in: the instance is lost, or breaks the rules of its protocol. An
-agent that fails or refuses may do so because of what it was asked, so that costs it only its share of the calls.
+agent that fails or refuses may do so because of what it was asked, so that costs it only its share of the calls. A link
+that broke says nothing of the instances behind it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def guard(copies: Copies, awake: Awake) -> Layer:
             await proceed(call)
         except MeshError as failure:
             now = monotonic()
-            copy.score.saw(now - begun, now, ill=failure.code in ILL)
+            copy.score.saw(now - begun, now, ill=failure.code in ILL and not call.cut)
             _learn(copies, copy, call, failure, probe)
             raise
         except BaseException:  # its caller went away, or waited long enough: that says how slow it is
@@ -83,13 +84,13 @@ def lost(failure: MeshError, call: Call) -> bool:
 
 def _learn(copies: Copies, copy: Copy, call: Call, failure: MeshError, probe: int) -> None:
     """What a failure says of the instance: nothing where the call never got there."""
-    now, gone = monotonic(), lost(failure, call)
+    now, gone = monotonic(), lost(failure, call) and not call.cut
     if gone or isinstance(failure, AgentProtocol):
         if copy.breaker.fail(now, at_once=gone, probe=probe):
             copies.opened += 1
             instance = call.instance.id if call.instance is not None else ""
             log.warning("instance taken out for a while", agent=call.agent, instance=instance, reason=failure.reason)
-    elif call.begun:
+    elif call.begun and not call.cut:
         copy.breaker.succeed(probe=probe)
     elif probe:
         copy.breaker.let_go(now, probe=probe)

@@ -89,8 +89,9 @@ class Link:
         self._awake = Awake()
         self._settled = asyncio.Event()  # welcomed, or over
         self._asked = 0  # the number of a ping that is not answered yet
-        self.open = self.over = self.was_open = False
+        self.open = self.over = False
         self.leaving = False  # the node is about to stop, and gets no more calls
+        self.opened_at: float | None = None
         self._left_at = 0  # the revision of the registry in which its agents are elsewhere
         self._leaves = asyncio.Event()  # the node has asked for no more calls
         self.used_at = self._wrote_at = monotonic()
@@ -140,7 +141,8 @@ class Link:
             begin(frame.start, call, instance, envelope, self._rules.credit)
             await self._fly(call, number, flight, frame)
         finally:
-            if keeping is not None and not flight.finished:
+            call.cut = self.over and not flight.finished
+            if keeping is not None and not flight.finished and not call.cut:
                 keeping.leave()
             del self._flights[number]
             self._parts.drop(number)
@@ -260,7 +262,7 @@ class Link:
             log.warning("another node answers", wanted=self.node_id, answers=welcome.node_id, address=self.address)
             raise NodeUnreachable(self.address)
         self._inputs, self._reads_parts = welcome.input_credit, welcome.reads_parts
-        self.open = self.was_open = True
+        self.open, self.opened_at = True, monotonic()
         self._settled.set()
         self._on_open()
 

@@ -19,7 +19,7 @@ from a2a_node.mesh.breaker import Breaker
 from a2a_node.mesh.link import DEFAULT, Link, Rules
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
-from a2a_node.model.errors import MeshError, NodeDraining, NodeNotFound, NodeUnreachable, StoreUnavailable
+from a2a_node.model.errors import AgentLost, MeshError, NodeDraining, NodeNotFound, NodeUnreachable, StoreUnavailable
 from a2a_node.model.nodes import Node, NodeStatus
 from a2a_node.wire.errors import DETAILS_KEY, from_status
 from a2amesh.v1 import peer_service_pb2 as pb
@@ -27,6 +27,8 @@ from a2amesh.v1 import peer_service_pb2 as pb
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
 TIDY = 5.0  # seconds between looks for links that nobody needs
+STEADY = 1.0  # seconds that a link has been open for another one to be dialled when it breaks
+BRIDGE = 0.25  # seconds that calls wait for that one; then they go elsewhere until it is open
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
@@ -61,7 +63,9 @@ class Peers:
         self._links: dict[str, Link] = {}  # by the ids of the nodes
         self._breakers: dict[str, Breaker] = {}
         self._channels: dict[Link, Channel] = {}
+        self._again: set[Link] = set()  # those that are dialled because the one before has broken
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closes = False
 
     @classmethod
     @asynccontextmanager
@@ -76,10 +80,12 @@ class Peers:
 
     def reaches(self, instance: Instance) -> bool:
         """Whether a call could begin now; not for a short while after its node did not answer."""
-        link = self._links.get(instance.node)
+        link, now = self._links.get(instance.node), monotonic()
         if link is not None and link.open:
             return not link.leaving
-        return self._breaker(instance.node).allows(monotonic())
+        if link in self._again:
+            return now < link.used_at + BRIDGE
+        return self._breaker(instance.node).allows(now)
 
     def load(self) -> int:
         """How many calls other nodes have from here."""
@@ -91,14 +97,23 @@ class Peers:
     async def carry(self, call: Call, instance: Instance) -> None:
         """Take the call there; AgentLost when it is lost on the way.
 
-        NodeUnreachable when the node does not answer, NodeDraining when it has asked for no more calls.
+        NodeUnreachable when the node does not answer, NodeDraining when it has asked for no more calls. A stream whose
+        link broke is left to that node if it still answers: its agent goes on there.
         """
         link = self._link(instance.node)
         if not link.open:
             await link.ready()
         if link.leaving:
             raise NodeDraining(instance.node)
-        await link.carry(call, instance, self._proof.sealed(call, instance.node))
+        try:
+            await link.carry(call, instance, self._proof.sealed(call, instance.node))
+        except AgentLost:
+            if call.cut and call.keeping is not None and await self._stands(instance.node):
+                call.keeping.give()
+            raise
+        finally:
+            if call.cut and call.keeping is not None:
+                call.keeping.leave()
 
     async def answers(self, node_id: str) -> bool:
         """Whether a node answers when it is asked directly."""
@@ -130,10 +145,18 @@ class Peers:
 
     async def close(self) -> None:
         """Close all links; calls over them fail."""
+        self._closes = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _stands(self, node_id: str) -> bool:
+        """Whether a node answers at once whose link has just broken."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BRIDGE):
+                return await self.answers(node_id)
+        return False
 
     def _there(self, node_id: str) -> bool:
         try:
@@ -174,8 +197,9 @@ class Peers:
         try:
             await self._run(link, channel)
         except MeshError as failure:
-            if link.was_open:
+            if link.opened_at is not None:
                 log.warning("link lost", node=link.node_id, address=link.address)
+                self._dial_again(link, monotonic() - link.opened_at)
             elif breaker.fail(monotonic(), at_once=True):
                 log.warning("node out of reach", node=link.node_id, address=link.address, reason=failure.message)
         finally:
@@ -183,7 +207,14 @@ class Peers:
             if self._links.get(link.node_id) is link:
                 del self._links[link.node_id]
             del self._channels[link]
+            self._again.discard(link)
             await channel.close()
+
+    def _dial_again(self, link: Link, lasted: float) -> None:
+        """Dial the node anew at once, so that it is known whether it is lost or its link alone."""
+        wanted = self._links.get(link.node_id) is link and self._there(link.node_id)
+        if wanted and not link.leaving and lasted >= STEADY and not self._closes:
+            self._again.add(self._link(link.node_id))
 
     async def _run(self, link: Link, channel: Channel) -> None:
         stream = channel.stream(f"/{SERVICE}/Link")

@@ -56,6 +56,7 @@ def resumable(writers: Writers, calls: Calls, read: Read, most: int | None = Non
         finally:
             writers.close(stream)
         if stream.taken and stream.heard:
+            calls.hand_over(call.id)
             call.ending = False
             await _followed(call, read(call.id, stream.had), reply)
 

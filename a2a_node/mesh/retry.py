@@ -68,6 +68,8 @@ def helps(call: Call, failure: MeshError) -> bool:
     """
     if call.replied or not failure.retryable or call.instance is None:
         return False
+    if call.keeping is not None and call.keeping.given:  # another node goes on with it
+        return False
     safe = bool(call.idempotency_key) or (call.offered is not None and call.offered.idempotent)
     return not call.begun or (safe and isinstance(call.requests, Once))
 

@@ -164,6 +164,7 @@ class Call:
     changes: bool = True  # what its RPC can change; False once it turns out that this one has only looked
     target: str = ""  # what an RPC that calls no agent is about, for the audit, for example "session:s-1"
     begun: bool = False  # an agent may have begun to work on it
+    cut: bool = False  # the link broke that took it to its agent's node
     replied: bool = False  # something was said to the caller
     tried: tuple[str, ...] = ()  # ids of the instances that were tried before
     beside: bool = False  # a second try, while the first one is under way: nobody that was tried takes it

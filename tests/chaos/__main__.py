@@ -22,7 +22,7 @@ from tests.chaos.load import Load
 from tests.chaos.mesh import COPIES, Mesh, mesh
 from tests.chaos.rows import Row, read, written
 from tests.chaos.tables import short, whole
-from tests.chaos.tally import doubled, over_admitted
+from tests.chaos.tally import admitted, doubled, over_admitted, unheard
 from tests.e2e.tools import ROOT
 
 RESULT = ROOT / "build" / "chaos.json"
@@ -72,7 +72,8 @@ async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
     await warmed(suffers)
     await suffers.acquaint()
     before, began = await suffers.gauges(), monotonic()
-    load = Load(fault.name, addresses(suffers, fault), suffers.key, fault.churn)
+    addresses = suffers.own_addresses if fault.churn else suffers.addresses
+    load = Load(fault.name, addresses, suffers.key, fault.churn)
     running = asyncio.create_task(load.run())
     recoveries, over = await rounds(suffers, load, fault, extent)
     load.stop()
@@ -91,9 +92,9 @@ async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
         calls=tally.asked,
         lost=tally.lost,
         doubled=twice,
-        events_lost=tally.events_lost,
+        events_lost=tally.events_lost + unheard(tally, ours, dies=fault.dies),
         events_doubled=tally.events_doubled,
-        over_admitted=over_admitted(tally.rationed),
+        over_admitted=over_admitted(admitted(tally, ours)),
         leaked=sum(left.values()),
         recovery_ms=round(median(recoveries), 1),
         recovery_max_ms=round(max(recoveries), 1),
@@ -117,6 +118,7 @@ async def rounds(suffers: Mesh, load: Load, fault: Fault, extent: Extent) -> tup
     for number in range(times):
         await asyncio.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - anywhere in the middle of calls
         since = monotonic()
+        load.tally.faults.append(since)
         async with fault.done(suffers, number):
             await asyncio.sleep(0 if many else extent.seconds)
         over = monotonic()
@@ -133,7 +135,7 @@ async def well(load: Load, fault: Fault, since: float) -> None:
 
 async def warmed(suffers: Mesh) -> None:
     """See every node know the agent, and lasting connections be there, so that before and after can be compared."""
-    load = Load("warm", [suffers.address("front"), suffers.address("other")], suffers.key)
+    load = Load("warm", suffers.addresses, suffers.key)
     running = asyncio.create_task(load.run())
     steady = await load.steady([*COPIES], monotonic())
     load.stop()
@@ -141,12 +143,6 @@ async def warmed(suffers: Mesh) -> None:
     if not steady:
         raise RuntimeError("the mesh does not work before anything was done to it")
     await asyncio.sleep(0.5)
-
-
-def addresses(suffers: Mesh, fault: Fault) -> list[str]:
-    """Where clients ask: at `front`, then at `other`; through the door where connections are the matter."""
-    host, port = suffers.doors["clients"].address
-    return [f"{host}:{port}" if fault.churn else suffers.address("front"), suffers.address("other")]
 
 
 @contextmanager

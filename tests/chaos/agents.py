@@ -1,7 +1,8 @@
 """The agent under load, in a process of its own: `python -m tests.chaos.agents COPY ADDRESS LEDGER`.
 
 Whatever it works on is a line of the ledger before anything else happens, so that work that is done again can be seen
-also when its process or its node dies in the middle. A line is: number, execution, seconds of the machine's clock.
+also when its process or its node dies in the middle. A line is: number, execution, seconds of the machine's clock. An
+event of a stream is one once the agent has given it away, its own number in place of an execution.
 """
 
 from __future__ import annotations
@@ -26,21 +27,26 @@ def steady(copy: str, ledger: int) -> Agent:
     """An agent with copies; `ledger` is a file descriptor that appends."""
     agent = Agent("steady")
 
+    def written(number: str, execution: str) -> None:
+        os.write(ledger, f"{number} {execution} {monotonic()}\n".encode())
+
     @agent.capability(limit=AMPLE)
     async def ask(number: str) -> dict[str, str]:
         execution = uuid4().hex
-        os.write(ledger, f"{number} {execution} {monotonic()}\n".encode())
+        written(number, execution)
         await asyncio.sleep(WORK)
         return {"number": number, "execution": execution, "copy": copy}
 
     @agent.capability(limit=AMPLE)
-    async def count(n: int) -> AsyncIterator[dict[str, int]]:
-        for number in range(1, n + 1):
+    async def count(number: str, n: int) -> AsyncIterator[dict[str, int]]:
+        for event in range(1, n + 1):
             await asyncio.sleep(EVENT)
-            yield {"number": number}
+            yield {"number": event}
+            written(number, str(event))
 
     @agent.capability(limit=f"{RATE}/s burst {BURST}")
-    async def rationed() -> dict[str, str]:
+    async def rationed(number: str) -> dict[str, str]:
+        written(number, uuid4().hex)
         return {"copy": copy}
 
     return agent

@@ -10,23 +10,45 @@ CHUNK = 65_536  # bytes
 Address = tuple[str, int]
 
 
-class Door:
-    """A port that leads to a server; `open_door` makes one."""
+class Porter:
+    """Lets some of the connections wait that come to any of its doors."""
 
-    def __init__(self, target: Address, who: Callable[[int], str]) -> None:
-        """`who` names the process behind a port of this machine."""
-        self._target = target
-        self._who = who
-        self._barred: set[str] = set()
-        self._changed = asyncio.Condition()
-        self._came = 0
+    def __init__(self) -> None:
         self._every, self._seconds = 0, 0.0
-        self.address: Address = ("", 0)
+        self._came = 0
         self.waited = 0  # connections that were let wait
 
     def delay(self, every: int, seconds: float) -> None:
         """Let one connection in so many wait before it leads anywhere; 0 for none."""
         self._every, self._seconds = every, seconds
+
+    async def lets_in(self) -> None:
+        """Wait, if it is this one's turn."""
+        self._came += 1
+        if self._every and self._came % self._every == 0:
+            self.waited += 1
+            await asyncio.sleep(self._seconds)
+
+
+class Door:
+    """A port that leads to a server; `open_door` makes one."""
+
+    def __init__(self, target: Address, who: Callable[[int], str], porter: Porter) -> None:
+        """`who` names the process behind a port of this machine."""
+        self._target = target
+        self._who = who
+        self._porter = porter
+        self._barred: set[str] = set()
+        self._changed = asyncio.Condition()
+        self._ends: set[asyncio.StreamWriter] = set()
+        self.address: Address = ("", 0)
+
+    def cut(self) -> int:
+        """End every connection, without a word of gRPC; how many there were."""
+        ends = [*self._ends]
+        for end in ends:
+            end.transport.abort()
+        return len(ends)
 
     async def bar(self, *names: str) -> None:
         """Let nothing through from or to these, without a word to either side; nobody means that all pass again."""
@@ -36,21 +58,22 @@ class Door:
 
     async def carry(self, near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
-        self._came += 1
         name = self._who(near_end.get_extra_info("peername")[1])
+        self._ends.add(near_end)
         try:
-            if self._every and self._came % self._every == 0:
-                self.waited += 1
-                await asyncio.sleep(self._seconds)
+            await self._porter.lets_in()
             await self._passes(name)
-            far, far_end = await asyncio.open_connection(*self._target)
-        except OSError:
+            with suppress(OSError):  # nobody is there: whoever came hears of it by the end of the connection
+                await self._led(near, near_end, name)
+        finally:
+            self._ends.discard(near_end)
             near_end.transport.abort()
-            return
+
+    async def _led(self, near: asyncio.StreamReader, near_end: asyncio.StreamWriter, name: str) -> None:
+        far, far_end = await asyncio.open_connection(*self._target)
         try:
             await asyncio.gather(self._pump(near, far_end, name), self._pump(far, near_end, name))
         finally:
-            near_end.transport.abort()
             far_end.transport.abort()
 
     async def _passes(self, name: str) -> None:
@@ -67,9 +90,9 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(at: Address, target: Address, who: Callable[[int], str]) -> AsyncIterator[Door]:
+async def open_door(at: Address, target: Address, who: Callable[[int], str], porter: Porter) -> AsyncIterator[Door]:
     """A door at an address, until the block ends; port 0 is a free one."""
-    door = Door(target, who)
+    door = Door(target, who, porter)
     carried: set[asyncio.Task[None]] = set()
 
     def accept(near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:

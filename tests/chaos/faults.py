@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from tests.chaos import clock
-from tests.chaos.mesh import Mesh
+from tests.chaos.mesh import NODES, Mesh
 
 Done = Callable[[Mesh, int], AbstractAsyncContextManager[None]]
 HOUR = 3600
@@ -37,6 +37,7 @@ class Fault:
     times: int = 1  # that one which lasts is done
     most: int = 20  # rounds of one that is done many times
     forgets: bool = False  # outcomes that were told before it are lost with it
+    dies: bool = False  # an agent, or its node: streams may end with an error, after all that was said
 
 
 @asynccontextmanager
@@ -89,6 +90,17 @@ def away(*stores: str) -> Done:
     return done
 
 
+def gone(*stores: str) -> Done:
+    """Stores that are killed and stay away: connections to them are refused."""
+
+    @asynccontextmanager
+    async def done(mesh: Mesh, _: int) -> AsyncIterator[None]:
+        async with mesh.without(*stores):
+            yield
+
+    return done
+
+
 def died(store: str) -> Done:
     """Kill -9 of a store; whoever keeps it starts it again on its data."""
 
@@ -121,14 +133,26 @@ async def parted(mesh: Mesh, _: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def delayed(mesh: Mesh, _: int) -> AsyncIterator[None]:
-    """One connection in ten, of clients and of nodes, leads nowhere for two seconds."""
-    for door in mesh.doors.values():
-        door.delay(DELAYED, DELAY)
+    """One connection in ten, of clients and of nodes, leads nowhere for two seconds. RuntimeError when none did."""
+    mesh.porter.delay(DELAYED, DELAY)
     try:
         yield
     finally:
-        for door in mesh.doors.values():
-            door.delay(0, 0.0)
+        mesh.porter.delay(0, 0.0)
+    if not mesh.porter.waited:
+        raise RuntimeError("no connection was delayed")
+
+
+@asynccontextmanager
+async def cut(mesh: Mesh, _: int) -> AsyncIterator[None]:
+    """Every link between two nodes breaks, and one in ten of those that come in its place leads nowhere for 2 s."""
+    mesh.porter.delay(DELAYED, DELAY)
+    try:
+        if not sum(mesh.doors[node].cut() for node in NODES):
+            raise RuntimeError("no link was cut")
+        yield
+    finally:
+        mesh.porter.delay(0, 0.0)
 
 
 @asynccontextmanager
@@ -148,13 +172,13 @@ async def off_clock(mesh: Mesh, round_: int) -> AsyncIterator[None]:
 LANES = (
     (
         Fault("none", Kind.SPELL, nothing),
-        Fault("serving_node_killed", Kind.ROUNDS, killed("serving")),
-        Fault("serving_node_stopped", Kind.ROUNDS, stopped("serving")),
+        Fault("serving_node_killed", Kind.ROUNDS, killed("serving"), dies=True),
+        Fault("serving_node_stopped", Kind.ROUNDS, stopped("serving"), dies=True),
         Fault("agent_stopped", Kind.ROUNDS, stopped("a")),
         Fault("connections_delayed", Kind.SPELL, delayed, churn=5),
     ),
     (
-        Fault("agent_killed", Kind.ROUNDS, killed("a")),
+        Fault("agent_killed", Kind.ROUNDS, killed("a"), dies=True),
         Fault("client_node_killed", Kind.ROUNDS, killed("front")),
         Fault("client_node_stopped", Kind.ROUNDS, stopped("front")),
         Fault("clock_an_hour_fast_or_slow", Kind.SPELL, off_clock, times=2),

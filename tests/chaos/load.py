@@ -11,7 +11,7 @@ from typing import cast
 
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import MeshError, RateLimited, StreamGap
-from tests.chaos.tally import Answer, Tally, event
+from tests.chaos.tally import Answer, Broken, Tally, event
 
 PATIENCE = 60.0  # seconds that a user asks again
 TRY = 4.0  # seconds that a user waits for one answer
@@ -19,17 +19,22 @@ PAUSE = 0.02  # seconds between calls
 RETURN = 1.0  # seconds, as long as a client of gRPC waits between two tries to connect
 EVENTS = 100  # of a stream
 KEYED, PLAIN, STREAMS, RATIONED = 4, 2, 3, 2  # workers
+WORKERS = KEYED + PLAIN + STREAMS + RATIONED
 SAMPLE = 300  # calls whose outcome is asked for again
 
 Clients = Sequence[MeshClient]
 Work = Callable[[Clients, str], Awaitable[None]]
+Addresses = Callable[[int], Sequence[str]]  # for a worker, by its number from 0
 
 
 class Load:
     """Asks two nodes of a mesh, the first one first, until it is told to stop."""
 
-    def __init__(self, name: str, addresses: Sequence[str], key: str, churn: int = 0) -> None:
-        """`churn` is after how many calls a worker makes new connections; 0 for never."""
+    def __init__(self, name: str, addresses: Addresses, key: str, churn: int = 0) -> None:
+        """`churn` is after how many calls a worker makes new connections; 0 for never.
+
+        Clients of one process share their connections to an address: new ones are made only where nobody else has it.
+        """
         self._name, self._addresses, self._key, self._churn = name, addresses, key, churn
         self._stopped = False
         self._returns = 0  # how often all workers were told to make new connections
@@ -42,10 +47,11 @@ class Load:
     async def run(self) -> None:
         """Ask until stopped."""
         kinds = ((self._keyed, KEYED), (self._plain, PLAIN), (self._stream, STREAMS), (self._rationed, RATIONED))
+        numbers = count()
         async with asyncio.TaskGroup() as tasks:
             for work, workers in kinds:
                 for worker in range(workers):
-                    tasks.create_task(self._repeated(work, f"{work.__name__}{worker}"))
+                    tasks.create_task(self._repeated(work, f"{work.__name__}{worker}", next(numbers)))
 
     def stop(self) -> None:
         """Begin nothing any more."""
@@ -71,14 +77,14 @@ class Load:
 
     async def ask_again(self, since: float = 0.0) -> None:
         """Ask calls with a key once more, those begun after a time: they have the outcome that they had."""
-        async with self._clients() as clients:
+        async with self._clients(0) as clients:
             for answer in [one for one in self.tally.answers[-SAMPLE:] if one.began >= since]:
                 again = await self._outcome(clients, answer.number)
                 self.tally.other_outcomes += again is not None and again["execution"] != answer.execution
 
-    async def _repeated(self, work: Work, worker: str) -> None:
+    async def _repeated(self, work: Work, worker: str, number: int) -> None:
         while not self._stopped:
-            async with self._clients() as clients:
+            async with self._clients(number) as clients:
                 await self._while_connected(work, clients, worker)
 
     async def _while_connected(self, work: Work, clients: Clients, worker: str) -> None:
@@ -90,9 +96,10 @@ class Load:
                 return
 
     @asynccontextmanager
-    async def _clients(self) -> AsyncIterator[Clients]:
+    async def _clients(self, number: int) -> AsyncIterator[Clients]:
+        addresses = self._addresses(number)
         async with AsyncExitStack() as house:
-            turns = (self._addresses, self._addresses[::-1])
+            turns = (addresses, addresses[::-1])
             yield [await house.enter_async_context(MeshClient(",".join(turn), self._key)) for turn in turns]
 
     async def _keyed(self, clients: Clients, worker: str) -> None:
@@ -144,26 +151,27 @@ class Load:
             self._news.notify_all()
 
     async def _stream(self, clients: Clients, _: str) -> None:
+        number, last = f"stream-{self._name}-{next(self._numbers)}", 0
         self.tally.asked += 1
-        last = 0
+        asked = {"number": number, "n": EVENTS}
         try:
-            async for said in clients[0].stream("steady", "count", {"n": EVENTS}, timeout=PATIENCE):
+            async for said in clients[0].stream("steady", "count", asked, timeout=PATIENCE):
                 last = event(self.tally, cast("dict[str, int]", said)["number"], last)
             self.tally.events_lost += EVENTS - last
         except StreamGap as gap:
             self.tally.events_lost += 1
             self.tally.reasons[f"stream {gap.reason}"] += 1
         except MeshError as failure:
+            self.tally.broken.append(Broken(number, last, monotonic()))
             self.tally.reasons[f"stream {failure.reason}"] += 1
 
     async def _rationed(self, clients: Clients, worker: str) -> None:
-        began, mesh = monotonic(), clients[int(worker[-1])]
+        number, mesh = f"rationed-{self._name}-{next(self._numbers)}", clients[int(worker[-1])]
         self.tally.asked += 1
+        self.tally.rationed[number] = monotonic()
         try:
-            await mesh.call("steady", "rationed", timeout=TRY)
+            await mesh.call("steady", "rationed", {"number": number}, timeout=TRY)
         except RateLimited:
             return
         except MeshError as failure:
             self.tally.reasons[f"rationed {failure.reason}"] += 1
-        else:
-            self.tally.rationed.append((began, monotonic()))

@@ -24,7 +24,8 @@ import psutil
 from a2a_node.client import MeshClient
 from a2a_node.model.errors import MeshError
 from tests.chaos import gauges
-from tests.chaos.doors import Door, open_door
+from tests.chaos.doors import Door, Porter, open_door
+from tests.chaos.load import WORKERS
 from tests.e2e.nodes import A2A_NODE
 from tests.e2e.processes import Program
 from tests.ports import free_port
@@ -32,6 +33,7 @@ from tests.ports import free_port
 LEASE = 3  # seconds
 NODES = ("front", "serving", "other")
 COPIES = {"a": "serving", "b": "other"}
+STORES = ("A2A_POSTGRES_URL", "A2A_REDIS_URL")
 QUIET = 20.0  # seconds that what is left may take to end
 PATIENCE = 60.0  # seconds until every node has a link to every other one
 HOST = "127.0.0.1"
@@ -78,9 +80,10 @@ class Part:
 class Mesh:
     """All of it; made by `mesh`."""
 
-    def __init__(self, home: Path, key: str, stores: Mapping[str, str], net: int) -> None:
-        """`net` tells meshes on one machine apart: their nodes meet at 127.0.net.1, 2 and 3."""
-        self.home, self.key = home, key
+    def __init__(self, home: Path, key: str, keeper: Part, net: int) -> None:
+        """`keeper` runs the stores; `net` tells meshes on one machine apart: nodes meet at 127.0.net.1, 2 and 3."""
+        self.home, self.key, self._keeper = home, key, keeper
+        stores = dict(zip(STORES, (home / "urls").read_text().split(), strict=True))
         self._net = net
         self._common = {**stores, "A2A_LEASE": str(LEASE), "A2A_KEY": key, "A2A_ACCESS_LOG": "false"}
         self._ports = {name: [free_port() for _ in range(3)] for name in NODES}
@@ -88,21 +91,34 @@ class Mesh:
             http for _, _, http in self._ports.values()
         }
         self.parts: dict[str, Part] = {}
-        self.doors: dict[str, Door] = {}  # to the nodes, from other nodes; "clients" is that of front for clients
+        self.porter = Porter()
+        self.doors: dict[str, Door] = {}  # to the nodes, from other nodes
+        self._own_doors: list[Door] = []  # to front, one for each client
 
     def address(self, node: str) -> str:
         """Where clients find a node."""
         return f"{HOST}:{self._ports[node][0]}"
+
+    def addresses(self, _: int) -> list[str]:
+        """Where clients ask, whichever they are."""
+        return [self.address("front"), self.address("other")]
+
+    def own_addresses(self, client: int) -> list[str]:
+        """The same, the first through a door that no other client has."""
+        host, port = self._own_doors[client].address
+        return [f"{host}:{port}", self.address("other")]
 
     async def open(self, house: AsyncExitStack) -> None:
         """Start everything; the house ends it."""
         for number, name in enumerate(NODES, start=1):
             port = self._ports[name][1]
             here = (f"127.0.{self._net}.{number}", port)
-            self.doors[name] = await house.enter_async_context(open_door(here, (HOST, port), self._who))
+            self.doors[name] = await house.enter_async_context(open_door(here, (HOST, port), self._who, self.porter))
             self.parts[name] = self._node(name, here[0])
         front = (HOST, self._ports["front"][0])
-        self.doors["clients"] = await house.enter_async_context(open_door((HOST, 0), front, self._who))
+        for _ in range(WORKERS):
+            door = open_door((HOST, 0), front, self._who, self.porter)
+            self._own_doors.append(await house.enter_async_context(door))
         for copy, node in COPIES.items():
             self.parts[copy] = self._agent(copy, node)
         for part in self.parts.values():
@@ -149,23 +165,46 @@ class Mesh:
         """The processes of stores: `postgres`, `valkey-server`."""
         return [process for process in psutil.process_iter() if self._ours(process, names)]
 
+    @asynccontextmanager
+    async def without(self, *stores: str) -> AsyncIterator[None]:
+        """Kill stores and keep them away, so that connections to them are refused; afterwards they are there again."""
+        self._keeper.signal(signal.SIGSTOP)  # it would start them again
+        try:
+            killed = self._held(*stores)
+            for process in killed:
+                process.kill()
+            yield
+        finally:
+            self._keeper.signal(signal.SIGCONT)
+        await self._others(stores, killed)
+
     async def kill(self, store: str, *, emptied: bool = False) -> None:
         """Kill a store, perhaps with all its data, and wait until another process of it is there."""
-        killed = self.servers(store)
-        for process in killed:
-            process.suspend()
+        killed = self._held(store)
         if emptied:
             await asyncio.to_thread(shutil.rmtree, self.home / "stores" / "valkey" / "appendonlydir")
         for process in killed:
             process.kill()
-        pids = {process.pid for process in killed}
-        while not {process.pid for process in self.servers(store)} - pids:  # noqa: ASYNC110 - processes do not tell
-            await asyncio.sleep(0.05)
+        await self._others([store], killed)
 
     def ledger(self) -> list[list[str]]:
         """All lines of the agents' ledgers."""
         files = [self.home / f"{copy}.ledger" for copy in COPIES]
         return [line.split() for file in files if file.exists() for line in file.read_text().splitlines()]
+
+    def _held(self, *stores: str) -> list[psutil.Process]:
+        """The processes of stores, all of them stopped, so that none of them can have another one."""
+        processes = self.servers(*stores)
+        for process in processes:
+            process.suspend()
+        return processes
+
+    async def _others(self, stores: Sequence[str], killed: Sequence[psutil.Process]) -> None:
+        """Wait until each store has another process than those."""
+        pids = {process.pid for process in killed}
+        for store in stores:
+            while not {process.pid for process in self.servers(store)} - pids:  # noqa: ASYNC110 - processes do not tell
+                await asyncio.sleep(0.05)
 
     def _ours(self, process: psutil.Process, names: Sequence[str]) -> bool:
         try:
@@ -204,7 +243,6 @@ async def mesh(home: Path, key: str, net: int) -> AsyncIterator[Mesh]:
     async with AsyncExitStack() as house:
         house.push_async_callback(stores.end)
         await stores.start()
-        postgres_url, redis_url = (home / "urls").read_text().split()
-        opened = Mesh(home, key, {"A2A_POSTGRES_URL": postgres_url, "A2A_REDIS_URL": redis_url}, net)
+        opened = Mesh(home, key, stores, net)
         await opened.open(house)
         yield opened

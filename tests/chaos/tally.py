@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from tests.chaos.agents import BURST, RATE
 
+UNDER_WAY = 0.25  # seconds that an event may take from an agent to a client
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -17,6 +19,15 @@ class Answer:
     execution: str
     copy: str
     began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A stream that ended with an error: the last event that its client heard, and when it ended."""
+
+    number: str
+    last: int
     ended: float
 
 
@@ -32,12 +43,15 @@ class Tally:
     events: int = 0
     events_lost: int = 0
     events_doubled: int = 0
-    rationed: list[tuple[float, float]] = field(default_factory=list)  # admitted: begun and ended
+    broken: list[Broken] = field(default_factory=list)
+    faults: list[float] = field(default_factory=list)  # when each was done
+    rationed: dict[str, float] = field(default_factory=dict)  # when each was begun, admitted or not
     reasons: Counter[str] = field(default_factory=Counter)  # of the failures that clients saw
 
     def recovered(self, since: float) -> float:
-        """Milliseconds until the first good answer to what was asked after a time."""
-        return min((one.ended - since for one in self.answers if one.began >= since), default=0.0) * 1000
+        """Milliseconds until calls with a key and calls without had a good answer to what was asked after a time."""
+        kinds = (self.answers, self.plain)
+        return max(min(one.ended - since for one in kind if one.began >= since) for kind in kinds) * 1000
 
     def slowest(self) -> float:
         """Milliseconds that a call with a key took at most, with all its tries."""
@@ -64,10 +78,34 @@ def doubled(tally: Tally, ledger: Iterable[Sequence[str]]) -> tuple[int, int]:
     begun: dict[str, list[float]] = {}
     for number, _, at in ledger:
         begun.setdefault(number, []).append(float(at))
-    plain = sum(len(times) > 1 for number, times in begun.items() if number.startswith("plain"))
+    plain = sum(len(times) > 1 for number, times in begun.items() if number.startswith(("plain", "rationed")))
     late = sum(max(times) > ended.get(number, max(times)) for number, times in begun.items())
     again = sum(len(times) > 1 for number, times in begun.items() if number.startswith("keyed"))
     return plain + late + tally.other_outcomes, again
+
+
+def unheard(tally: Tally, ledger: Iterable[Sequence[str]], *, dies: bool) -> int:
+    """Events that an agent gave away and that the client of their stream, which ended with an error, never heard.
+
+    Where the agent or its node `dies`, those before the fault count; what was given away less than UNDER_WAY before may
+    have died on its way, with the process that it was in. Else streams go on: one that had begun has lost one at least.
+    """
+    given: dict[str, list[tuple[int, float]]] = {}
+    for number, what, at in ledger:
+        if number.startswith("stream"):
+            given.setdefault(number, []).append((int(what), float(at)))
+    missing = 0
+    for one in tally.broken:
+        done = [at for at in tally.faults if at <= one.ended] if dies else []
+        until = max(done, default=one.ended) - UNDER_WAY
+        said = max((what for what, at in given.get(one.number, ()) if at < until), default=0)
+        missing += max(said - one.last, 1 if one.last and not dies else 0)
+    return missing
+
+
+def admitted(tally: Tally, ledger: Iterable[Sequence[str]]) -> list[tuple[float, float]]:
+    """Rationed calls that were let through, whether or not their answer came: when each was begun, and its work."""
+    return [(tally.rationed[number], float(at)) for number, _, at in ledger if number in tally.rationed]
 
 
 def over_admitted(spans: Sequence[tuple[float, float]], rate: float = RATE, burst: float = BURST) -> int:

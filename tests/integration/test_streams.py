@@ -200,7 +200,8 @@ async def test_an_agent_whose_process_stands_still_is_lost_within_two_leases(
         command = (sys.executable, "-m", "tests.chaos.agents", "a", here.node.grpc_address, data_dir / "ledger")
         with Program(command, {"A2A_KEY": here.key}) as agent:
             await asyncio.to_thread(agent.line, "ready")
-            rpc = here.stream(agent="steady", capability="count", input=from_payload(Payload({"n": 10_000})))
+            asked = from_payload(Payload({"number": "1", "n": 10_000}))
+            rpc = here.stream(agent="steady", capability="count", input=asked)
             heard = [await next_of(rpc) for _ in range(10)]
             agent.send(signal.SIGSTOP)
             stopped = monotonic()

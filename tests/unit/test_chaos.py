@@ -11,7 +11,7 @@ from tests.chaos.faults import LANES
 from tests.chaos.gauges import left, links
 from tests.chaos.rows import Row
 from tests.chaos.tables import GROUPS, seen, short, whole
-from tests.chaos.tally import Answer, Tally, doubled, event, over_admitted
+from tests.chaos.tally import UNDER_WAY, Answer, Broken, Tally, admitted, doubled, event, over_admitted, unheard
 
 HOUSE = Path(__file__).parents[2]
 FAULTS = {fault.name for lane in LANES for fault in lane}
@@ -36,7 +36,38 @@ def test_work_counts_twice_only_where_it_must_not_be_done_again() -> None:
     tally = Tally([Answer("keyed-1", "x", "a", 0.0, 1.0), Answer("keyed-2", "y", "a", 0.0, 1.0)], other_outcomes=1)
     ledger = [("keyed-1", "w", "0.2"), ("keyed-1", "x", "0.5"), ("keyed-2", "y", "0.5"), ("keyed-2", "z", "1.5")]
     ledger += [("plain-1", "p", "0.1"), ("plain-1", "q", "9.0"), ("plain-2", "r", "0.1")]
-    assert doubled(tally, ledger) == (1 + 1 + 1, 2)
+    ledger += [("rationed-1", "s", "0.1"), ("rationed-1", "t", "0.2")]
+    ledger += [("stream-1", "1", "0.1"), ("stream-1", "2", "0.2")]
+    assert doubled(tally, ledger) == (1 + 1 + 1 + 1, 2)
+
+
+def test_what_an_agent_had_said_before_the_fault_is_missed_when_its_stream_breaks() -> None:
+    """Not what it says afterwards, nor what may have been on its way."""
+    tally = Tally(broken=[Broken("stream-1", 4, 9.0), Broken("stream-2", 0, 2.0)], faults=[1.0, 5.0, 10.0])
+    ledger = [("stream-1", str(number), str(5.0 - UNDER_WAY + 0.1 * (number - 6))) for number in range(1, 12)]
+    assert unheard(tally, [("keyed-1", "x", "0.1"), *ledger], dies=True) == 1
+    assert unheard(tally, ledger, dies=False) == 11 - 4
+
+
+def test_a_stream_that_breaks_though_nobody_died_has_lost_something() -> None:
+    """Whatever its agent said; one that was refused has not."""
+    tally = Tally(broken=[Broken("stream-1", 4, 9.0), Broken("stream-2", 0, 9.0)], faults=[1.0])
+    assert unheard(tally, [], dies=False) == 1
+    assert unheard(tally, [], dies=True) == 0
+
+
+def test_recovery_is_when_calls_of_either_kind_have_an_answer() -> None:
+    """To what was asked after the fault."""
+    keyed, plain = Answer("keyed-1", "x", "a", 2.1, 2.5), Answer("plain-1", "y", "a", 2.2, 3.0)
+    early = Answer("keyed-0", "z", "a", 1.9, 2.0)
+    assert Tally([early, keyed], [plain]).recovered(2.0) == 1000
+
+
+def test_calls_that_were_let_through_count_though_their_answers_are_lost() -> None:
+    """From when they were begun to when they were worked on."""
+    tally = Tally(rationed={"rationed-1": 1.0, "rationed-2": 2.0})
+    ledger = [("rationed-1", "x", "1.5"), ("keyed-1", "y", "1.0")]
+    assert admitted(tally, ledger) == [(1.0, 1.5)]
 
 
 def test_a_window_with_more_calls_than_a_limit_lets_through_is_seen() -> None:

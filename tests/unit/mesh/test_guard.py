@@ -38,14 +38,14 @@ class House:
         self.layer = guard(self.copies, self.awake)
         self.copy = self.copies.of("one")
 
-    async def ends(self, failure: BaseException, *, begun: bool = False) -> None:
+    async def ends(self, failure: BaseException, *, begun: bool = False, cut: bool = False) -> None:
         """A call ends like this."""
         asked = call()
         asked.instance = instance("one")
 
         async def serve(_: Call) -> None:
             assert self.copy.score.in_flight == 1
-            asked.begun = begun
+            asked.begun, asked.cut = begun, cut
             raise failure
 
         with suppress(MeshError, asyncio.CancelledError):
@@ -84,6 +84,16 @@ async def test_a_lost_instance_is_taken_out_at_once() -> None:
     await house.ends(AgentLost("echo", "one"))
     assert house.state() is not State.CLOSED
     assert house.copies.opened == 1
+
+
+async def test_a_link_that_breaks_takes_no_instance_out() -> None:
+    """Whoever is behind it may be well: the link is made anew, or its node is out of reach."""
+    house = House()
+    await house.ends(AgentLost("echo", "one"), cut=True)
+    assert house.state() is State.CLOSED
+    assert house.copy.score.latency(asyncio.get_running_loop().time()) < 0.1
+    await house.ends(AgentLost("echo", "one"))
+    assert house.state() is not State.CLOSED
 
 
 async def test_an_instance_that_breaks_the_rules_is_taken_out_after_a_while() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from a2a_node.mesh.retry import Habits, Retry, Savings, pause
 from a2a_node.model.agents import AgentCapability
-from a2a_node.model.call import Call
+from a2a_node.model.call import Call, Keeping
 from a2a_node.model.envelope import Envelope
 from a2a_node.model.errors import AgentFailed, AgentLost, AgentOverloaded, MeshError, NodeUnreachable, NoInstance
 from a2a_node.model.payload import TEXT, Payload
@@ -112,6 +112,17 @@ async def test_a_call_that_is_over_is_gone_at_once() -> None:
         assert seen() is None
     finally:
         gc.enable()
+
+
+async def test_what_another_node_goes_on_with_is_not_tried_again() -> None:
+    """However safe the call is: its work would be done twice."""
+    served, asked = Served(AgentLost("echo", "copy-0")), call(SAFE)
+    asked.keeping = Keeping("writer", lambda: None)
+    asked.keeping.begin("heir", lambda _: None, lambda: None)
+    asked.keeping.give()
+    with pytest.raises(AgentLost):
+        await tried(served, asked)
+    assert len(served.asked) == 1
 
 
 async def test_a_failure_that_no_try_helps_is_raised_at_once() -> None:
