@@ -3,6 +3,9 @@
 A lease ends here before it ends in the store, counted from before it was asked for, so that no token is used twice
 however the clocks drift. What was used is reported with the next question; when an answer is lost nobody knows what
 the store heard, so the old lease is left to end by itself and the next question begins another.
+
+Of trips to the store 16 may be made at once, 17 in 0.2 s, and so on to 20 in a second: the next one is never more than
+0.2 s away. Hands that are too small for what their bucket gains are filled more evenly: four at once, then 59 ms apart.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ TTL = 1.5  # seconds of a lease, by the store's clock
 MARGIN = 0.05 + 0.02 * TTL  # seconds that it ends earlier here: for the trip, and for a clock that is 2 % slow
 TRIPS = 20  # to the store in a second, at most
 REST = 1 / TRIPS
+EASY, FEW = 16, 4  # trips at once, at most: few where a hand cannot hold what grows between two of so many
+BUSY = 3.0  # seconds: after as many trips in these as a second may hold, they are REST apart
 QUICK, SLOW = 0.5, 1.0  # seconds between questions: sooner than that asks for more, later for less
 AHEAD = 0.03  # seconds of calls that should still be in hand when the next question is asked
 SURE = 0.98  # of a rate: this process's clock, which alone is there then, may be 2 % fast
@@ -34,23 +39,27 @@ class Hand:
     waiting: int = 0  # tokens that calls wait for
     blocked: float = -inf  # until when the store has too few
     debt: int = 0  # taken without a lease, and not yet known to be charged
+    _left: float = inf  # tokens that the store had left when it was asked last, at most
+    _told: float = 0.0
+    _leased: int = 0  # tokens that it lets grow again only once it hears that they were used
     _used: int = 0
     _torn: bool = False  # the tokens are of a lease that was left to itself
     _size: int = 0  # of what it has in hand once no call waits
     _low: int = 0
     _renewal: float = inf
+    _next: float = -inf  # when the store may be asked again
     _trips: deque[float] = field(default_factory=lambda: deque(maxlen=TRIPS))
 
     def follow(self, rate: Rate) -> None:
         """Go by another rate: how long the store had too few was said of the old one."""
         if rate != self.rate:
-            self.rate, self.blocked = rate, -inf
+            self.rate, self.blocked, self._left, self._leased = rate, -inf, inf, 0
 
-    def spend(self, cost: int, now: float) -> bool:
-        """Use tokens; False when there are too few."""
+    def spend(self, cost: int, now: float, ahead: int = 0) -> bool:
+        """Use tokens, so many of which are for calls ahead of this one; False when there are too few."""
         if now >= self.end:
             self.tokens = 0
-        if self.tokens < cost:
+        if self.tokens - ahead < cost:
             return False
         self.tokens -= cost
         self._used += cost
@@ -64,8 +73,13 @@ class Hand:
 
     def pause(self, now: float) -> float:
         """Seconds until the store may be asked again; 0 for now."""
-        spaced = self._trips[0] + 1.0 - now if len(self._trips) == TRIPS else 0.0
-        return max(0.0, self.blocked - now, spaced)
+        return max(0.0, self.blocked - now, self._next - now)
+
+    def may_suffice(self, now: float) -> bool:
+        """Whether the store may have all that calls wait for by then, going by what it said last."""
+        held = self.tokens if now < self.end else 0
+        grown = self.rate.rate / SURE * (now - self._told)
+        return self.waiting - held <= min(self.rate.burst - self._leased, self._left + grown)
 
     def idle(self, now: float, span: float) -> bool:
         """Whether it has been of no use for so long."""
@@ -81,7 +95,7 @@ class Hand:
         held = self.tokens if now < self.end and not self._torn else 0
         used, self._used = (0 if self._torn else self._used), 0
         self._grow(used, held, now)
-        self._trips.append(now)
+        self._space(now)
         need = max(0, self.waiting - held)
         least = max(0, min(cost, self.waiting) - held)
         return Ask(self.lease, self.rate, need + max(0, self._size - held), need, least, used, held, TTL, self.debt)
@@ -97,15 +111,16 @@ class Hand:
         if self.tokens:
             self.end = asked + TTL - MARGIN
             self._renewal = self.end - MARGIN - AHEAD
-        if not given.tokens and ask.want:
-            self.blocked = now + max(given.wait, REST)
+        if ask.rate == self.rate:
+            self.blocked = now + given.wait if given.wait else -inf
+            self._left, self._told, self._leased = leftover(ask, given), asked, ask.held + given.tokens
         if given.tokens < ask.want:
             self._size = min(self._size, ask.held + given.tokens)
         self._low = min(self.tokens // 2, max(self._low, self._size // 8))
 
     def tear(self, lease: str) -> None:
         """Leave the lease to itself, since nobody knows what the store heard; go on under another."""
-        self.lease, self._torn, self._used = lease, True, 0
+        self.lease, self._torn, self._used, self._left, self._leased = lease, True, 0, inf, 0
 
     def void(self, lease: str) -> None:
         """Let go of all tokens: the buckets begin anew."""
@@ -119,11 +134,20 @@ class Hand:
         settles = used or left or self.debt
         return Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL, self.debt) if settles else None
 
+    def _space(self, now: float) -> None:
+        """Say when the store may be asked next: the last trips of a second are spread over it, so none is far away."""
+        self._trips.append(now)
+        easy = FEW if self._most() <= self.rate.rate * REST else EASY
+        step, last = 1.0 / (TRIPS + 1 - easy), len(self._trips)
+        due = [at + step * (last - number - easy + 1) for number, at in enumerate(self._trips) if last - number >= easy]
+        busy = last == TRIPS and now - self._trips[0] < BUSY
+        self._next = max(now + REST if busy else now, *due, now)
+
     def _grow(self, used: int, held: int, now: float) -> None:
         """Have more in hand when the last lease went quickly, less when it lasted, none when it ended: that is lost."""
         since = now - self._trips[-1] if self._trips else inf
         if since < QUICK and held <= max(self._low, self.waiting):
-            self._size = min(max(1, 2 * self._size), self._most())
+            self._size = min(max(1, 2 * self._size, used + self.waiting), self._most())
         elif now >= self.end:
             self._size = 0
         elif since > SLOW:
@@ -134,6 +158,13 @@ class Hand:
         """The most to have ahead of calls: what is lost then grows again within a lease, or is little of the bucket."""
         burst, grown = self.rate.burst, int(self.rate.rate * TTL)
         return max(burst // SMALL, min(max(1, burst // PART), grown))
+
+
+def leftover(ask: Ask, given: Given) -> float:
+    """What the store had left after an answer, at most: of what it has ahead of calls it gives half."""
+    if given.wait:
+        return (1 if given.tokens else max(1, ask.least)) - given.wait * ask.rate.rate
+    return given.tokens - ask.need + 2 if given.tokens < ask.want else inf
 
 
 @dataclass(slots=True)

@@ -5,14 +5,18 @@ of a busy machine take longer than those 5 ms, though nothing is wrong (measured
 of them, at most 12 ms, and more on busier ones): so the wait counts only while this process's own timers are punctual,
 and whoever would be refused by the share hears the answer out, for LONGEST at most. The layer takes 1.4 µs of an
 admitted call, all incoming layers 52 µs of a refused one.
+
+While the store answers a call is refused only where it has said that it has too few. Calls for which it may have tokens
+wait for the next trip, which asks for all of them; who comes later stands behind, and takes none of theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from math import inf, isinf
 from time import monotonic
@@ -32,8 +36,8 @@ log = structlog.get_logger()
 TICK, PATIENCE, MOST_TICKS = 0.001, 5, 10  # seconds; punctual ticks in a row; ticks at all
 ALONE = "redis is away, and this node admits its share alone"
 UNHEARD = "redis has not been heard yet, which alone knows how much is left"
-LONGEST = 0.25  # seconds that a call waits which would be refused otherwise
-ROUNDS = 4  # trips that a call takes part in, at most, while others take what it waited for
+LONGEST = 0.25  # seconds that a call waits which would be refused otherwise; what it waits for then it hears out
+ROUNDS = 4  # questions in a row, at most, while the store begins anew or its answers come too late
 BEAT, PROBE = 0.25, 0.1  # seconds between looks for the store, while it answers and while it does not
 PROBE_PATIENCE = 0.4  # seconds: with PROBE less than the gap before buckets begin again
 IDLE, SWEEP = 10.0, 2.0  # seconds
@@ -92,7 +96,7 @@ class Limiter:
         bucket = self._buckets.get(key) or self._begun(key, rate)
         hand, now = bucket.hand, self._clock()
         hand.follow(rate)
-        if not hand.spend(cost, now):
+        if not hand.spend(cost, now, hand.waiting):
             return False
         if hand.running_dry(now):
             self._ask(bucket, cost)
@@ -147,10 +151,10 @@ class Limiter:
 
     async def end(self) -> None:
         """Hand all leases back; when the store is away they end by themselves."""
-        trips = [bucket.trip for bucket in self._buckets.values() if bucket.trip]
-        for trip in trips:
-            trip.cancel()
-        await asyncio.gather(*trips, return_exceptions=True)
+        under_way = [task for one in self._buckets.values() for task in (one.trip, one.watch) if task]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         asks = [(one.name, ask) for one in self._buckets.values() if (ask := one.hand.farewell())]
         if self.reach.alone(self._clock()):
             return
@@ -172,9 +176,9 @@ class Limiter:
             hand.waiting -= cost
 
     async def _awaited(self, bucket: _Bucket, cost: int) -> None:
-        hand, held_on, until = bucket.hand, False, self._clock() + LONGEST
-        for _ in range(ROUNDS):
-            now = self._clock()
+        """Wait, for a trip at a time, until the tokens are in hand."""
+        hand, until = bucket.hand, self._clock() + LONGEST
+        while (now := self._clock()) < until:
             if self.reach.alone(now):
                 wait = self._alone(bucket, cost, now)
                 if not wait:
@@ -182,17 +186,26 @@ class Limiter:
                 if await self._grown(wait, until):
                     continue
                 # what was asked before the store was missed may yet be answered: a refusal may come late
-                if held_on or not await self._answered(bucket.trip):
-                    self._refuse(bucket, wait, ALONE if self._parts() else UNHEARD)
-                held_on = True
+                if not await self._answered(bucket.trip):
+                    self._refuse(bucket, wait, self._unasked())
             elif bucket.trip is None and (wait := hand.pause(now)):
-                if not await self._grown(wait, until):
+                if not await self._paused(bucket, wait, until):
                     break
             else:
                 await self._watch(bucket, cost)
             if hand.spend(cost, self._clock()):
                 return
-        self._refuse(bucket, hand.pause(self._clock()) or REST)
+        self._refuse(bucket, max(hand.pause(self._clock()), REST), self._unasked())
+
+    async def _paused(self, bucket: _Bucket, wait: float, until: float) -> bool:
+        """Wait until the store may be asked again; False when it has said that it has too few by then."""
+        now = self._clock()
+        if now < bucket.hand.blocked:
+            return await self._grown(wait, until)
+        if wait > LONGEST or not bucket.hand.may_suffice(now + wait):
+            return False
+        await self._together(bucket, partial(self._rested, wait))
+        return True
 
     async def _grown(self, wait: float, until: float) -> bool:
         """Wait until a bucket that began empty has grown, where that takes so little: it is nobody's doing."""
@@ -205,6 +218,12 @@ class Limiter:
     async def _answered(self, trip: asyncio.Task[None] | None) -> bool:
         """Whether a trip ends soon."""
         return trip is not None and bool((await asyncio.wait((trip,), timeout=LONGEST))[0])
+
+    def _unasked(self) -> str:
+        """Why the store is not asked; empty where it is."""
+        if not self.alone():
+            return ""
+        return ALONE if self._parts() else UNHEARD
 
     def _alone(self, bucket: _Bucket, cost: int, now: float) -> float:
         """Take tokens of this process's share; 0, or else the seconds until there may be enough."""
@@ -265,11 +284,17 @@ class Limiter:
         return bucket.trip
 
     async def _watch(self, bucket: _Bucket, cost: int) -> None:
-        """Wait for the trip that is under way, or for one that begins now, together with whoever else does."""
-        trip = self._ask(bucket, cost)
+        """Wait for the trip that is under way, or for one that begins now."""
+        await self._together(bucket, partial(self._watched, self._ask(bucket, cost)))
+
+    async def _together(self, bucket: _Bucket, watch: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Wait with whoever waits already, or else as `watch` does: one for all calls of a bucket."""
         if bucket.watch is None or bucket.watch.done():
-            bucket.watch = asyncio.create_task(self._watched(trip))
+            bucket.watch = asyncio.create_task(watch())
         await asyncio.wait((bucket.watch,))
+
+    async def _rested(self, wait: float) -> None:
+        await self._sleep(max(wait, TICK))
 
     def _back(self, bucket: _Bucket, trip: asyncio.Task[None]) -> None:
         bucket.trip = None

@@ -109,10 +109,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the store answers: tokens, how long until there are as many as were needed, and whether to ask anew."""
+    """What the store answers: tokens, how long until there are more, and whether to ask anew."""
 
     tokens: int
-    wait: float = 0.0  # seconds
+    wait: float = 0.0  # seconds until there is another one, or where none were given as many as are needed
     stale: bool = False  # the store has lost its memory since the asker heard of it
 
 

@@ -131,7 +131,7 @@ class MemoryBuckets(Presence):
         missing = max(ask.rate.burst - bucket.level, bucket.spent or 0.0)
         bucket.until = bucket.at + ask.ttl + missing / ask.rate.rate + 1
         self._buckets[name] = bucket
-        wait = 0.0 if give else max(0.0, max(1, ask.least) - bucket.level) / ask.rate.rate
+        wait = max(0.0, (1 if give else max(1, ask.least)) - bucket.level) / ask.rate.rate
         return Given(give, max(0.0, since / 1e6 - now) + wait)
 
 

@@ -69,6 +69,14 @@ async def test_too_few_tokens_are_none_and_a_time_to_wait(buckets: Buckets) -> N
     assert (await asked(buckets, replace(ASK, holder="h2", least=3, need=3, want=3))).tokens == 3
 
 
+async def test_who_gets_the_last_tokens_hears_how_long_it_takes_until_there_is_another(buckets: Buckets) -> None:
+    """Also where they were fewer than needed; nobody has to ask again for that."""
+    assert (await asked(buckets, replace(ASK, want=99, need=99))) == Given(99)
+    last = await asked(buckets, replace(ASK, holder="h2", want=5, need=5))
+    assert last.tokens == 1
+    assert last.wait == pytest.approx(100, abs=2)
+
+
 async def test_what_comes_back_can_be_given_again(buckets: Buckets) -> None:
     """What was used cannot; what is neither used nor held comes back."""
     await asked(buckets, ASK)

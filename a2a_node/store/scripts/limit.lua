@@ -118,7 +118,8 @@ local function share(level, want, need, least)
 end
 
 -- lease HOLDER SINCE BURST RATE WANT NEED LEAST USED HELD TTL DEBT: tokens of the bucket KEYS[1], which is charged with the
--- debt first. Answers whether the memory is newer than SINCE, the tokens, and the microseconds until enough are there.
+-- debt first. Answers whether the memory is newer than SINCE, the tokens, and the microseconds until there is another one, or
+-- where none were given until there are enough.
 local function lease(holder, since, burst, rate, want, need, least, used, held, ttl, debt)
   local bucket = state(since, burst, rate)
   if bucket.ahead then
@@ -145,7 +146,7 @@ local function lease(holder, since, burst, rate, want, need, least, used, held, 
   -- when every lease has ended and the bucket is full, and would be under any brim, it is as good as none
   local full = math.max(0, since - now) + ttl + math.max(burst - level, spent or 0) / rate * 1000000
   redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil(full / 1000) + 1000))
-  local wait = give > 0 and 0 or math.max(0, math.max(1, least) - level) / rate * 1000000
+  local wait = math.max(0, (give > 0 and 1 or math.max(1, least)) - level) / rate * 1000000
   return {0, give, string.format('%.0f', math.ceil(math.max(0, since - now) + wait))}
 end
 

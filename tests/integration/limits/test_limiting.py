@@ -60,6 +60,27 @@ async def test_all_processes_of_an_application_share_its_buckets(redis_url: str)
     pytest.fail(f"redis seemed away {TIMES} times")
 
 
+async def test_hundreds_of_calls_at_once_are_all_let_through_far_below_the_limit(redis_url: str) -> None:
+    """Also while some call again before others were let through. As above where Redis seemed away."""
+    for number in range(TIMES):
+        limits = Limits(redis_url)
+
+        @rate_limited("100000/s burst 100000", limits, name=f"crowd-{number}")
+        async def work() -> int:
+            return 1
+
+        async def works() -> int:
+            return sum([await work() for _ in range(20)])
+
+        async with limits:
+            through = await asyncio.gather(*(works() for _ in range(300)), return_exceptions=True)
+            seemed_away = limits.limiter().reach.fallbacks
+        if not seemed_away:
+            assert through == [20] * 300
+            return
+    pytest.fail(f"redis seemed away {TIMES} times")
+
+
 async def test_a_call_may_cost_more_than_one_token(redis_url: str) -> None:
     """As many calls are let through as the bucket can pay for."""
     limits = Limits(redis_url)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 
 from a2a_node.limits.limiter import BEAT, PROBE, Limiter
 from a2a_node.model.errors import RateLimited
-from a2a_node.model.limits import LimitKey, Rate
+from a2a_node.model.limits import Ask, Given, LimitKey, Memory, Rate
 from a2a_node.testing import MemoryBuckets
 
 KEY = LimitKey("person:ann", "echo", "say")
 BEGIN = 1000.0
+TURNS = 20  # of the loop, in which whoever has something to do at this moment does it
+
+
+class Asked(MemoryBuckets):
+    """Buckets that know when they were asked for tokens."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.moments: list[float] = []
+
+    async def lease(self, holder: str, known: int, mark: int, asked: tuple[str, Ask]) -> tuple[Memory, Given]:
+        """Ask for tokens of a bucket; others go on meanwhile, as on the way to a store and back."""
+        self.moments.append(self._clock())
+        await asyncio.sleep(0)
+        answer = await super().lease(holder, known, mark, asked)
+        await asyncio.sleep(0)
+        return answer
 
 
 class Mesh:
@@ -22,9 +40,10 @@ class Mesh:
         self.rate = rate
         self.now = BEGIN
         self.admitted: list[float] = []
-        self.store = MemoryBuckets(lambda: self.now)
+        self.store = Asked(lambda: self.now)
         self._drifts = drifts
         self._names = count()
+        self._sleepers: list[float] = []  # when each wakes
         self._beats = [0.0] * len(drifts)
         self.nodes = [self._node(number) for number in range(len(drifts))]
 
@@ -74,11 +93,23 @@ class Mesh:
 
     def _node(self, number: int) -> Limiter:
         drift = self._drifts[number]
-        clock, sleep = self._clock(drift), partial(self._sleep, drift)
+        clock, sleep = self._clock(drift), partial(self._slept, drift)
         return Limiter(self.store, f"n{next(self._names)}", lambda: len(self.nodes), clock, sleep)
 
-    async def _sleep(self, drift: float, seconds: float) -> None:
-        await self.elapse(seconds / drift)
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass in turn with whoever waits in the limiters."""
+        wakes = self.now + seconds
+        self._sleepers.append(wakes)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        while wakes > min(self._sleepers):  # noqa: ASYNC110 - time moves in turns, and nobody tells
+            await asyncio.sleep(0)
+        self._sleepers.remove(wakes)
+        if wakes > self.now:
+            await self.elapse(wakes - self.now)
+
+    async def _slept(self, drift: float, seconds: float) -> None:
+        await self.sleep(seconds / drift)
 
     def _clock(self, drift: float) -> Callable[[], float]:
         return lambda: (self.now - BEGIN) * drift

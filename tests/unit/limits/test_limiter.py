@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from a2a_node.limits import limiter as module
-from a2a_node.limits.limiter import Limiter, limiting
+from a2a_node.limits.limiter import LONGEST, Limiter, limiting
 from a2a_node.model.errors import RateLimited
 from a2a_node.model.limits import LimitKey, Rate
 from a2a_node.testing import MemoryBuckets
-from tests.unit.limits.house import KEY, Mesh
+from tests.unit.limits.house import BEGIN, KEY, Mesh
 
 
 async def meshed(rate: Rate, nodes: int = 1) -> Mesh:
@@ -43,7 +45,8 @@ async def test_the_burst_is_admitted_and_then_the_rate() -> None:
 async def test_nearly_all_that_is_allowed_is_admitted(factor: float) -> None:
     """Where one node carries all the load, at least 95 %, whatever more is asked for."""
     mesh = await meshed(Rate(50, 100))
-    await admitted(mesh, round(60 * 50 * factor), 1 / (50 * factor))
+    while mesh.now < BEGIN + 60:
+        await admitted(mesh, 1, 1 / (50 * factor))
     assert len(mesh.admitted) >= 0.95 * (100 + 50 * 60)
     assert mesh.worst() <= 100 + 1e-6
 
@@ -58,14 +61,99 @@ async def test_a_busy_key_far_from_its_limit_rarely_asks_the_store(rate: Rate, p
     assert trips(mesh) - before <= 0.05 * 10 * pace
 
 
-@pytest.mark.parametrize("rate", [Rate(10, 100), Rate(5000, 50), Rate(2, 1)])
-async def test_the_store_is_asked_at_most_twenty_times_a_second(rate: Rate) -> None:
-    """However many calls there are."""
+@pytest.mark.parametrize("workers", [1, 40])
+@pytest.mark.parametrize("rate", [Rate(10, 100), Rate(5000, 50), Rate(2, 1), Rate(100, 1000)])
+async def test_the_store_is_asked_at_most_twenty_times_a_second(rate: Rate, workers: int) -> None:
+    """However many calls there are, and however many at once: in no second more often."""
     mesh = await meshed(rate)
-    for _ in range(5):
-        before = trips(mesh)
-        await admitted(mesh, 1000, 0.001)
-        assert trips(mesh) - before <= 21
+    for _ in range(5000 // workers):
+        await asyncio.gather(*(mesh.call() for _ in range(workers)))
+        await mesh.elapse(0.001 * workers)
+    moments = mesh.store.moments
+    assert max(sum(begun <= moment < begun + 1.0 for moment in moments) for begun in moments) <= 20
+
+
+@pytest.mark.parametrize("workers", [2, 64, 256])
+async def test_no_call_far_below_the_limit_is_refused_however_many_are_under_way(workers: int) -> None:
+    """Each caller asks again as soon as it was let through, and takes nobody's tokens who waits; none waits long."""
+    mesh = await meshed(Rate(100_000, 100_000))
+    told = await asyncio.gather(*(worked(mesh, 50) for _ in range(workers)))
+    assert {refusal for refusals, _ in told for refusal in refusals} == set()
+    assert max(longest for _, longest in told) <= LONGEST
+    assert len(mesh.admitted) == 50 * workers
+
+
+@pytest.mark.parametrize("cost", [1, 3])
+async def test_whoever_waits_for_tokens_gets_them_before_those_who_come_later(cost: int) -> None:
+    """A caller that has been let through stands behind those who wait when it calls again."""
+    mesh = await meshed(Rate(100_000, 100_000))
+    order: list[int] = []
+
+    async def work(number: int) -> None:
+        for _ in range(3):
+            assert await mesh.call(cost=cost) is None
+            order.append(number)
+
+    await asyncio.gather(*(work(number) for number in range(20)))
+    assert sorted(order[:20]) == list(range(20))
+
+
+@pytest.mark.parametrize("pace", [100, 300])
+async def test_calls_within_the_limit_wait_for_the_next_trip_where_a_hand_can_hold_few(pace: int) -> None:
+    """A fast small bucket is asked for more often than the store may be asked: nobody is refused, or waits long."""
+    mesh = await meshed(Rate(5000, 50))
+    calls: list[asyncio.Task[tuple[list[str], float]]] = []
+    for _ in range(3 * pace):
+        calls.append(asyncio.create_task(worked(mesh, 1)))
+        await mesh.sleep(1 / pace)
+    told = await asyncio.gather(*calls)
+    assert [refusal for refusals, _ in told for refusal in refusals] == []
+    assert max(longest for _, longest in told) <= LONGEST
+    assert mesh.worst() <= 50 + 1e-6
+
+
+@pytest.mark.parametrize("burst", [500, 1000])
+async def test_a_burst_one_call_after_the_other_is_admitted_whole(burst: int) -> None:
+    """However slowly the bucket grows, which lets few be had ahead."""
+    mesh = await meshed(Rate(0.001, burst))
+    assert await admitted(mesh, burst + 10, 0.0001) == burst
+
+
+@pytest.mark.parametrize(("rate", "first"), [(Rate(10, 100), 0.1), (Rate(5000, 50), 0.05), (Rate(0.1, 7), 10)])
+async def test_more_at_once_than_a_bucket_holds_are_refused_at_once(rate: Rate, first: float) -> None:
+    """By a trip or two, for the store has said that it has too few; and told when to come back."""
+    mesh = await meshed(rate)
+    refusals = [refusal for refusal in await asyncio.gather(*(mesh.call() for _ in range(300))) if refusal]
+    assert len(refusals) == 300 - rate.burst
+    assert [refusal.retry_after for refusal in refusals] == pytest.approx([first] * len(refusals), rel=0.1)
+    assert mesh.now == BEGIN
+    assert trips(mesh) <= 2
+
+
+async def test_of_calls_far_above_the_limit_most_are_refused_at_once() -> None:
+    """Only as many wait for the next trip as the bucket gains until then; hardly anything of the rate is lost."""
+    mesh = await meshed(Rate(50, 100))
+    calls: list[asyncio.Task[tuple[list[str], float]]] = []
+    for _ in range(5000):
+        calls.append(asyncio.create_task(worked(mesh, 1)))
+        await mesh.sleep(0.001)
+    told = await asyncio.gather(*calls)
+    waited = sorted(longest for refusals, longest in told if refusals)
+    assert waited[len(waited) * 9 // 10] == 0
+    assert waited[-1] <= LONGEST
+    assert len(mesh.admitted) >= 0.95 * (100 + 50 * 5)
+    assert mesh.worst() <= 100 + 1e-6
+
+
+async def test_a_caller_that_gave_up_leaves_its_place_in_the_line() -> None:
+    """Its tokens are the next one's."""
+    mesh = await meshed(Rate(0.001, 10))
+    calls = [asyncio.create_task(mesh.call()) for _ in range(10)]
+    await asyncio.sleep(0)
+    for call in calls[:5]:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert await admitted(mesh, 10) == 5
 
 
 async def test_what_costs_more_than_a_bucket_holds_is_never_admitted() -> None:
@@ -172,6 +260,18 @@ async def test_a_faster_limit_is_not_waited_for_by_the_slower_one() -> None:
     assert await mesh.call() is None
 
 
+async def test_what_was_asked_under_the_old_limit_keeps_nobody_from_the_new_one() -> None:
+    """The last token of the old bucket was on its way, and the word that there is none after it."""
+    mesh = await meshed(Rate(0.05, 3))
+    assert await admitted(mesh, 2) == 2
+    asked, before = trips(mesh), asyncio.create_task(mesh.call())
+    while trips(mesh) == asked:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    mesh.rate = Rate(0.05, 30)
+    assert await mesh.call() is None
+    assert await before is None
+
+
 @pytest.mark.parametrize("nodes", [1, 2])
 @pytest.mark.parametrize("every", [0.0, 0.3, 1.2, 2.0, 5.0])
 @pytest.mark.parametrize("burst", [2, 3, 5, 9])
@@ -214,6 +314,17 @@ async def test_a_call_waits_no_longer_for_a_slow_bucket_that_begins_empty() -> N
     refusal = await mesh.call()
     assert refusal is not None
     assert mesh.now - before < 0.25
+
+
+async def worked(mesh: Mesh, calls: int) -> tuple[list[str], float]:
+    """Call that often, one call after the other; what refusals said, and how long the longest call took."""
+    refusals, longest = [], 0.0
+    for _ in range(calls):
+        begun = mesh.now
+        if refusal := await mesh.call():
+            refusals.append(refusal.message)
+        longest = max(longest, mesh.now - begun)
+    return refusals, longest
 
 
 async def taken(mesh: Mesh, key: LimitKey) -> bool:
