@@ -76,7 +76,10 @@ class AgentFailed(MeshError):
 
 
 class AgentRefused(MeshError):
-    """Raised by an agent: it refuses, with a message, a gRPC code and a reason of its own choice."""
+    """Raised by an agent: it refuses, with a message, a gRPC code and a reason of its own choice.
+
+    UNAVAILABLE says that another try may help.
+    """
 
     code, reason = "FAILED_PRECONDITION", "AGENT_REFUSED"
 
@@ -86,7 +89,7 @@ class AgentRefused(MeshError):
         if code not in CODES:
             raise ValueError(f"{code!r} is no gRPC code of a failure")
         super().__init__(message, **variables)
-        self.code, self.reason = code, reason
+        self.code, self.reason, self.retryable = code, reason, code == "UNAVAILABLE"
 
 
 class AgentEnded(AgentRefused):

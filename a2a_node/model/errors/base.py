@@ -52,5 +52,5 @@ def revived(code: str, reason: str, message: str, variables: Mapping[str, str]) 
     error = kind.__new__(kind)
     MeshError.__init__(error, message, **variables)
     error.code, error.reason = code, reason
-    error.retryable = kind.retryable or (kind is MeshError and code == "UNAVAILABLE")
+    error.retryable = kind.retryable or (code == "UNAVAILABLE" and code != kind.code)  # an agent has chosen it
     return error

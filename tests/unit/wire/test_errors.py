@@ -8,7 +8,7 @@ import pytest
 from google.rpc import code_pb2
 
 from a2a_node.model import errors
-from a2a_node.model.errors import InvalidInput, MeshError, StoreUnavailable, revived
+from a2a_node.model.errors import AgentRefused, InvalidInput, MeshError, StoreUnavailable, revived
 from a2a_node.wire.errors import from_call_error, from_status, to_call_error, to_details
 from a2amesh.v1 import errors_pb2
 
@@ -44,6 +44,15 @@ def test_what_can_be_retried_says_when() -> None:
     back = from_status(sent.code, sent.message, to_details(sent))
     assert back.retryable
     assert back.retry_after == 1.0
+
+
+@pytest.mark.parametrize(("code", "again"), [("UNAVAILABLE", True), ("ABORTED", False)])
+@pytest.mark.parametrize("reason", ["AGENT_REFUSED", "SHOP_CLOSED"])
+def test_an_agent_that_is_unavailable_may_be_asked_again(reason: str, code: str, again: bool) -> None:  # noqa: FBT001
+    """Before and after it went over a wire."""
+    sent = AgentRefused("closed until noon", code=code, reason=reason)
+    status = from_status(sent.code, sent.message, to_details(sent))
+    assert [each.retryable for each in (sent, status, from_call_error(to_call_error(sent)))] == [again] * 3
 
 
 @pytest.mark.parametrize("details", [None, b"", b"\xff\xff garbage"])
