@@ -100,11 +100,13 @@ class Mesh:
         """Let time pass in turn with whoever waits in the limiters."""
         wakes = self.now + seconds
         self._sleepers.append(wakes)
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        while wakes > min(self._sleepers):  # noqa: ASYNC110 - time moves in turns, and nobody tells
-            await asyncio.sleep(0)
-        self._sleepers.remove(wakes)
+        try:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            while wakes > min(self._sleepers):  # noqa: ASYNC110 - time moves in turns, and nobody tells
+                await asyncio.sleep(0)
+        finally:
+            self._sleepers.remove(wakes)
         if wakes > self.now:
             await self.elapse(wakes - self.now)
 

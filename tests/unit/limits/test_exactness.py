@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from a2a_node.model.limits import Rate
 from tests.unit.limits.house import Mesh, excess
 
-RATES = [Rate(10, 100), Rate(50, 20), Rate(1, 10), Rate(500, 1000), Rate(2, 1), Rate(0.5, 3)]
+RATES = [Rate(10, 100), Rate(50, 20), Rate(1, 10), Rate(500, 1000), Rate(2, 1), Rate(0.5, 3), Rate(100, 10)]
 ROUNDING = 1e-3
 
 
@@ -60,6 +61,36 @@ async def test_no_window_ever_holds_more(seed: int, nodes: int, rate: Rate, outa
     await mesh.begin()
     for _ in range(25):
         await befall(mesh, chance, outages=outages)
+    assert mesh.worst() <= rate.burst + ROUNDING
+
+
+async def crowd(mesh: Mesh, chance: random.Random) -> None:
+    """Calls at once, twice as many as a bucket holds at most; some are given up."""
+    await mesh.sleep(chance.expovariate(5))
+    dear = min(3, mesh.rate.burst)
+    calls = [
+        asyncio.create_task(mesh.call(chance.randrange(len(mesh.nodes)), chance.choice([1, 1, dear])))
+        for _ in range(chance.randint(1, 2 * min(mesh.rate.burst, 60)))
+    ]
+    await mesh.sleep(chance.choice([0.0, 0.001, 0.02, 0.1]))
+    for call in calls[:: chance.choice([3, 1000])]:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32), nodes=st.integers(1, 4), rate=st.sampled_from(RATES), outages=st.booleans())
+async def test_no_crowd_gets_more(seed: int, nodes: int, rate: Rate, outages: bool) -> None:  # noqa: FBT001
+    """However many wait together, and whatever befalls the limiters meanwhile."""
+    chance = random.Random(seed)  # noqa: S311 - as above
+    mesh = Mesh(rate, [chance.uniform(0.99, 1.01) for _ in range(nodes)])
+    await mesh.begin()
+    for _ in range(40):
+        if chance.random() < 0.2:
+            await befall(mesh, chance, outages=outages)
+        else:
+            await crowd(mesh, chance)
+    mesh.admitted.sort()
     assert mesh.worst() <= rate.burst + ROUNDING
 
 
