@@ -24,7 +24,7 @@ from time import monotonic
 import structlog
 
 from a2a_node.limits.counts import Counts, Tallies
-from a2a_node.limits.hand import REST, TTL, Hand, Share
+from a2a_node.limits.hand import REST, Hand, Share
 from a2a_node.limits.reach import Reach
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import RateLimited, StoreUnavailable
@@ -331,7 +331,7 @@ class Limiter:
             asked = self._clock()
             mark = self.reach.mark(asked)
             try:
-                async with asyncio.timeout(PROBE_PATIENCE if self.reach.away() else TTL):
+                async with asyncio.timeout(PROBE_PATIENCE if self.reach.away() else None):
                     memory = await self._store.meet(self._holder, self.reach.since, mark)
             except (StoreUnavailable, TimeoutError):
                 self._lost()
