@@ -171,9 +171,11 @@ class Peers:
         return breaker
 
     def _link(self, node_id: str) -> Link:
-        """The link to a node, which is dialled when there is none; NodeNotFound."""
+        """The link to a node, dialled when there is none; NodeNotFound, NodeUnreachable once links are closed."""
         node = self._directory.node(node_id)
         address = node.peer_address or node.address
+        if self._closes:
+            raise NodeUnreachable(address)
         link = self._links.get(node_id)
         if link is None or link.over or link.address != address:
             if link is not None:

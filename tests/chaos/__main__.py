@@ -19,7 +19,7 @@ from time import monotonic
 
 from tests.chaos.faults import LANES, Fault, Kind
 from tests.chaos.load import Load
-from tests.chaos.mesh import COPIES, Mesh, mesh
+from tests.chaos.mesh import COPIES, LEASE, Mesh, mesh
 from tests.chaos.rows import Row, read, written
 from tests.chaos.tables import short, whole
 from tests.chaos.tally import admitted, doubled, over_admitted, unheard
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{short(rows)}\n\n{whole(rows)}")  # noqa: T201 - the tables are what a person asked for
         return 0
     quick = "--quick" in arguments
-    rounds, seconds = (2, 3.0) if quick else (20, 20.0)
+    rounds, seconds = (2, LEASE + 1.0) if quick else (20, 20.0)
     extent = Extent(int(os.environ.get("CHAOS_ROUNDS", rounds)), float(os.environ.get("CHAOS_SECONDS", seconds)))
     wanted = [word for word in arguments if not word.startswith("--")]
     began = monotonic()
@@ -82,6 +82,8 @@ async def row(suffers: Mesh, fault: Fault, extent: Extent) -> Row:
     gc.collect()  # a call that failed may lie in a cycle here and hold its connection: nodes must not pay for that
     await suffers.acquaint()
     left = await suffers.left(before)
+    if left:
+        print(f"{fault.name}: {suffers.connections()}", file=sys.stderr)  # noqa: T201 - for whoever has to find out why
     tally = load.tally
     ours = [line for line in suffers.ledger() if f"-{fault.name}-" in line[0]]
     twice, again = doubled(tally, ours)

@@ -190,6 +190,10 @@ LANES = (
         Fault("postgres_stopped", Kind.OUTAGE, away("postgres")),
         Fault("redis_stopped", Kind.OUTAGE, away("valkey-server")),
         Fault("both_stores_stopped", Kind.OUTAGE, away("postgres", "valkey-server")),
+        Fault("postgres_gone", Kind.OUTAGE, gone("postgres")),
+        Fault("redis_gone", Kind.OUTAGE, gone("valkey-server")),
+        Fault("both_stores_gone", Kind.OUTAGE, gone("postgres", "valkey-server")),
         Fault("two_nodes_parted", Kind.SPELL, parted),
+        Fault("links_cut", Kind.ROUNDS, cut),
     ),
 )

@@ -44,6 +44,12 @@ def open_files(pid: int, aside: AbstractSet[int]) -> Counter[str]:
     return kinds
 
 
+def connections(pid: int) -> list[str]:
+    """The TCP connections of a process: its own end, the other one, and how they stand."""
+    seen = psutil.Process(pid).net_connections("tcp")
+    return [f"{one.laddr.port} {':'.join(map(str, one.raddr))} {one.status}" for one in seen]
+
+
 def _kind(descriptor: Path) -> str:
     """A file by its path, anything else without its number; nothing where it has been closed meanwhile."""
     try:

@@ -161,6 +161,10 @@ class Mesh:
             left &= gauges.left(before, await self.gauges())  # the least of each: a look may meet a passing one
         return left
 
+    def connections(self) -> dict[str, list[str]]:
+        """What the processes of all parts are connected with."""
+        return {name: gauges.connections(part.pid) for name, part in self.parts.items()}
+
     def servers(self, *names: str) -> list[psutil.Process]:
         """The processes of stores: `postgres`, `valkey-server`."""
         return [process for process in psutil.process_iter() if self._ours(process, names)]

@@ -26,19 +26,23 @@ GROUPS = (
     ),
     Group("SIGSTOP for 5 s: the same", ("serving_node_stopped", "client_node_stopped", "agent_stopped")),
     Group(
-        "Postgres, Redis killed, Redis' data lost; Postgres, Redis, both away",
+        "Postgres, Redis killed, Redis' data lost",
+        ("postgres_killed", "redis_killed", "redis_emptied"),
+    ),
+    Group(
+        "Postgres, Redis, both stopped for 20 s; killed and gone for 20 s",
         (
-            "postgres_killed",
-            "redis_killed",
-            "redis_emptied",
             "postgres_stopped",
             "redis_stopped",
             "both_stores_stopped",
+            "postgres_gone",
+            "redis_gone",
+            "both_stores_gone",
         ),
     ),
     Group(
-        "two nodes parted, 1 in 10 connections 2 s late, a clock 1 h off",
-        ("two_nodes_parted", "connections_delayed", "clock_an_hour_fast_or_slow"),
+        "all links cut; two nodes parted, 1 in 10 connections 2 s late, a clock 1 h off",
+        ("links_cut", "two_nodes_parted", "connections_delayed", "clock_an_hour_fast_or_slow"),
     ),
 )
 
