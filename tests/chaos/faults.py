@@ -145,14 +145,10 @@ async def delayed(mesh: Mesh, _: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def cut(mesh: Mesh, _: int) -> AsyncIterator[None]:
-    """Every link between two nodes breaks, and one in ten of those that come in its place leads nowhere for 2 s."""
-    mesh.porter.delay(DELAYED, DELAY)
-    try:
-        if not sum(mesh.doors[node].cut() for node in NODES):
-            raise RuntimeError("no link was cut")
-        yield
-    finally:
-        mesh.porter.delay(0, 0.0)
+    """Every link between two nodes breaks, without a word. RuntimeError when there was none."""
+    if not sum(mesh.doors[node].cut() for node in NODES):
+        raise RuntimeError("no link was cut")
+    yield
 
 
 @asynccontextmanager

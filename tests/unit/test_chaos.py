@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.chaos.agents import BURST, RATE
 from tests.chaos.faults import LANES
 from tests.chaos.gauges import left, links
@@ -78,6 +81,20 @@ def test_a_window_with_more_calls_than_a_limit_lets_through_is_seen() -> None:
     assert over_admitted(burst) == 0
     assert over_admitted([*burst, *burst]) == BURST - 1
     assert over_admitted([(0.0, 100.0), *[(50.0, 50.0)] * BURST]) == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 2)), max_size=150))
+def test_the_worst_window_is_the_worst_of_all(calls: list[tuple[float, float]]) -> None:
+    """Of those that begin with one call and end with another."""
+    spans = [(began, began + took) for began, took in calls]
+    windows = [(opening, end) for opening, _ in spans for _, end in spans if end >= opening]
+    worst = 0.0
+    for opening, end in windows[:: max(1, len(windows) // 2000)]:
+        inside = sum(began >= opening and ended <= end for began, ended in spans)
+        worst = max(worst, inside - 2 - 3 * (end - opening))
+    found = over_admitted(spans, 3, 2)
+    assert found >= int(worst)
+    assert len(windows) > 2000 or found == int(worst + 1e-6)
 
 
 def test_what_is_left_over_is_what_was_not_there_before() -> None:
