@@ -37,6 +37,7 @@ TICK, PATIENCE, MOST_TICKS = 0.001, 5, 10  # seconds; punctual ticks in a row; t
 ALONE = "redis is away, and this node admits its share alone"
 UNHEARD = "redis has not been heard yet, which alone knows how much is left"
 LONGEST = 0.25  # seconds that a call waits which would be refused otherwise; what it waits for then it hears out
+HEARD = 2.0  # seconds for tokens that the store may have, while it answers
 ROUNDS = 4  # questions in a row, at most, while the store begins anew or its answers come too late
 BEAT, PROBE = 0.25, 0.1  # seconds between looks for the store, while it answers and while it does not
 PROBE_PATIENCE = 0.4  # seconds: with PROBE less than the gap before buckets begin again
@@ -177,8 +178,9 @@ class Limiter:
 
     async def _awaited(self, bucket: _Bucket, cost: int) -> None:
         """Wait, for a trip at a time, until the tokens are in hand."""
-        hand, until = bucket.hand, self._clock() + LONGEST
-        while (now := self._clock()) < until:
+        hand, begun = bucket.hand, self._clock()
+        until = begun + LONGEST
+        while (now := self._clock()) < begun + HEARD:
             if self.reach.alone(now):
                 wait = self._alone(bucket, cost, now)
                 if not wait:
