@@ -80,9 +80,10 @@ class Peers:
 
     def reaches(self, instance: Instance) -> bool:
         """Whether a call could begin now; not for a short while after its node did not answer."""
-        link, now = self._links.get(instance.node), monotonic()
+        link = self._links.get(instance.node)
         if link is not None and link.open:
             return not link.leaving
+        now = monotonic()
         if link in self._again:
             return now < link.used_at + BRIDGE
         return self._breaker(instance.node).allows(now)
