@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
 
 import grpc
@@ -84,20 +85,25 @@ def kill(*nodes: RunningNode) -> float:
     return monotonic()
 
 
-@pytest.mark.parametrize("heard", [1, 40])
-@pytest.mark.parametrize("first", FIRST)
-async def test_a_stream_whose_nodes_both_die_ends_with_all_that_was_said(nodes: Nodes, first: str, heard: int) -> None:
-    """In order, each once, then as lost, within two leases; whoever asks later hears the same."""
+@asynccontextmanager
+async def reading(nodes: Nodes) -> AsyncIterator[tuple[Three, AsyncIterator[object], str]]:
+    """A mesh, a stream of numbers through two nodes of it, and the id of its call."""
     mesh = await asyncio.to_thread(Three, nodes)
     async with (
         attached(counter(), mesh.server.address, key=mesh.key),
         MeshClient(mesh.addresses, mesh.key) as client,
-        MeshClient(mesh.third.address, mesh.key) as other,
         asyncio.timeout(PATIENCE),
     ):
         await known(client, "counter", 1)
         call_id = fresh_uuid()
-        numbers = client.stream("counter", "count", call_id=call_id, timeout=PATIENCE)
+        yield mesh, client.stream("counter", "count", call_id=call_id, timeout=PATIENCE), call_id
+
+
+@pytest.mark.parametrize("heard", [1, 40])
+@pytest.mark.parametrize("first", FIRST)
+async def test_a_stream_whose_nodes_both_die_ends_with_all_that_was_said(nodes: Nodes, first: str, heard: int) -> None:
+    """In order, each once, then as lost, within two leases; whoever asks later hears the same."""
+    async with reading(nodes) as (mesh, numbers, call_id):
         seen = [await number(numbers) for _ in range(heard)]
         both = (mesh.entry, mesh.server)
         killed = kill(*(both if first == "their client's" else reversed(both)))
@@ -106,21 +112,12 @@ async def test_a_stream_whose_nodes_both_die_ends_with_all_that_was_said(nodes: 
         assert isinstance(failure, NodeLost | FIRST[first])
         assert seen + rest == list(range(1, len(seen + rest) + 1))
         assert took < 2 * LEASE
-        await told_by_all(mesh, other, call_id, (seen + rest, failure))
+        await told_by_all(mesh, call_id, (seen + rest, failure))
 
 
 async def test_a_stream_whose_second_node_dies_as_well_ends(nodes: Nodes) -> None:
     """It had gone on at its agent's node when that died, too: all that both said, then as lost, within two leases."""
-    mesh = await asyncio.to_thread(Three, nodes)
-    async with (
-        attached(counter(), mesh.server.address, key=mesh.key),
-        MeshClient(mesh.addresses, mesh.key) as client,
-        MeshClient(mesh.third.address, mesh.key) as other,
-        asyncio.timeout(PATIENCE),
-    ):
-        await known(client, "counter", 1)
-        call_id = fresh_uuid()
-        numbers = client.stream("counter", "count", call_id=call_id, timeout=PATIENCE)
+    async with reading(nodes) as (mesh, numbers, call_id):
         seen = [await number(numbers) for _ in range(10)]
         kill(mesh.entry)
         seen += [await number(numbers) for _ in range(1000)]  # more than the first node can have kept before it died
@@ -130,12 +127,13 @@ async def test_a_stream_whose_second_node_dies_as_well_ends(nodes: Nodes) -> Non
         assert isinstance(failure, NodeLost)
         assert seen + rest == list(range(1, len(seen + rest) + 1))
         assert took < 2 * LEASE
-        await told_by_all(mesh, other, call_id, (seen + rest, failure))
+        await told_by_all(mesh, call_id, (seen + rest, failure))
 
 
-async def told_by_all(mesh: Three, other: MeshClient, call_id: str, heard: tuple[list[int], MeshError]) -> None:
+async def told_by_all(mesh: Three, call_id: str, heard: tuple[list[int], MeshError]) -> None:
     """See that the node that is left tells others the same as the client heard."""
     numbers, failure = heard
     assert await mesh.kept(call_id) == (numbers, failure.reason)
-    record = await other.get_call(call_id)
+    async with MeshClient(mesh.third.address, mesh.key) as other:
+        record = await other.get_call(call_id)
     assert (record.status, repr(record.error)) == (CallStatus.FAILED, repr(failure))
