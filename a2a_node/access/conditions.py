@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 8  # conditions of a grant
 ITEMS = 100  # of a list or an object that a condition may walk through
-PATIENCE = 0.005  # seconds of the processor that all conditions of one decision may take together
+PATIENCE = 0.005  # seconds of the processor that all conditions of one decision may take together, given twice at most
 KEPT = 1024  # compiled expressions
 NAMES = frozenset(("now", "uses", "call", "context"))
 OF_CALL: Mapping[str, object] = {
@@ -47,37 +47,58 @@ def checked_conditions(field: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 class Conditions:
-    """Says whether conditions hold. One that fails, or for which no time is left, counts as false."""
+    """Says whether conditions hold. One that fails, or for which no time is left, counts as false.
+
+    Time may be over through nobody's fault: a collection of the interpreter takes more than there is. So it is given
+    once more, and to compile a condition that was not asked before takes none of it.
+    """
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._until = 0.0
+        self._again = False  # whether there is more time once
         self._values: Mapping[str, object] = {}
 
     @contextmanager
     def asked(self, values: Mapping[str, object]) -> Iterator[None]:
         """Ask conditions in the block, of these values, in the patience that all of them share."""
-        self._values, self._until = values, thread_time() + self._patience
+        self._values, self._until, self._again = values, thread_time() + self._patience, True
         try:
             yield
         finally:
-            self._values, self._until = {}, 0.0
+            self._values, self._until, self._again = {}, 0.0, False
 
     def hold(self, texts: Sequence[str], uses: int) -> bool:
         """Whether all of them are true, of a grant that has been used that often."""
         return all(self._holds(text, uses) for text in texts)
 
     def _holds(self, text: str, uses: int) -> bool:
+        program = self._program(text)
+        if program is None:
+            return False
+        true = self._said(program, uses)
+        if true is None and self._again and thread_time() > self._until:
+            self._again, self._until = False, thread_time() + self._patience
+            true = self._said(program, uses)
+        return true is True
+
+    def _said(self, program: Program, uses: int) -> bool | None:
+        """What a condition says; None where it fails."""
+
         def value(name: str) -> object:
             return uses if name == "uses" else self._values.get(name)
 
-        program = _compiled(text)
-        if program is None:
-            return False
         try:
             return fence.asked(program, value, self._until) is True
         except Exception:  # noqa: BLE001 - whatever goes wrong in an expression of a user, it is not true
-            return False
+            return None
+
+    def _program(self, text: str) -> Program | None:
+        """The program of a condition, in none of the time."""
+        begun = thread_time()
+        program = _compiled(text)
+        self._until += thread_time() - begun
+        return program
 
 
 def bounded_context(field: str, context: Mapping[str, object], limit: int) -> Mapping[str, object]:

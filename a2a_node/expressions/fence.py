@@ -93,6 +93,17 @@ def asked(program: Program, value: Callable[[str], object], until: float) -> obj
     return program.execute(context)
 
 
+def tried(program: Program, value: Callable[[str], object], patience: float) -> object:
+    """The same with so many seconds of the thread's time, given once more: a collection may have taken the first."""
+    until = thread_time() + patience
+    try:
+        return asked(program, value, until)
+    except Exception:
+        if thread_time() <= until:
+            raise
+    return asked(program, value, thread_time() + patience)
+
+
 def longest(value: object) -> int:
     """The items of the longest list or object in a JSON value: what one loop could walk through."""
     inner = [*value.values()] if isinstance(value, Mapping) else value if isinstance(value, list) else []

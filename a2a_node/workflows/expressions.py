@@ -136,7 +136,7 @@ def evaluated(text: str, values: Values) -> object:
     if fence.loops_in(text) and fence.longest(values.names) > MOST_ITEMS:
         raise ExpressionFailed(f"goes through values of which one has more than {MOST_ITEMS:,} items")
     try:
-        value = fence.asked(fence.program(text), values.names.get, min(values.until, now + PATIENCE))
+        value = fence.tried(fence.program(text), values.names.get, min(values.until - now, PATIENCE))
     except Exception as error:  # noqa: BLE001 - the engine raises what it likes
         said = str(error).splitlines() or [type(error).__name__]
         kind = f"has no {said[0]}" if isinstance(error, KeyError) else said[0][:200]

@@ -26,7 +26,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from time import thread_time
 from typing import cast
 
 from starlette.datastructures import Headers
@@ -40,7 +39,7 @@ from a2a_node.web.edge.rates import Rate
 
 SETTING = "http_rules"
 MOST = 64  # rules
-PATIENCE = 0.005  # seconds of the processor that an expression may take
+PATIENCE = 0.005  # seconds of the processor that an expression may take, given twice at most
 LINEAR = frozenset(("matches",))  # Rust's: the time it takes grows with the text alone
 SECRET = frozenset(("authorization", "cookie", "x-api-key", "sec-websocket-protocol", "a2a-call-token"))
 NAMES = frozenset(("method", "path", "query", "address", "size", "scheme", "headers"))
@@ -120,7 +119,7 @@ class Expression:
     def __call__(self, seen: Seen) -> bool:
         """What it says of a request."""
         try:
-            return fence.asked(fence.program(self.text), seen.value, thread_time() + PATIENCE) is not False
+            return fence.tried(fence.program(self.text), seen.value, PATIENCE) is not False
         except Exception:  # noqa: BLE001 - whatever goes wrong in an expression of a user
             return True
 
@@ -129,7 +128,7 @@ class Expression:
         if fault := fence.fault(self.text, NAMES, LINEAR):
             return fault
         try:
-            said = fence.asked(fence.program(self.text), Seen("GET", "/").value, thread_time() + PATIENCE)
+            said = fence.tried(fence.program(self.text), Seen("GET", "/").value, PATIENCE)
         except Exception as error:  # noqa: BLE001 - as above
             return f"fails for a request without headers: {str(error)[:200]}"
         return "" if isinstance(said, bool) else f"gives {said!r:.80}, which is neither true nor false"

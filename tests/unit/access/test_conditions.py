@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import pytest
 
 from a2a_node.access import conditions
 from a2a_node.access.conditions import OF_CALL, Conditions, bounded_context, checked_conditions, counts
+from a2a_node.expressions import fence
 from a2a_node.expressions.fence import ready
 from a2a_node.model.errors import InvalidInput
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
 FAR_TOO_LONG = 0.5  # seconds; the patience is a hundredth of it
+SHORT = 0.05  # seconds of patience that nothing here needs
+
+
+class Busy(dict[str, object]):
+    """Values, so many of which take longer than the patience, as a collection of the interpreter does."""
+
+    late = 1
+
+    def get(self, key: str, default: object = None) -> object:
+        """A value, perhaps late."""
+        if self.late:
+            self.late -= 1
+            work()
+        return super().get(key, default)
+
+
+def work() -> None:
+    """Take more of the processor than the patience."""
+    until = thread_time() + 1.1 * SHORT
+    while thread_time() < until:
+        pass
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +149,30 @@ def test_the_patience_is_for_all_conditions_together() -> None:
     asked = Conditions(patience=-1.0)
     with asked.asked({"now": NOON, "call": OF_CALL, "context": {}}):
         assert not asked.hold(("uses == 0",), 0)
+
+
+@pytest.mark.parametrize(("late", "true"), [(1, True), (2, False)])
+def test_time_that_is_over_is_given_once_more(late: int, *, true: bool) -> None:
+    """A collection of the interpreter makes no condition false; one that takes all of it twice is."""
+    values = Busy(now=NOON, call=OF_CALL, context={"n": 1})
+    values.late = late
+    asked = Conditions(SHORT)
+    with asked.asked(values):
+        assert asked.hold(("context.n == 1 && call.cost == 1 && uses == 0",), 0) is true
+
+
+def test_to_compile_a_condition_takes_none_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a grant that nobody was asked about before hold at once."""
+    compiled = fence.program
+
+    def slowly(text: str) -> object:
+        work()
+        return compiled(text)
+
+    monkeypatch.setattr(fence, "program", slowly)
+    asked = Conditions(SHORT)
+    with asked.asked({"now": NOON, "call": OF_CALL, "context": {}}):
+        assert asked.hold([f"uses < {number} && call.cost == 1" for number in range(7_001, 7_006)], 0)
 
 
 def test_a_context_is_bounded() -> None:
