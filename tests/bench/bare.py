@@ -1,6 +1,7 @@
 """The baseline: a bare grpc.aio echo of bytes on uvloop, under the scheduling policy of the node.
 
-`Say` answers one message, `Hold` each one of a stream.
+`Say` answers one message, `Hold` each one of a stream. With the address of another echo it is a bare relay: it passes
+what `Say` gets on to that one, in plain text over one channel, and does nothing else.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import grpc
 import uvloop
 
 
-async def main(port: int) -> None:
+async def main(port: int, behind: str = "") -> None:
     """Serve until killed; prints `ready`."""
+    passed: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] | None = None
+    if behind:
+        passed = grpc.aio.insecure_channel(behind).unary_unary("/bare.Echo/Say")
 
     async def echo(request: bytes, _: object) -> bytes:
-        return request
+        return await passed(request) if passed else request
 
     async def hold(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         async for request in requests:
@@ -37,4 +41,4 @@ async def main(port: int) -> None:
 if __name__ == "__main__":
     if hasattr(os, "SCHED_BATCH"):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    uvloop.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1]), *sys.argv[2:]))

@@ -33,7 +33,7 @@ class Places:
 
 @contextmanager
 def two_nodes(places: Places, body: bytes) -> Iterator[Mapping[str, Target]]:
-    """A node that has no agent, and another one that hosts the echo; and a bare echo beside them."""
+    """A node that has no agent, and another one that hosts the echo; a bare echo beside them, and a relay before it."""
     with ExitStack() as house:
         targets = {}
         for name, environ in (("far", {}), ("near", {"A2A_ECHO": "false"})):
@@ -41,18 +41,24 @@ def two_nodes(places: Places, body: bytes) -> Iterator[Mapping[str, Target]]:
             command = places.options(name, port)
             house.enter_context(started(*command, ready="ready grpc=", environ={**places.stores, **environ}))
             targets[name] = Target(f"127.0.0.1:{port}", INVOKE, body, str(places.home / name / "dev.key"))
-        port = free_port()
-        house.enter_context(started(*python("tests.bench.bare", str(port)), ready="ready"))
-        targets["bare"] = Target(f"127.0.0.1:{port}", "/bare.Echo/Say", body, targets["near"].key_file)
+        behind: tuple[str, ...] = ()
+        for name in ("bare", "relay"):
+            port = free_port()
+            house.enter_context(started(*python("tests.bench.bare", str(port), *behind), ready="ready"))
+            behind = (f"127.0.0.1:{port}",)
+            targets[name] = Target(*behind, "/bare.Echo/Say", body, targets["near"].key_file)
         yield targets
 
 
 def hop_rows(targets: Mapping[str, Target], rounds: Rounds, rate: float) -> list[Row]:
-    """Calls per second through two nodes beside a bare echo, and what the hop adds to a call of the node behind it."""
-    kinds = ("bare", "near", "far")
-    fast, steady = rounds(targets, kinds, 0), rounds(targets, kinds, rate)
-    through, bare = (median(one.rate for one in fast[kind]) for kind in ("near", "bare"))
-    rows = [row("two_node_rps", through, "calls/s", bare, errors(fast))]
+    """Calls per second through two nodes beside a bare echo, and what the hop adds to a call of the node behind it.
+
+    The same of a bare relay before a bare echo, two processes as well, tells what there is to reach.
+    """
+    fast, steady = rounds(targets, ("bare", "relay", "near"), 0), rounds(targets, ("near", "far"), rate)
+    through, relayed, bare = (median(one.rate for one in fast[kind]) for kind in ("near", "relay", "bare"))
+    names = (("two_node_rps", through), ("bare_relay_rps", relayed))
+    rows = [row(name, value, "calls/s", bare, errors(fast)) for name, value in names]
     for name in ("p50", "p99"):
         hop, direct = (median(getattr(one, f"{name}_ms") for one in steady[kind]) for kind in ("near", "far"))
         rows.append(row(f"hop_added_{name}_ms", hop - direct, "ms", direct, errors(steady)))
