@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 CHUNK = 65_536  # bytes
 Address = tuple[str, int]
@@ -13,20 +13,29 @@ Address = tuple[str, int]
 class Porter:
     """Lets some of the connections wait that come to any of its doors."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str = "anybody") -> None:
+        """`who` comes to these doors, as people call them."""
+        self._who = who
         self._every, self._seconds = 0, 0.0
-        self._came = 0
-        self.waited = 0  # connections that were let wait
+        self._came = self._waited = 0
 
-    def delay(self, every: int, seconds: float) -> None:
-        """Let one connection in so many wait before it leads anywhere; 0 for none."""
+    @contextmanager
+    def delaying(self, every: int, seconds: float) -> Iterator[None]:
+        """Let one connection in so many wait before it leads anywhere, the next one first; RuntimeError for none."""
         self._every, self._seconds = every, seconds
+        self._came = self._waited = 0
+        try:
+            yield
+        finally:
+            self._every = 0
+        if not self._waited:
+            raise RuntimeError(f"no connection of {self._who} was delayed")
 
     async def lets_in(self) -> None:
         """Wait, if it is this one's turn."""
-        self._came += 1
-        if self._every and self._came % self._every == 0:
-            self.waited += 1
+        turn, self._came = self._came, self._came + 1
+        if self._every and turn % self._every == 0:
+            self._waited += 1
             await asyncio.sleep(self._seconds)
 
 
@@ -44,7 +53,7 @@ class Door:
         self.address: Address = ("", 0)
 
     def cut(self) -> int:
-        """End every connection, without a word of gRPC; how many there were."""
+        """End every connection that was let in, without a word of gRPC; how many there were."""
         ends = [*self._ends]
         for end in ends:
             end.transport.abort()
@@ -59,9 +68,9 @@ class Door:
     async def carry(self, near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
         name = self._who(near_end.get_extra_info("peername")[1])
-        self._ends.add(near_end)
         try:
             await self._porter.lets_in()
+            self._ends.add(near_end)
             await self._passes(name)
             with suppress(OSError):  # nobody is there: whoever came hears of it by the end of the connection
                 await self._led(near, near_end, name)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
+from a2a_node.mesh.background import background
 from tests.chaos import clock
 from tests.chaos.mesh import NODES, Mesh
 
@@ -16,6 +19,7 @@ Done = Callable[[Mesh, int], AbstractAsyncContextManager[None]]
 HOUR = 3600
 STOP = 5.0  # seconds that a process is stopped: longer than its lease, and than others wait for it
 DELAYED, DELAY = 10, 2.0  # one connection in ten, by two seconds
+BETWEEN = 0.6, 1.4  # seconds from one cut to the next
 
 
 class Kind(Enum):
@@ -133,14 +137,21 @@ async def parted(mesh: Mesh, _: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def delayed(mesh: Mesh, _: int) -> AsyncIterator[None]:
-    """One connection in ten, of clients and of nodes, leads nowhere for two seconds. RuntimeError when none did."""
-    mesh.porter.delay(DELAYED, DELAY)
-    try:
-        yield
-    finally:
-        mesh.porter.delay(0, 0.0)
-    if not mesh.porter.waited:
-        raise RuntimeError("no connection was delayed")
+    """One connection in ten leads nowhere for two seconds; nodes make many, for their links are cut again and again.
+
+    RuntimeError when none was delayed of clients, or none of nodes.
+    """
+    with mesh.for_clients.delaying(DELAYED, DELAY), mesh.for_nodes.delaying(DELAYED, DELAY):
+        async with background(partial(cut_again, mesh)):
+            yield
+
+
+async def cut_again(mesh: Mesh) -> None:
+    """Have all links between nodes break every second or so, for ever."""
+    while True:
+        await asyncio.sleep(random.uniform(*BETWEEN))  # noqa: S311 - some links were open long enough, some not
+        for node in NODES:
+            mesh.doors[node].cut()
 
 
 @asynccontextmanager

@@ -91,7 +91,7 @@ class Mesh:
             http for _, _, http in self._ports.values()
         }
         self.parts: dict[str, Part] = {}
-        self.porter = Porter()
+        self.for_clients, self.for_nodes = Porter("clients"), Porter("nodes")
         self.doors: dict[str, Door] = {}  # to the nodes, from other nodes
         self._own_doors: list[Door] = []  # to front, one for each client
 
@@ -113,11 +113,12 @@ class Mesh:
         for number, name in enumerate(NODES, start=1):
             port = self._ports[name][1]
             here = (f"127.0.{self._net}.{number}", port)
-            self.doors[name] = await house.enter_async_context(open_door(here, (HOST, port), self._who, self.porter))
+            door = open_door(here, (HOST, port), self._who, self.for_nodes)
+            self.doors[name] = await house.enter_async_context(door)
             self.parts[name] = self._node(name, here[0])
         front = (HOST, self._ports["front"][0])
         for _ in range(WORKERS):
-            door = open_door((HOST, 0), front, self._who, self.porter)
+            door = open_door((HOST, 0), front, self._who, self.for_clients)
             self._own_doors.append(await house.enter_async_context(door))
         for copy, node in COPIES.items():
             self.parts[copy] = self._agent(copy, node)
