@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from a2a_node.mesh.arriving import Arriving, Frames, Stop, Write
+from a2a_node.mesh.broken import Broken, Told
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import DEFAULT, Rules
 from a2a_node.mesh.work import Peer
 from a2a_node.model.call import Proceed
 from a2a_node.model.errors import MeshError, NodeDraining, PermissionDenied
+from a2a_node.model.principal import Principal
 
 
 def nobody(call_id: str, failure: MeshError) -> bool:  # noqa: ARG001 - a call that nobody keeps books on
@@ -26,6 +29,7 @@ class Arrivals:
         self._node_id = node_id
         self.rules, self._stop = rules, stop
         self._links: set[Arriving] = set()
+        self._broken = Broken()
         self._left_at: int | None = None  # the revision of the registry in which this node's agents have moved
         self._run: Proceed | None = None
         self._rest: Proceed | None = None
@@ -82,3 +86,12 @@ class Arrivals:
             await link.run(requests, write)
         finally:
             self._links.discard(link)
+            self._broken.keep(link.id, link.remains)
+
+    async def told(self, link_id: str, node: Principal, calls: Sequence[int]) -> Told:
+        """End a link that is broken for the node that has dialled it, and say what becomes of these calls on it."""
+        for link in self._links:
+            if link.id == link_id and link.peer.node == node:
+                return await link.told(calls)
+        remains = self._broken.of(link_id)
+        return remains.told(calls) if remains is not None and remains.node == node else Told()

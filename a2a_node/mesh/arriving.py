@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from a2a_node.mesh.broken import Remains, Told
 from a2a_node.mesh.heirs import Heirs
 from a2a_node.mesh.link import FEW, LINGER, OUTGOING, Rules
 from a2a_node.mesh.parts import Parts
@@ -19,10 +20,12 @@ from a2a_node.model.errors import (
     NodeUnreachable,
     PayloadTooLarge,
 )
+from a2a_node.model.names import fresh_uuid
 from a2a_node.wire.doubt import Doubt
 from a2a_node.wire.outbox import Outbox, first
 from a2amesh.v1 import peer_service_pb2 as pb
 
+STOPPING = 0.05  # seconds that calls of a broken link get to stop before their node is told of them
 LOOKS = 4  # at a link without a sign before its node is taken for lost: a pause of this process counts as one look
 Stop = Callable[[str, MeshError], bool]
 
@@ -51,6 +54,7 @@ class Arriving:
         self, rules: Rules, layers: tuple[Proceed, Proceed], peer: Peer, ends: tuple[Heirs | None, Stop]
     ) -> None:
         self.rules, self.layers, self.peer = rules, layers, peer
+        self.id, self.remains = fresh_uuid(), Remains(peer.node)
         self.heirs, self._stop = ends
         self._unheard = 0  # looks since the last frame
         self._works: dict[int, Work] = {}
@@ -58,6 +62,7 @@ class Arriving:
         self._parts = Parts(pb.LinkRequest, rules.payload_limit, rules.calls)
         self.out: Outbox[pb.LinkResponse] = Outbox(OUTGOING, self._tasks, linger=LINGER, few=FEW)
         self.drained = asyncio.Event()  # it brings no more calls
+        self._broken, self._parted = asyncio.Event(), asyncio.Event()  # for its node; and for its calls
         self.doubt = Doubt(lambda number: self.out.push(pb.LinkResponse(ping=number)))
 
     def load(self) -> int:
@@ -66,7 +71,7 @@ class Arriving:
 
     def welcome(self, node_id: str) -> None:
         """Say who takes the calls."""
-        welcome = pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit, reads_parts=True)
+        welcome = pb.LinkWelcome(node_id=node_id, input_credit=self.rules.credit, reads_parts=True, link_id=self.id)
         self.out.push(pb.LinkResponse(welcome=welcome))
 
     def drain(self, revision: int) -> None:
@@ -76,18 +81,37 @@ class Arriving:
     async def run(self, requests: Frames, write: Write) -> None:
         """Read and write until the other node closes the stream, or NodeUnreachable."""
         try:
-            await first(requests.each(self._take), self.out.run(write, packed, write.begin), self._watch())
+            await first(
+                requests.each(self._take), self.out.run(write, packed, write.begin), self._watch(), self._break()
+            )
         finally:
             self.drained.set()
             self.out.drop()
             await self._end_works()
 
+    async def told(self, calls: Sequence[int]) -> Told:
+        """End the link, which is broken for the node that has dialled it; what becomes of these calls."""
+        self._broken.set()
+        await self._parted.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOPPING)  # so that whoever begins them again does not meet them
+        return self.remains.told(calls)
+
+    async def _break(self) -> None:
+        await self._broken.wait()
+        raise NodeUnreachable(self.peer.address_of())
+
     async def _end_works(self) -> None:
-        for work in [*self._works.values()]:
+        for number, work in [*self._works.items()]:
             if (task := work.left()) is not None:
                 self._tasks.discard(task)
-            elif not self._stop(work.call_id, NodeLost(work.call_id)):
+                self.remains.continued.add(number)
+                continue
+            if not work.begun:
+                self.remains.begun.drop(number)
+            if not self._stop(work.call_id, NodeLost(work.call_id)):
                 work.stop()
+        self._parted.set()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -144,6 +168,7 @@ class Arriving:
         if len(self._tasks) >= self.rules.calls:
             self.out.push(failed(number, AgentOverloaded(start.agent, 0), unstarted=True))
             return
+        self.remains.begun.add(number)
         work = self._works[number] = Work(number, start, self)
         work.task = asyncio.create_task(work.run())
         self._tasks.add(work.task)
@@ -152,7 +177,10 @@ class Arriving:
     def _done(self, number: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._parts.drop(number)
-        self._works.pop(number).part()
+        work = self._works.pop(number)
+        if not work.begun:
+            self.remains.begun.drop(number)
+        work.part()
 
 
 def packed(frames: Sequence[pb.LinkResponse]) -> pb.LinkResponse:

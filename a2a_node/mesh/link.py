@@ -89,6 +89,8 @@ class Link:
         self._awake = Awake()
         self._settled = asyncio.Event()  # welcomed, or over
         self._asked = 0  # the number of a ping that is not answered yet
+        self.id = ""  # as the node knows it; empty for one that cannot say what becomes of its calls
+        self.cut_off: Sequence[int] = ()  # the numbers of the calls that were under way when it broke
         self.open = self.over = False
         self.leaving = False  # the node is about to stop, and gets no more calls
         self.opened_at: float | None = None
@@ -116,6 +118,8 @@ class Link:
 
     def lose(self) -> None:
         """The link is over: every call on it fails at once, and nothing more is written."""
+        if not self.over:
+            self.cut_off = tuple(self._flights)
         self.open, self.over = False, True
         self._settled.set()
         for flight, instance in self._flights.values():
@@ -141,15 +145,14 @@ class Link:
             begin(frame.start, call, instance, envelope, self._rules.credit)
             await self._fly(call, number, flight, frame)
         finally:
-            call.cut = self.over and not flight.finished
+            call.cut = number if self.over and not flight.finished else 0
             if keeping is not None and not flight.finished and not call.cut:
                 keeping.leave()
             del self._flights[number]
             self._parts.drop(number)
             self.used_at = monotonic()
-            if flight.unstarted and _rewound(call):
-                call.begun = False
-            elif call.begun and not flight.finished and not (keeping is not None and keeping.given):
+            works = call.begun and not (flight.unstarted and unbegun(call))
+            if works and not flight.finished and not (keeping is not None and keeping.given):
                 self._out.push(pb.LinkRequest(call=number, cancel=pb.LinkCancel()))
 
     async def _fly(self, call: Call, number: int, flight: Flight, frame: pb.LinkRequest) -> None:
@@ -261,7 +264,7 @@ class Link:
         if welcome.node_id != self.node_id:
             log.warning("another node answers", wanted=self.node_id, answers=welcome.node_id, address=self.address)
             raise NodeUnreachable(self.address)
-        self._inputs, self._reads_parts = welcome.input_credit, welcome.reads_parts
+        self._inputs, self._reads_parts, self.id = welcome.input_credit, welcome.reads_parts, welcome.link_id
         self.open, self.opened_at = True, monotonic()
         self._settled.set()
         self._on_open()
@@ -314,9 +317,12 @@ def _worked_on(call: Call) -> None:
         call.requests.let_go()
 
 
-def _rewound(call: Call) -> bool:
-    """Whether the inputs of a call are said again from the first one on, now that nobody takes them any more."""
-    return not isinstance(call.requests, Inputs) or call.requests.rewind()
+def unbegun(call: Call) -> bool:
+    """Note that nobody has begun to work on a call; False where its inputs cannot be said again from the first one."""
+    if isinstance(call.requests, Inputs) and not call.requests.rewind():
+        return False
+    call.begun = False
+    return True
 
 
 def _tell(flight: Flight, kind: str | None, frame: pb.LinkResponse) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -16,7 +17,8 @@ from a2a_node.client.connection import Rpc
 from a2a_node.core.client import Channel, Failed, Status, Stream
 from a2a_node.mesh.background import background
 from a2a_node.mesh.breaker import Breaker
-from a2a_node.mesh.link import DEFAULT, Link, Rules
+from a2a_node.mesh.broken import Told
+from a2a_node.mesh.link import DEFAULT, Link, Rules, unbegun
 from a2a_node.model.agents import Instance
 from a2a_node.model.call import Call
 from a2a_node.model.errors import AgentLost, MeshError, NodeDraining, NodeNotFound, NodeUnreachable, StoreUnavailable
@@ -29,6 +31,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
 TIDY = 5.0  # seconds between looks for links that nobody needs
 STEADY = 1.0  # seconds that a link has been open for another one to be dialled when it breaks
 BRIDGE = 0.25  # seconds that calls wait for that one; then they go elsewhere until it is open
+END = Rpc("PeerService/EndLink", pb.EndLinkRequest, pb.EndLinkResponse)
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
@@ -64,7 +67,8 @@ class Peers:
         self._breakers: dict[str, Breaker] = {}
         self._channels: dict[Link, Channel] = {}
         self._again: set[Link] = set()  # those that are dialled because the one before has broken
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: WeakKeyDictionary[Link, asyncio.Task[Told | None]] = WeakKeyDictionary()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._closes = False
 
     @classmethod
@@ -99,7 +103,7 @@ class Peers:
         """Take the call there; AgentLost when it is lost on the way.
 
         NodeUnreachable when the node does not answer, NodeDraining when it has asked for no more calls. A stream whose
-        link broke is left to that node if it still answers: its agent goes on there.
+        link broke is left to that node if it goes on with it, and what nobody has begun to work on has not begun.
         """
         link = self._link(instance.node)
         if not link.open:
@@ -109,8 +113,8 @@ class Peers:
         try:
             await link.carry(call, instance, self._proof.sealed(call, instance.node))
         except AgentLost:
-            if call.cut and call.keeping is not None and await self._stands(instance.node):
-                call.keeping.give()
+            if call.cut and (told := await self._told(link)) is not None:
+                _learnt(call, told)
             raise
         finally:
             if call.cut and call.keeping is not None:
@@ -152,12 +156,32 @@ class Peers:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _stands(self, node_id: str) -> bool:
-        """Whether a node answers at once whose link has just broken."""
-        with suppress(TimeoutError):
+    async def _told(self, link: Link) -> Told | None:
+        """What becomes of the calls of a link that broke; None where its node does not say so at once."""
+        if self._closes:
+            return None
+        asked = self._ask_about(link)
+        await asyncio.wait([asked])
+        return None if asked.cancelled() else asked.result()
+
+    def _ask_about(self, link: Link) -> asyncio.Task[Told | None]:
+        asked = self._asked.get(link)
+        if asked is None:
+            asked = self._asked[link] = asyncio.create_task(self._ended_there(link))
+            self._tasks.add(asked)
+            asked.add_done_callback(self._tasks.discard)
+        return asked
+
+    async def _ended_there(self, link: Link) -> Told | None:
+        request = pb.EndLinkRequest(link_id=link.id, calls=link.cut_off)
+        with suppress(TimeoutError, MeshError):
             async with asyncio.timeout(BRIDGE):
-                return await self.answers(node_id)
-        return False
+                if link.id:
+                    answer = await self.ask(link.node_id, END, request)
+                    return Told(frozenset(answer.unbegun), frozenset(answer.continued))
+                if await self.answers(link.node_id):  # it cannot say more
+                    return Told(continued=frozenset(link.cut_off))
+        return None
 
     def _there(self, node_id: str) -> bool:
         try:
@@ -211,6 +235,8 @@ class Peers:
                 del self._links[link.node_id]
             del self._channels[link]
             self._again.discard(link)
+            if link.cut_off and not self._closes:
+                self._ask_about(link)  # at once, for some of its calls may be slow to learn that it broke
             await channel.close()
 
     def _dial_again(self, link: Link, lasted: float) -> None:
@@ -247,6 +273,14 @@ class _Wire:
     def begin(self, frame: pb.LinkRequest) -> asyncio.Future[bool] | None:
         """Begin to write a frame, where no other is being written; None on a broken stream."""
         return self._stream.begun(frame.SerializeToString())
+
+
+def _learnt(call: Call, told: Told) -> None:
+    """Note on a call whose link broke what becomes of it."""
+    if call.cut in told.unbegun:
+        unbegun(call)
+    elif call.keeping is not None and call.cut in told.continued:
+        call.keeping.give()
 
 
 def _frame(message: bytes, address: str) -> pb.LinkResponse:

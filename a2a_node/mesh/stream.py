@@ -31,7 +31,7 @@ class Stream:
         self.id, self.writer = call_id, writer
         self.kept = bool(writer)  # False: nobody can come back, and outputs go straight to the client
         self.taken = False  # another node has taken it over, or it was taken for lost
-        self.keeping = Keeping(writer, self.lose)
+        self.keeping = Keeping(writer, self.lose, lambda: touch(self))
         self.alone = False  # it may end for want of a store, for a repeat of its call may begin anew then
         self.absent: float | None = None  # since when nobody has been there, by the loop's clock
         self._streams, self._touch = streams, touch

@@ -89,6 +89,11 @@ class Work:
         """The task has ended: let go of its call, which is replied to here; the collector would find that ring late."""
         self._call = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether an agent has begun to work on it, or may have."""
+        return self._call is not None and self._call.begun
+
     def left(self) -> asyncio.Task[None] | None:
         """The link is broken: the task of the call where that goes on without it."""
         heirs, task = self._link.heirs, self.task

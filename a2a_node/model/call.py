@@ -71,11 +71,11 @@ class Listener:
 class Keeping:
     """How what a call says is kept here, for the node that works on it and goes on with that when this one is lost."""
 
-    __slots__ = ("_given_up", "_kept", "_settled", "given", "heir", "writer")
+    __slots__ = ("_begun", "_given_up", "_kept", "_name", "_settled", "given", "heir", "writer")
 
-    def __init__(self, writer: str, given_up: Callable[[], None]) -> None:
-        """`given_up` is told that nothing more may be kept here."""
-        self._given_up = given_up
+    def __init__(self, writer: str, given_up: Callable[[], None], name: Callable[[], None]) -> None:
+        """`given_up` is told that nothing more may be kept here, `name` that the heir is another one than before."""
+        self._given_up, self._name, self._begun = given_up, name, False
         self.given = False  # to the heir, who learns it when the link ends
         self.writer = writer  # the mark by which this node keeps it; empty when it does not
         self.heir = ""  # the name of who goes on with it
@@ -86,6 +86,9 @@ class Keeping:
         """Another node works on the call: tell it how many more outputs are kept, and once nothing is left to keep."""
         self.settle()
         self.heir, self._kept, self._settled = heir, kept, settled
+        if self._begun:
+            self._name()  # the store may know the one before
+        self._begun = True
 
     def leave(self) -> None:
         """That node does not work on it any more; it waits for the end of the call."""
@@ -105,7 +108,7 @@ class Keeping:
     def end(self) -> None:
         """Nothing is kept here any more, and whoever kept it is let go: each would hold the other."""
         self.settle()
-        self._given_up = _nobody
+        self._given_up = self._name = _nobody
 
     def give(self) -> None:
         """Stop here: where there is an heir, leave the call and all that follows to it."""
@@ -164,7 +167,7 @@ class Call:
     changes: bool = True  # what its RPC can change; False once it turns out that this one has only looked
     target: str = ""  # what an RPC that calls no agent is about, for the audit, for example "session:s-1"
     begun: bool = False  # an agent may have begun to work on it
-    cut: bool = False  # the link broke that took it to its agent's node
+    cut: int = 0  # its number on the link that took it to its agent's node, and broke
     replied: bool = False  # something was said to the caller
     tried: tuple[str, ...] = ()  # ids of the instances that were tried before
     beside: bool = False  # a second try, while the first one is under way: nobody that was tried takes it

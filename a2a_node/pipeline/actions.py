@@ -11,7 +11,7 @@ INVOKE = "agent:invoke"
 UNKNOWN = "rpc:unknown"  # what nobody serves; callers invent names
 LOOKING = ("read", "inspect")  # what a permission ends with that changes nothing
 CHANGING = ("RequestPermission",)  # needs no permission, and changes something
-KEEPING = ("RenewLease", "TouchSession", "Link")  # keep alive what is there; calls on a link stand for themselves
+KEEPING = ("RenewLease", "TouchSession", "Link", "EndLink")  # keep what is there; calls on a link stand for themselves
 
 
 def _action(method: str, need: str) -> str:

@@ -25,6 +25,7 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
         "Link": "peer:link",
         "FindCall": "peer:read",
         "EndCall": "peer:cancel",
+        "EndLink": "peer:link",
         "Drain": "peer:drain",
         "ReadServerLog": "peer:read",
     },

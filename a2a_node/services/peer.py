@@ -11,13 +11,14 @@ from a2a_node.mesh.drains import LONGEST_WAIT, Here
 from a2a_node.mesh.work import Peer
 from a2a_node.model.call import Call
 from a2a_node.model.call_ids import CallIds
-from a2a_node.model.errors import CallNotFound
+from a2a_node.model.errors import CallNotFound, InvalidInput
 from a2a_node.model.names import checked_text, checked_uuid
 from a2a_node.model.server_checks import checked_server_id
 from a2a_node.wire.agents import seconds
 from a2a_node.wire.calls import from_record
 from a2amesh.v1 import peer_service_pb2 as pb
 
+MOST_CALLS = 100_000  # of a link
 Log = Callable[[str, int], Sequence[str]]
 
 
@@ -57,6 +58,13 @@ class PeerService:
         except CallNotFound:
             return pb.EndCallResponse(lost=self._ids.outlived(call_id))
         return pb.EndCallResponse(call=from_record(record), carried=record.carried)
+
+    async def end_link(self, request: pb.EndLinkRequest, call: Call) -> pb.EndLinkResponse:
+        """End a link that is broken for the node that asks."""
+        if len(request.calls) > MOST_CALLS:
+            raise InvalidInput("calls", f"at most {MOST_CALLS} may be asked about")
+        told = await self._arrivals.told(checked_uuid("link_id", request.link_id), call.principal, request.calls)
+        return pb.EndLinkResponse(unbegun=told.unbegun, continued=told.continued)
 
     async def drain(self, request: pb.DrainRequest, _: Call) -> pb.DrainResponse:
         """Take no new work."""

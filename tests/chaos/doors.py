@@ -49,6 +49,7 @@ class Door:
         self._porter = porter
         self._barred: set[str] = set()
         self._changed = asyncio.Condition()
+        self.holds = asyncio.Event()  # something has come that a bar keeps back
         self._ends: set[asyncio.StreamWriter] = set()
         self.address: Address = ("", 0)
 
@@ -92,6 +93,8 @@ class Door:
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, name: str) -> None:
         with suppress(ConnectionError):
             while data := await source.read(CHUNK):
+                if name in self._barred:
+                    self.holds.set()
                 await self._passes(name)
                 sink.write(data)
                 await sink.drain()

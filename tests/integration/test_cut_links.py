@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
 
@@ -18,6 +19,9 @@ from tests.ports import free_port
 
 __all__ = ["meet"]
 HALF = 5  # events of a stream that are said before the link breaks, and afterwards
+LEASE = 60.0  # seconds: nobody who waits for its end passes
+ALL = [{"number": number} for number in range(2 * HALF)]
+FIRST = "first"  # what the first connection through a door is known as
 
 
 class Work:
@@ -25,21 +29,33 @@ class Work:
 
     def __init__(self) -> None:
         self.goes_on, self.begun = asyncio.Event(), asyncio.Event()
+        self.times = 0  # that it has begun
         self.agent = Agent("far")
 
         @self.agent.capability(limit=AMPLE)
-        async def count() -> AsyncIterator[dict[str, int]]:
-            for number in range(2 * HALF):
-                if number == HALF:
-                    self.begun.set()
-                    await self.goes_on.wait()
-                yield {"number": number}
+        async def count(first: int = HALF) -> AsyncIterator[dict[str, int]]:
+            async for said in self._counted(first):
+                yield said
+
+        @self.agent.capability(limit=AMPLE, idempotent=True)
+        async def recount(first: int) -> AsyncIterator[dict[str, int]]:
+            async for said in self._counted(first):
+                yield said
 
         @self.agent.capability(limit=AMPLE)
-        async def wait() -> dict[str, str]:
+        async def wait() -> dict[str, int]:
+            self.times += 1
             self.begun.set()
             await self.goes_on.wait()
-            return {}
+            return {"times": self.times}
+
+    async def _counted(self, first: int) -> AsyncIterator[dict[str, int]]:
+        self.times += 1
+        for number in range(2 * HALF):
+            if number == first:
+                self.begun.set()
+                await self.goes_on.wait()
+            yield {"number": number}
 
 
 @pytest.fixture
@@ -49,15 +65,21 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2a_node.mesh.peers.BRIDGE", PATIENCE)
 
 
+async def counted(one: Meeting, first: int = HALF, name: str = "count") -> list[object]:
+    """All that the agent says, which waits once before one of its numbers."""
+    return [said async for said in one.dev.stream("far", name, {"first": first})]
+
+
 @asynccontextmanager
 async def behind_a_door(meet: Meet, work: Work) -> AsyncIterator[tuple[Meeting, Door]]:
     """A node, and the door through which it reaches the one of the agent."""
     port = free_port()
     here = ("127.0.40.2", port)
+    came = count()
     async with (
-        open_door(here, ("127.0.0.1", port), lambda _: "", Porter()) as door,
-        meet("one", echo=False) as one,
-        meet("two", peer_port=port, advertise_host=here[0]) as two,
+        open_door(here, ("127.0.0.1", port), lambda _: "" if next(came) else FIRST, Porter()) as door,
+        meet("one", echo=False, lease=LEASE) as one,
+        meet("two", peer_port=port, advertise_host=here[0], lease=LEASE) as two,
         by_stream(work.agent, two),
     ):
         await known(one, "far")
@@ -76,7 +98,74 @@ async def test_a_stream_goes_on_when_its_link_breaks(meet: Meet) -> None:
                 await work.begun.wait()
                 assert door.cut() == 1
                 work.goes_on.set()
-        assert heard == [{"number": number} for number in range(2 * HALF)]
+        assert heard == ALL
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_stream_goes_on_that_had_said_nothing_when_its_link_broke(meet: Meet) -> None:
+    """It is begun once, and all of it is heard."""
+    work = Work()
+    async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
+        heard = asyncio.create_task(counted(one, first=0))
+        await work.begun.wait()
+        assert door.cut() == 1
+        work.goes_on.set()
+        assert (await heard, work.times) == (ALL, 1)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["lost", "late"])
+@pytest.mark.usefixtures("eager")
+async def test_a_stream_whose_beginning_was_on_a_broken_link_is_begun_once(meet: Meet, late: bool) -> None:  # noqa: FBT001
+    """At once, and not when a lease is over; also where its beginning comes after all."""
+    work = Work()
+    async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
+        await counted(one, first=len(ALL))
+        await door.bar(FIRST)
+        heard = asyncio.create_task(counted(one))
+        await door.holds.wait()
+        assert door.cut() == 1
+        await work.begun.wait()
+        if late:
+            await door.bar()
+            await counted(one, first=len(ALL))
+        work.goes_on.set()
+        assert (await heard, work.times) == (ALL, 3 if late else 2)
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_stream_that_its_agents_node_does_not_go_on_with_ends_at_once(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have done something, and is not begun again; one that may be is."""
+    monkeypatch.setattr("a2a_node.mesh.heirs.Heirs.take", lambda *_: False)
+    work = Work()
+    async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
+        heard = asyncio.create_task(counted(one, first=0))
+        await work.begun.wait()
+        assert door.cut() == 1
+        with pytest.raises(AgentLost):
+            await heard
+        assert work.times == 1
+        work.begun.clear()
+        heard = asyncio.create_task(counted(one, first=0, name="recount"))
+        await work.begun.wait()
+        assert door.cut() == 1
+        work.goes_on.set()
+        assert (await heard, work.times) == (ALL, 3)
+
+
+@pytest.mark.usefixtures("eager")
+async def test_a_call_whose_beginning_was_on_a_broken_link_is_begun_on_the_next_one(meet: Meet) -> None:
+    """Though it has no key, for nobody has begun to work on it."""
+    work = Work()
+    work.goes_on.set()
+    async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
+        assert await one.dev.call("far", "wait", {}) == {"times": 1}
+        await door.bar(FIRST)
+        answered = asyncio.create_task(one.dev.call("far", "wait", {}))
+        await door.holds.wait()
+        assert door.cut() == 1
+        assert await answered == {"times": 2}
 
 
 @pytest.mark.usefixtures("eager")
@@ -84,7 +173,7 @@ async def test_a_call_that_was_on_a_broken_link_is_lost_and_the_next_one_is_answ
     """A call without a key is not begun again; its instance is not taken out."""
     work = Work()
     async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
-        for _ in range(3):
+        for times in (1, 3, 5):
             work.begun.clear()
             work.goes_on.clear()
             lost = asyncio.create_task(one.dev.call("far", "wait", {}))
@@ -93,4 +182,4 @@ async def test_a_call_that_was_on_a_broken_link_is_lost_and_the_next_one_is_answ
             with pytest.raises(AgentLost):
                 await lost
             work.goes_on.set()
-            assert await one.dev.call("far", "wait", {}) == {}
+            assert await one.dev.call("far", "wait", {}) == {"times": times + 1}

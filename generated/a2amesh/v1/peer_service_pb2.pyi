@@ -496,22 +496,26 @@ class LinkWelcome(_message.Message):
     NODE_ID_FIELD_NUMBER: _builtins.int
     INPUT_CREDIT_FIELD_NUMBER: _builtins.int
     READS_PARTS_FIELD_NUMBER: _builtins.int
+    LINK_ID_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Node id is the node that was reached."""
     input_credit: _builtins.int
     """Input credit is how many inputs of a call may be sent ahead."""
     reads_parts: _builtins.bool
     """Reads parts says that large frames may come in parts."""
+    link_id: _builtins.str
+    """Link id names the link for EndLink, a UUID; absent where the node knows no EndLink."""
     def __init__(
         self,
         *,
         node_id: _builtins.str = ...,
         input_credit: _builtins.int = ...,
         reads_parts: _builtins.bool = ...,
+        link_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_credit", b"input_credit", "node_id", b"node_id", "reads_parts", b"reads_parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_credit", b"input_credit", "link_id", b"link_id", "node_id", b"node_id", "reads_parts", b"reads_parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -722,6 +726,64 @@ class EndCallResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EndCallResponse: _TypeAlias = EndCallResponse  # noqa: Y015
+
+@_typing.final
+class EndLinkRequest(_message.Message):
+    """EndLinkRequest names the link to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_ID_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    link_id: _builtins.str
+    """Link id is what the welcome of the link said. Required."""
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Calls are the numbers of the calls that were under way on it for the node that asks; at most 100,000."""
+
+    def __init__(
+        self,
+        *,
+        link_id: _builtins.str = ...,
+        calls: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "link_id", b"link_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndLinkRequest: _TypeAlias = EndLinkRequest  # noqa: Y015
+
+@_typing.final
+class EndLinkResponse(_message.Message):
+    """EndLinkResponse says what becomes of the calls that were asked about; those that it does not name have ended, or are unknown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNBEGUN_FIELD_NUMBER: _builtins.int
+    CONTINUED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def unbegun(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Unbegun are those that nobody has begun to work on here, and nobody will: they may begin elsewhere."""
+
+    @_builtins.property
+    def continued(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Continued are those that this node goes on with, and whose streams it keeps."""
+
+    def __init__(
+        self,
+        *,
+        unbegun: _abc.Iterable[_builtins.int] | None = ...,
+        continued: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continued", b"continued", "unbegun", b"unbegun"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndLinkResponse: _TypeAlias = EndLinkResponse  # noqa: Y015
 
 @_typing.final
 class DrainRequest(_message.Message):

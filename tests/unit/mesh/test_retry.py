@@ -117,7 +117,7 @@ async def test_a_call_that_is_over_is_gone_at_once() -> None:
 async def test_what_another_node_goes_on_with_is_not_tried_again() -> None:
     """However safe the call is: its work would be done twice."""
     served, asked = Served(AgentLost("echo", "copy-0")), call(SAFE)
-    asked.keeping = Keeping("writer", lambda: None)
+    asked.keeping = Keeping("writer", lambda: None, lambda: None)
     asked.keeping.begin("heir", lambda _: None, lambda: None)
     asked.keeping.give()
     with pytest.raises(AgentLost):

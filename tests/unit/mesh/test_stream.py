@@ -29,6 +29,16 @@ async def test_a_stream_that_is_left_to_an_heir_while_it_is_written_is_over() ->
     assert (len(write.payloads), list(stream.due().payloads), stream.taken) == (1, [], True)
 
 
+def test_a_stream_that_gets_another_heir_has_it_named_at_once() -> None:
+    """The first one is named with whatever is written next; until another is, the store would refuse it."""
+    touched = list[Stream]()
+    stream = Stream("the-call", "the-writer", MemoryStreams(), touched.append)
+    for heir, writes in (("one", 0), ("two", 1)):
+        stream.keeping.begin(heir, lambda _: None, lambda: None)
+        assert (len(touched), stream.due().heir) == (writes, heir)
+        stream.keeping.leave()
+
+
 @pytest.fixture
 def uncollected() -> Iterator[None]:
     """Nothing collects what holds itself."""

@@ -39,7 +39,7 @@ def test_what_only_looks_or_keeps_alive_is_no_change() -> None:
     """All else is, unless it calls an agent."""
     for method, action in ACTIONS.items():
         name = method.rpartition("/")[2]
-        looks = name.startswith(LOOKS) or name in ("RenewLease", "TouchSession", "Link") or action == INVOKE
+        looks = name.startswith(LOOKS) or name in ("RenewLease", "TouchSession", "Link", "EndLink") or action == INVOKE
         assert (method in CHANGES) is not looks, method
 
 

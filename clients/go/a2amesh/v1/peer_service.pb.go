@@ -1131,7 +1131,9 @@ type LinkWelcome struct {
 	// Input credit is how many inputs of a call may be sent ahead.
 	InputCredit uint32 `protobuf:"varint,2,opt,name=input_credit,json=inputCredit,proto3" json:"input_credit,omitempty"`
 	// Reads parts says that large frames may come in parts.
-	ReadsParts    bool `protobuf:"varint,30,opt,name=reads_parts,json=readsParts,proto3" json:"reads_parts,omitempty"`
+	ReadsParts bool `protobuf:"varint,30,opt,name=reads_parts,json=readsParts,proto3" json:"reads_parts,omitempty"`
+	// Link id names the link for EndLink, a UUID; absent where the node knows no EndLink.
+	LinkId        string `protobuf:"bytes,31,opt,name=link_id,json=linkId,proto3" json:"link_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1185,6 +1187,13 @@ func (x *LinkWelcome) GetReadsParts() bool {
 		return x.ReadsParts
 	}
 	return false
+}
+
+func (x *LinkWelcome) GetLinkId() string {
+	if x != nil {
+		return x.LinkId
+	}
+	return ""
 }
 
 // LinkResponseBatch holds frames that would otherwise be sent one after the other.
@@ -1599,6 +1608,116 @@ func (x *EndCallResponse) GetLost() bool {
 	return false
 }
 
+// EndLinkRequest names the link to end.
+type EndLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Link id is what the welcome of the link said. Required.
+	LinkId string `protobuf:"bytes,1,opt,name=link_id,json=linkId,proto3" json:"link_id,omitempty"`
+	// Calls are the numbers of the calls that were under way on it for the node that asks; at most 100,000.
+	Calls         []uint64 `protobuf:"varint,2,rep,packed,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndLinkRequest) Reset() {
+	*x = EndLinkRequest{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndLinkRequest) ProtoMessage() {}
+
+func (x *EndLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndLinkRequest.ProtoReflect.Descriptor instead.
+func (*EndLinkRequest) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *EndLinkRequest) GetLinkId() string {
+	if x != nil {
+		return x.LinkId
+	}
+	return ""
+}
+
+func (x *EndLinkRequest) GetCalls() []uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+// EndLinkResponse says what becomes of the calls that were asked about; those that it does not name have ended, or are unknown.
+type EndLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unbegun are those that nobody has begun to work on here, and nobody will: they may begin elsewhere.
+	Unbegun []uint64 `protobuf:"varint,1,rep,packed,name=unbegun,proto3" json:"unbegun,omitempty"`
+	// Continued are those that this node goes on with, and whose streams it keeps.
+	Continued     []uint64 `protobuf:"varint,2,rep,packed,name=continued,proto3" json:"continued,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndLinkResponse) Reset() {
+	*x = EndLinkResponse{}
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndLinkResponse) ProtoMessage() {}
+
+func (x *EndLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndLinkResponse.ProtoReflect.Descriptor instead.
+func (*EndLinkResponse) Descriptor() ([]byte, []int) {
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *EndLinkResponse) GetUnbegun() []uint64 {
+	if x != nil {
+		return x.Unbegun
+	}
+	return nil
+}
+
+func (x *EndLinkResponse) GetContinued() []uint64 {
+	if x != nil {
+		return x.Continued
+	}
+	return nil
+}
+
 // DrainRequest says how long running calls get.
 type DrainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1612,7 +1731,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +1743,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[20]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +1756,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{20}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DrainRequest) GetTimeout() *durationpb.Duration {
@@ -1669,7 +1788,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[21]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1800,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[21]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1813,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{21}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DrainResponse) GetRunningCalls() uint32 {
@@ -1731,7 +1850,7 @@ type ReadServerLogRequest struct {
 
 func (x *ReadServerLogRequest) Reset() {
 	*x = ReadServerLogRequest{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[22]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1743,7 +1862,7 @@ func (x *ReadServerLogRequest) String() string {
 func (*ReadServerLogRequest) ProtoMessage() {}
 
 func (x *ReadServerLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[22]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1756,7 +1875,7 @@ func (x *ReadServerLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadServerLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadServerLogRequest) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{22}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReadServerLogRequest) GetServerId() string {
@@ -1784,7 +1903,7 @@ type ReadServerLogResponse struct {
 
 func (x *ReadServerLogResponse) Reset() {
 	*x = ReadServerLogResponse{}
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[23]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +1915,7 @@ func (x *ReadServerLogResponse) String() string {
 func (*ReadServerLogResponse) ProtoMessage() {}
 
 func (x *ReadServerLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[23]
+	mi := &file_a2amesh_v1_peer_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +1928,7 @@ func (x *ReadServerLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadServerLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadServerLogResponse) Descriptor() ([]byte, []int) {
-	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{23}
+	return file_a2amesh_v1_peer_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReadServerLogResponse) GetLines() []string {
@@ -1896,12 +2015,13 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\bdraining\x18\x10 \x01(\v2\x18.a2amesh.v1.LinkDrainingH\x00R\bdrainingB\a\n" +
 	"\x05frame\"*\n" +
 	"\fLinkDraining\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\"j\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"\x83\x01\n" +
 	"\vLinkWelcome\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
 	"\finput_credit\x18\x02 \x01(\rR\vinputCredit\x12\x1f\n" +
 	"\vreads_parts\x18\x1e \x01(\bR\n" +
-	"readsParts\"E\n" +
+	"readsParts\x12\x17\n" +
+	"\alink_id\x18\x1f \x01(\tR\x06linkId\"E\n" +
 	"\x11LinkResponseBatch\x120\n" +
 	"\x06frames\x18\x01 \x03(\v2\x18.a2amesh.v1.LinkResponseR\x06frames\"l\n" +
 	"\aLinkEnd\x12+\n" +
@@ -1925,7 +2045,13 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\x0fEndCallResponse\x12$\n" +
 	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\x12\x18\n" +
 	"\acarried\x18\x02 \x01(\bR\acarried\x12\x12\n" +
-	"\x04lost\x18\x03 \x01(\bR\x04lost\"r\n" +
+	"\x04lost\x18\x03 \x01(\bR\x04lost\"?\n" +
+	"\x0eEndLinkRequest\x12\x17\n" +
+	"\alink_id\x18\x01 \x01(\tR\x06linkId\x12\x14\n" +
+	"\x05calls\x18\x02 \x03(\x04R\x05calls\"I\n" +
+	"\x0fEndLinkResponse\x12\x18\n" +
+	"\aunbegun\x18\x01 \x03(\x04R\aunbegun\x12\x1c\n" +
+	"\tcontinued\x18\x02 \x03(\x04R\tcontinued\"r\n" +
 	"\fDrainRequest\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12-\n" +
 	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"f\n" +
@@ -1937,11 +2063,12 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x14\n" +
 	"\x05lines\x18\x02 \x01(\x05R\x05lines\"-\n" +
 	"\x15ReadServerLogResponse\x12\x14\n" +
-	"\x05lines\x18\x01 \x03(\tR\x05lines2\xeb\x02\n" +
+	"\x05lines\x18\x01 \x03(\tR\x05lines2\xaf\x03\n" +
 	"\vPeerService\x12=\n" +
 	"\x04Link\x12\x17.a2amesh.v1.LinkRequest\x1a\x18.a2amesh.v1.LinkResponse(\x010\x01\x12E\n" +
 	"\bFindCall\x12\x1b.a2amesh.v1.FindCallRequest\x1a\x1c.a2amesh.v1.FindCallResponse\x12B\n" +
-	"\aEndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponse\x12<\n" +
+	"\aEndCall\x12\x1a.a2amesh.v1.EndCallRequest\x1a\x1b.a2amesh.v1.EndCallResponse\x12B\n" +
+	"\aEndLink\x12\x1a.a2amesh.v1.EndLinkRequest\x1a\x1b.a2amesh.v1.EndLinkResponse\x12<\n" +
 	"\x05Drain\x12\x18.a2amesh.v1.DrainRequest\x1a\x19.a2amesh.v1.DrainResponse\x12T\n" +
 	"\rReadServerLog\x12 .a2amesh.v1.ReadServerLogRequest\x1a!.a2amesh.v1.ReadServerLogResponseB;Z9github.com/a2amesh/a2a-node/clients/go/a2amesh/v1;a2ameshb\x06proto3"
 
@@ -1957,7 +2084,7 @@ func file_a2amesh_v1_peer_service_proto_rawDescGZIP() []byte {
 	return file_a2amesh_v1_peer_service_proto_rawDescData
 }
 
-var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_a2amesh_v1_peer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_a2amesh_v1_peer_service_proto_goTypes = []any{
 	(*LinkRequest)(nil),           // 0: a2amesh.v1.LinkRequest
 	(*LinkRequestBatch)(nil),      // 1: a2amesh.v1.LinkRequestBatch
@@ -1979,17 +2106,19 @@ var file_a2amesh_v1_peer_service_proto_goTypes = []any{
 	(*FindCallResponse)(nil),      // 17: a2amesh.v1.FindCallResponse
 	(*EndCallRequest)(nil),        // 18: a2amesh.v1.EndCallRequest
 	(*EndCallResponse)(nil),       // 19: a2amesh.v1.EndCallResponse
-	(*DrainRequest)(nil),          // 20: a2amesh.v1.DrainRequest
-	(*DrainResponse)(nil),         // 21: a2amesh.v1.DrainResponse
-	(*ReadServerLogRequest)(nil),  // 22: a2amesh.v1.ReadServerLogRequest
-	(*ReadServerLogResponse)(nil), // 23: a2amesh.v1.ReadServerLogResponse
-	(*Payload)(nil),               // 24: a2amesh.v1.Payload
-	(*Call)(nil),                  // 25: a2amesh.v1.Call
-	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*EndLinkRequest)(nil),        // 20: a2amesh.v1.EndLinkRequest
+	(*EndLinkResponse)(nil),       // 21: a2amesh.v1.EndLinkResponse
+	(*DrainRequest)(nil),          // 22: a2amesh.v1.DrainRequest
+	(*DrainResponse)(nil),         // 23: a2amesh.v1.DrainResponse
+	(*ReadServerLogRequest)(nil),  // 24: a2amesh.v1.ReadServerLogRequest
+	(*ReadServerLogResponse)(nil), // 25: a2amesh.v1.ReadServerLogResponse
+	(*Payload)(nil),               // 26: a2amesh.v1.Payload
+	(*Call)(nil),                  // 27: a2amesh.v1.Call
+	(*durationpb.Duration)(nil),   // 28: google.protobuf.Duration
 }
 var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	2,  // 0: a2amesh.v1.LinkRequest.start:type_name -> a2amesh.v1.LinkStart
-	24, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
+	26, // 1: a2amesh.v1.LinkRequest.input:type_name -> a2amesh.v1.Payload
 	6,  // 2: a2amesh.v1.LinkRequest.input_end:type_name -> a2amesh.v1.LinkInputEnd
 	7,  // 3: a2amesh.v1.LinkRequest.cancel:type_name -> a2amesh.v1.LinkCancel
 	1,  // 4: a2amesh.v1.LinkRequest.batch:type_name -> a2amesh.v1.LinkRequestBatch
@@ -1997,10 +2126,10 @@ var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	8,  // 6: a2amesh.v1.LinkRequest.settled:type_name -> a2amesh.v1.LinkSettled
 	3,  // 7: a2amesh.v1.LinkRequest.part:type_name -> a2amesh.v1.LinkPart
 	0,  // 8: a2amesh.v1.LinkRequestBatch.frames:type_name -> a2amesh.v1.LinkRequest
-	24, // 9: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
+	26, // 9: a2amesh.v1.LinkStart.input:type_name -> a2amesh.v1.Payload
 	4,  // 10: a2amesh.v1.LinkStart.metadata:type_name -> a2amesh.v1.LinkMetadata
 	5,  // 11: a2amesh.v1.LinkMetadata.entries:type_name -> a2amesh.v1.LinkMetadataEntry
-	24, // 12: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
+	26, // 12: a2amesh.v1.LinkResponse.output:type_name -> a2amesh.v1.Payload
 	14, // 13: a2amesh.v1.LinkResponse.end:type_name -> a2amesh.v1.LinkEnd
 	15, // 14: a2amesh.v1.LinkResponse.fail:type_name -> a2amesh.v1.LinkFail
 	13, // 15: a2amesh.v1.LinkResponse.batch:type_name -> a2amesh.v1.LinkResponseBatch
@@ -2009,25 +2138,27 @@ var file_a2amesh_v1_peer_service_proto_depIdxs = []int32{
 	3,  // 18: a2amesh.v1.LinkResponse.part:type_name -> a2amesh.v1.LinkPart
 	11, // 19: a2amesh.v1.LinkResponse.draining:type_name -> a2amesh.v1.LinkDraining
 	10, // 20: a2amesh.v1.LinkResponseBatch.frames:type_name -> a2amesh.v1.LinkResponse
-	24, // 21: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
+	26, // 21: a2amesh.v1.LinkEnd.output:type_name -> a2amesh.v1.Payload
 	4,  // 22: a2amesh.v1.LinkEnd.trailing:type_name -> a2amesh.v1.LinkMetadata
 	4,  // 23: a2amesh.v1.LinkFail.trailing:type_name -> a2amesh.v1.LinkMetadata
-	25, // 24: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
-	25, // 25: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
-	26, // 26: a2amesh.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
-	26, // 27: a2amesh.v1.DrainRequest.wait:type_name -> google.protobuf.Duration
+	27, // 24: a2amesh.v1.FindCallResponse.call:type_name -> a2amesh.v1.Call
+	27, // 25: a2amesh.v1.EndCallResponse.call:type_name -> a2amesh.v1.Call
+	28, // 26: a2amesh.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	28, // 27: a2amesh.v1.DrainRequest.wait:type_name -> google.protobuf.Duration
 	0,  // 28: a2amesh.v1.PeerService.Link:input_type -> a2amesh.v1.LinkRequest
 	16, // 29: a2amesh.v1.PeerService.FindCall:input_type -> a2amesh.v1.FindCallRequest
 	18, // 30: a2amesh.v1.PeerService.EndCall:input_type -> a2amesh.v1.EndCallRequest
-	20, // 31: a2amesh.v1.PeerService.Drain:input_type -> a2amesh.v1.DrainRequest
-	22, // 32: a2amesh.v1.PeerService.ReadServerLog:input_type -> a2amesh.v1.ReadServerLogRequest
-	10, // 33: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
-	17, // 34: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
-	19, // 35: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
-	21, // 36: a2amesh.v1.PeerService.Drain:output_type -> a2amesh.v1.DrainResponse
-	23, // 37: a2amesh.v1.PeerService.ReadServerLog:output_type -> a2amesh.v1.ReadServerLogResponse
-	33, // [33:38] is the sub-list for method output_type
-	28, // [28:33] is the sub-list for method input_type
+	20, // 31: a2amesh.v1.PeerService.EndLink:input_type -> a2amesh.v1.EndLinkRequest
+	22, // 32: a2amesh.v1.PeerService.Drain:input_type -> a2amesh.v1.DrainRequest
+	24, // 33: a2amesh.v1.PeerService.ReadServerLog:input_type -> a2amesh.v1.ReadServerLogRequest
+	10, // 34: a2amesh.v1.PeerService.Link:output_type -> a2amesh.v1.LinkResponse
+	17, // 35: a2amesh.v1.PeerService.FindCall:output_type -> a2amesh.v1.FindCallResponse
+	19, // 36: a2amesh.v1.PeerService.EndCall:output_type -> a2amesh.v1.EndCallResponse
+	21, // 37: a2amesh.v1.PeerService.EndLink:output_type -> a2amesh.v1.EndLinkResponse
+	23, // 38: a2amesh.v1.PeerService.Drain:output_type -> a2amesh.v1.DrainResponse
+	25, // 39: a2amesh.v1.PeerService.ReadServerLog:output_type -> a2amesh.v1.ReadServerLogResponse
+	34, // [34:40] is the sub-list for method output_type
+	28, // [28:34] is the sub-list for method input_type
 	28, // [28:28] is the sub-list for extension type_name
 	28, // [28:28] is the sub-list for extension extendee
 	0,  // [0:28] is the sub-list for field type_name
@@ -2072,7 +2203,7 @@ func file_a2amesh_v1_peer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_a2amesh_v1_peer_service_proto_rawDesc), len(file_a2amesh_v1_peer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	PeerService_Link_FullMethodName          = "/a2amesh.v1.PeerService/Link"
 	PeerService_FindCall_FullMethodName      = "/a2amesh.v1.PeerService/FindCall"
 	PeerService_EndCall_FullMethodName       = "/a2amesh.v1.PeerService/EndCall"
+	PeerService_EndLink_FullMethodName       = "/a2amesh.v1.PeerService/EndLink"
 	PeerService_Drain_FullMethodName         = "/a2amesh.v1.PeerService/Drain"
 	PeerService_ReadServerLog_FullMethodName = "/a2amesh.v1.PeerService/ReadServerLog"
 )
@@ -41,6 +42,9 @@ type PeerServiceClient interface {
 	FindCall(ctx context.Context, in *FindCallRequest, opts ...grpc.CallOption) (*FindCallResponse, error)
 	// EndCall cancels a call that this node knows, and says how it stands then.
 	EndCall(ctx context.Context, in *EndCallRequest, opts ...grpc.CallOption) (*EndCallResponse, error)
+	// EndLink ends a link that is broken for the node that has dialled it, if it is still open here, and says what becomes of its calls:
+	// none of them begins here afterwards. Only the node that has dialled the link may ask.
+	EndLink(ctx context.Context, in *EndLinkRequest, opts ...grpc.CallOption) (*EndLinkResponse, error)
 	// Drain tells this node to take no new work, and says how far it is with what it has.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 	// ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here.
@@ -88,6 +92,16 @@ func (c *peerServiceClient) EndCall(ctx context.Context, in *EndCallRequest, opt
 	return out, nil
 }
 
+func (c *peerServiceClient) EndLink(ctx context.Context, in *EndLinkRequest, opts ...grpc.CallOption) (*EndLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EndLinkResponse)
+	err := c.cc.Invoke(ctx, PeerService_EndLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *peerServiceClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DrainResponse)
@@ -123,6 +137,9 @@ type PeerServiceServer interface {
 	FindCall(context.Context, *FindCallRequest) (*FindCallResponse, error)
 	// EndCall cancels a call that this node knows, and says how it stands then.
 	EndCall(context.Context, *EndCallRequest) (*EndCallResponse, error)
+	// EndLink ends a link that is broken for the node that has dialled it, if it is still open here, and says what becomes of its calls:
+	// none of them begins here afterwards. Only the node that has dialled the link may ask.
+	EndLink(context.Context, *EndLinkRequest) (*EndLinkResponse, error)
 	// Drain tells this node to take no new work, and says how far it is with what it has.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	// ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here.
@@ -145,6 +162,9 @@ func (UnimplementedPeerServiceServer) FindCall(context.Context, *FindCallRequest
 }
 func (UnimplementedPeerServiceServer) EndCall(context.Context, *EndCallRequest) (*EndCallResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EndCall not implemented")
+}
+func (UnimplementedPeerServiceServer) EndLink(context.Context, *EndLinkRequest) (*EndLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndLink not implemented")
 }
 func (UnimplementedPeerServiceServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
@@ -216,6 +236,24 @@ func _PeerService_EndCall_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_EndLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EndLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).EndLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_EndLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).EndLink(ctx, req.(*EndLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PeerService_Drain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DrainRequest)
 	if err := dec(in); err != nil {
@@ -266,6 +304,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EndCall",
 			Handler:    _PeerService_EndCall_Handler,
+		},
+		{
+			MethodName: "EndLink",
+			Handler:    _PeerService_EndLink_Handler,
 		},
 		{
 			MethodName: "Drain",

@@ -230,6 +230,8 @@ export interface LinkWelcome {
   inputCredit: number;
   /** Reads parts says that large frames may come in parts. */
   readsParts: boolean;
+  /** Link id names the link for EndLink, a UUID; absent where the node knows no EndLink. */
+  linkId: string;
 }
 
 /** LinkResponseBatch holds frames that would otherwise be sent one after the other. */
@@ -298,6 +300,22 @@ export interface EndCallResponse {
   carried: boolean;
   /** Lost says that an earlier process of this node has made the id, so that what was known of the call is gone. */
   lost: boolean;
+}
+
+/** EndLinkRequest names the link to end. */
+export interface EndLinkRequest {
+  /** Link id is what the welcome of the link said. Required. */
+  linkId: string;
+  /** Calls are the numbers of the calls that were under way on it for the node that asks; at most 100,000. */
+  calls: bigint[];
+}
+
+/** EndLinkResponse says what becomes of the calls that were asked about; those that it does not name have ended, or are unknown. */
+export interface EndLinkResponse {
+  /** Unbegun are those that nobody has begun to work on here, and nobody will: they may begin elsewhere. */
+  unbegun: bigint[];
+  /** Continued are those that this node goes on with, and whose streams it keeps. */
+  continued: bigint[];
 }
 
 /** DrainRequest says how long running calls get. */
@@ -1938,7 +1956,7 @@ export const LinkDraining: MessageFns<LinkDraining> = {
 };
 
 function createBaseLinkWelcome(): LinkWelcome {
-  return { nodeId: "", inputCredit: 0, readsParts: false };
+  return { nodeId: "", inputCredit: 0, readsParts: false, linkId: "" };
 }
 
 export const LinkWelcome: MessageFns<LinkWelcome> = {
@@ -1951,6 +1969,9 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
     }
     if (message.readsParts !== false) {
       writer.uint32(240).bool(message.readsParts);
+    }
+    if (message.linkId !== "") {
+      writer.uint32(250).string(message.linkId);
     }
     return writer;
   },
@@ -1992,6 +2013,14 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
             message.readsParts = reader.bool();
             continue;
           }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.linkId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2021,6 +2050,11 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
         : isSet(object.reads_parts)
         ? globalThis.Boolean(object.reads_parts)
         : false,
+      linkId: isSet(object.linkId)
+        ? globalThis.String(object.linkId)
+        : isSet(object.link_id)
+        ? globalThis.String(object.link_id)
+        : "",
     };
   },
 
@@ -2035,6 +2069,9 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
     if (message.readsParts !== false) {
       obj.readsParts = message.readsParts;
     }
+    if (message.linkId !== "") {
+      obj.linkId = message.linkId;
+    }
     return obj;
   },
 
@@ -2046,6 +2083,7 @@ export const LinkWelcome: MessageFns<LinkWelcome> = {
     message.nodeId = object.nodeId ?? "";
     message.inputCredit = object.inputCredit ?? 0;
     message.readsParts = object.readsParts ?? false;
+    message.linkId = object.linkId ?? "";
     return message;
   },
 };
@@ -2707,6 +2745,231 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
   },
 };
 
+function createBaseEndLinkRequest(): EndLinkRequest {
+  return { linkId: "", calls: [] };
+}
+
+export const EndLinkRequest: MessageFns<EndLinkRequest> = {
+  encode(message: EndLinkRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.linkId !== "") {
+      writer.uint32(10).string(message.linkId);
+    }
+    if (message.calls.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.calls) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field calls of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndLinkRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndLinkRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.linkId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.calls.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.calls.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EndLinkRequest {
+    return {
+      linkId: isSet(object.linkId)
+        ? globalThis.String(object.linkId)
+        : isSet(object.link_id)
+        ? globalThis.String(object.link_id)
+        : "",
+      calls: globalThis.Array.isArray(object?.calls) ? object.calls.map((e: any) => BigInt(e)) : [],
+    };
+  },
+
+  toJSON(message: EndLinkRequest): unknown {
+    const obj: any = {};
+    if (message.linkId !== "") {
+      obj.linkId = message.linkId;
+    }
+    if (message.calls?.length) {
+      obj.calls = message.calls.map((e) => e.toString());
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<EndLinkRequest>, I>>(base?: I): EndLinkRequest {
+    return EndLinkRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EndLinkRequest>, I>>(object: I): EndLinkRequest {
+    const message = createBaseEndLinkRequest();
+    message.linkId = object.linkId ?? "";
+    message.calls = object.calls?.map((e) => BigInt(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEndLinkResponse(): EndLinkResponse {
+  return { unbegun: [], continued: [] };
+}
+
+export const EndLinkResponse: MessageFns<EndLinkResponse> = {
+  encode(message: EndLinkResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unbegun.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.unbegun) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field unbegun of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.continued.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.continued) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field continued of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndLinkResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndLinkResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.unbegun.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.unbegun.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.continued.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.continued.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EndLinkResponse {
+    return {
+      unbegun: globalThis.Array.isArray(object?.unbegun) ? object.unbegun.map((e: any) => BigInt(e)) : [],
+      continued: globalThis.Array.isArray(object?.continued) ? object.continued.map((e: any) => BigInt(e)) : [],
+    };
+  },
+
+  toJSON(message: EndLinkResponse): unknown {
+    const obj: any = {};
+    if (message.unbegun?.length) {
+      obj.unbegun = message.unbegun.map((e) => e.toString());
+    }
+    if (message.continued?.length) {
+      obj.continued = message.continued.map((e) => e.toString());
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<EndLinkResponse>, I>>(base?: I): EndLinkResponse {
+    return EndLinkResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EndLinkResponse>, I>>(object: I): EndLinkResponse {
+    const message = createBaseEndLinkResponse();
+    message.unbegun = object.unbegun?.map((e) => BigInt(e)) || [];
+    message.continued = object.continued?.map((e) => BigInt(e)) || [];
+    return message;
+  },
+};
+
 function createBaseDrainRequest(): DrainRequest {
   return { timeout: undefined, wait: undefined };
 }
@@ -3093,6 +3356,19 @@ export const PeerServiceService = {
     responseSerialize: (value: EndCallResponse): Buffer => Buffer.from(EndCallResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EndCallResponse => EndCallResponse.decode(value),
   },
+  /**
+   * EndLink ends a link that is broken for the node that has dialled it, if it is still open here, and says what becomes of its calls:
+   * none of them begins here afterwards. Only the node that has dialled the link may ask.
+   */
+  endLink: {
+    path: "/a2amesh.v1.PeerService/EndLink" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: EndLinkRequest): Buffer => Buffer.from(EndLinkRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EndLinkRequest => EndLinkRequest.decode(value),
+    responseSerialize: (value: EndLinkResponse): Buffer => Buffer.from(EndLinkResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EndLinkResponse => EndLinkResponse.decode(value),
+  },
   /** Drain tells this node to take no new work, and says how far it is with what it has. */
   drain: {
     path: "/a2amesh.v1.PeerService/Drain" as const,
@@ -3128,6 +3404,11 @@ export interface PeerServiceServer extends UntypedServiceImplementation {
   findCall: handleUnaryCall<FindCallRequest, FindCallResponse>;
   /** EndCall cancels a call that this node knows, and says how it stands then. */
   endCall: handleUnaryCall<EndCallRequest, EndCallResponse>;
+  /**
+   * EndLink ends a link that is broken for the node that has dialled it, if it is still open here, and says what becomes of its calls:
+   * none of them begins here afterwards. Only the node that has dialled the link may ask.
+   */
+  endLink: handleUnaryCall<EndLinkRequest, EndLinkResponse>;
   /** Drain tells this node to take no new work, and says how far it is with what it has. */
   drain: handleUnaryCall<DrainRequest, DrainResponse>;
   /** ReadServerLog shows what an MCP server that runs on this node wrote last. SERVER_NOT_FOUND when it does not run here. */
@@ -3175,6 +3456,25 @@ export interface PeerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EndCallResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * EndLink ends a link that is broken for the node that has dialled it, if it is still open here, and says what becomes of its calls:
+   * none of them begins here afterwards. Only the node that has dialled the link may ask.
+   */
+  endLink(
+    request: EndLinkRequest,
+    callback: (error: ServiceError | null, response: EndLinkResponse) => void,
+  ): ClientUnaryCall;
+  endLink(
+    request: EndLinkRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: EndLinkResponse) => void,
+  ): ClientUnaryCall;
+  endLink(
+    request: EndLinkRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: EndLinkResponse) => void,
   ): ClientUnaryCall;
   /** Drain tells this node to take no new work, and says how far it is with what it has. */
   drain(
