@@ -33,6 +33,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
 from a2a_node.store.patience import Patience
 from a2a_node.store.pool import Pool
+from a2a_node.store.redis_ends import Ending
 from a2a_node.store.tls import readable
 from a2a_node.store.traces import trace_redis
 
@@ -226,6 +227,7 @@ def _pool(url: str, size: int, patience: float) -> BlockingConnectionPool:
             socket_keepalive=True,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
+            connection_class=Ending,  # with TLS the URL has another one
         )
         pool.connection_class(**pool.connection_kwargs)  # what is wrong with its TLS is said now, not at every question
     except ValueError:

@@ -8,6 +8,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
+from psutil import Process
 from redis.exceptions import ResponseError
 
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
@@ -115,6 +116,21 @@ async def test_a_connection_that_was_cut_is_replaced(redis: Redis, redis_url: st
         await other.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         await until(lambda: alone(other))
     await asyncio.gather(*(redis.ping() for _ in range(4)))
+
+
+async def test_connections_that_wait_are_closed_when_the_server_ends_them(redis_url: str) -> None:
+    """Not only once somebody needs them."""
+    port = urlsplit(redis_url).port
+
+    async def closed() -> bool:
+        ends = [getattr(one.raddr, "port", 0) for one in Process().net_connections("tcp")]
+        return ends.count(port) == 1
+
+    async with connected(redis_url, pool_size=4) as redis, connected(redis_url) as other:
+        await asyncio.gather(*(redis.ping() for _ in range(4)))
+        await other.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await until(closed)
+        await asyncio.gather(*(redis.ping() for _ in range(4)))
 
 
 async def alone(redis: Redis) -> bool:
