@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -292,7 +293,7 @@ class Limiter:
     async def _together(self, bucket: _Bucket, watch: Callable[[], Coroutine[None, None, None]]) -> None:
         """Wait with whoever waits already, or else as `watch` does: one for all calls of a bucket."""
         if bucket.watch is None or bucket.watch.done():
-            bucket.watch = asyncio.create_task(watch())
+            bucket.watch = asyncio.create_task(watch(), context=Context())  # else it holds this call until the next one
         await asyncio.wait((bucket.watch,))
 
     async def _rested(self, wait: float) -> None:

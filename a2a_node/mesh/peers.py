@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, Self, TypeVar
@@ -208,9 +209,10 @@ class Peers:
             breaker = self._breaker(node_id)
             breaker.begin(monotonic())
             link = self._links[node_id] = Link(node_id, address, self._rules, breaker.succeed, self._follow)
-            task = asyncio.create_task(self._kept(link))
+            context = Context()  # the link outlives this call, and holds nothing of it
+            task = asyncio.create_task(self._kept(link), context=context)
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._tasks.discard, context=context)
         return link
 
     async def _follow(self, revision: int) -> None:

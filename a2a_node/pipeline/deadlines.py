@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextvars import Context
 from math import ceil
 from time import monotonic
 
@@ -34,6 +35,7 @@ class Deadlines:
         self._step, self._near = step, near
         self._buckets: dict[int, set[_Waiting]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._context = Context()  # of no call: a timer that follows another would hold the first one's for ever
 
     async def within(self, seconds: float, work: Awaitable[None]) -> None:
         """Await the work; DeadlineExceeded when it is not done in time."""
@@ -65,7 +67,7 @@ class Deadlines:
         if bucket is None:
             bucket = self._buckets[due] = set()
             if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(self._step, self._tick)
+                self._timer = self._later()
         return bucket
 
     def _tick(self) -> None:
@@ -75,7 +77,10 @@ class Deadlines:
             for waiting in self._buckets.pop(due):
                 waiting.over = True
                 waiting.task.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._step, self._tick) if self._buckets else None
+        self._timer = self._later() if self._buckets else None
+
+    def _later(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._step, self._tick, context=self._context)
 
 
 async def _precisely(seconds: float, work: Awaitable[None]) -> None:

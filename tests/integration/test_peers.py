@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator
 from time import monotonic
@@ -10,7 +11,7 @@ from time import monotonic
 import pytest
 
 from a2a_node.agent import Agent
-from a2a_node.model.call import Terms
+from a2a_node.model.call import Call, Terms
 from a2a_node.model.errors import (
     AgentFailed,
     CallCancelled,
@@ -240,6 +241,19 @@ async def test_an_idempotency_key_means_the_same_on_every_node(meet: Meet) -> No
         for place in (one, two, one):
             assert await place.dev.call("far", "say", {"text": "x"}, idempotency_key="k") == {"text": "x"}
         assert work.calls == 1
+
+
+@pytest.mark.parametrize("beside", [by_stream, by_address], ids=["attached", "endpoint"])
+async def test_nothing_is_held_of_a_call_that_is_over(meet: Meet, beside: Beside) -> None:
+    """By whatever was begun with it and goes on: links, timers, buckets. Its payload may be large."""
+    async with meet("one") as one, meet("two") as two, beside(worker("far", Work()), two):
+        await known(one, "far")
+        assert await one.dev.call("far", "say", {"text": "x"}, idempotency_key="k") == {"text": "x"}
+        assert [said async for said in one.dev.stream("far", "count", {"n": 2})] == [{"number": 1}, {"number": 2}]
+        async with asyncio.timeout(PATIENCE):
+            while [kept for kept in gc.get_objects() if isinstance(kept, Call) and kept.agent == "far"]:
+                await asyncio.sleep(0.1)
+                gc.collect()
 
 
 async def test_a_slow_reader_slows_the_agent_on_the_other_node(meet: Meet) -> None:

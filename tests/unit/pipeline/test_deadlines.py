@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from contextvars import ContextVar
 
 import pytest
 
@@ -54,6 +57,33 @@ async def test_a_time_out_of_the_works_own_passes(deadlines: dict[str, float]) -
 
     with pytest.raises(TimeoutError, match="its own"):
         await Deadlines(**deadlines).within(5.0, own())
+
+
+async def test_nothing_is_held_of_a_call_that_is_over() -> None:
+    """While others wait, the timer goes on without what the first one knew."""
+
+    class Known:
+        pass
+
+    async def first() -> weakref.ref[Known]:
+        known = Known()
+        knows.set(known)
+        await deadlines.within(9.0, asyncio.sleep(0))
+        return weakref.ref(known)
+
+    knows: ContextVar[Known] = ContextVar("knows")
+    deadlines = Deadlines(step=0.01)
+    beginning = asyncio.create_task(first())
+    other = asyncio.create_task(deadlines.within(60.0, for_ever()))
+    gone = await beginning
+    del beginning
+    async with asyncio.timeout(5.0):
+        while gone() is not None:
+            await asyncio.sleep(0.01)
+            gc.collect()
+    assert deadlines.ticking
+    other.cancel()
+    await asyncio.wait([other])
 
 
 async def test_no_timer_is_left_when_nothing_waits() -> None:
