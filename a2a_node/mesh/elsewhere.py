@@ -1,8 +1,8 @@
 """Calls by their ids, wherever in the mesh they are: this node's own, and then those of all other nodes.
 
-An id that a node has made names it, so that this one is asked, and its calls are lost with it. Of an id that a client
-has chosen nothing is known: nodes are asked all at once when somebody wants to know, which is seldom, rather than every
-call written to a store.
+An id that a node has made names it, so that this one is asked, and its calls are lost with it. Where a client has
+chosen the id, the node has noted one of its own for it. Where that is not known, nodes are asked all at once when
+somebody wants to know, which is seldom, rather than every call written to a store.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from a2a_node.client.connection import Rpc
 from a2a_node.client.records import to_record
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.chosen import Find, unknown
 from a2a_node.model.call import CallRecord
 from a2a_node.model.call_ids import CallIds, is_of
 from a2a_node.model.errors import CallNotFound, MeshError, NodeLost
@@ -48,26 +49,38 @@ class Asks(Protocol):
 class Elsewhere:
     """Finds and ends calls of the whole mesh; `names` are this node's id and the ids that it makes."""
 
-    def __init__(self, calls: Calls, directory: Knows, peers: Asks, names: tuple[str, CallIds]) -> None:
+    def __init__(
+        self, calls: Calls, directory: Knows, peers: Asks, names: tuple[str, CallIds], find: Find = unknown
+    ) -> None:
+        """`find` looks for what is noted of calls whose ids their clients chose."""
         self._calls, self._directory, self._peers = calls, directory, peers
         self._node_id, self._ids = names
+        self._find = find
 
     async def get(self, call_id: str) -> CallRecord:
         """What is known of a call; CallNotFound, NodeLost, or why a node that may know it does not answer."""
         own = self._own(call_id)
         if own is not None and not own.carried:
             return own
-        request = pb.FindCallRequest(call_id=call_id)
-        return self._best(call_id, own, await self._asked(call_id, lambda node: self._peers.ask(node, FIND, request)))
+        made = await self._made(call_id)
+        request = pb.FindCallRequest(call_id=call_id, made_id=made)
+        found = await self._asked(made, lambda node: self._peers.ask(node, FIND, request))
+        return self._best((call_id, made), own, found)
 
     async def cancel(self, call_id: str, why: str) -> CallRecord:
         """End a running call and wait until it has ended, where it came into the mesh; errors as with `get`."""
         own = self._own(call_id)
         if own is not None and not own.carried:
             return await self._calls.cancel(call_id, why)
-        request = pb.EndCallRequest(call_id=call_id, reason=why)
-        found = await self._asked(call_id, lambda node: self._peers.ask(node, END, request))
-        return self._best(call_id, await self._calls.cancel(call_id, why) if own is not None else None, found)
+        made = await self._made(call_id)
+        request = pb.EndCallRequest(call_id=call_id, reason=why, made_id=made)
+        found = await self._asked(made, lambda node: self._peers.ask(node, END, request))
+        return self._best((call_id, made), await self._calls.cancel(call_id, why) if own is not None else None, found)
+
+    async def _made(self, call_id: str) -> str:
+        """The id that a node has made for the call, as far as is known."""
+        noted = await self._find(call_id)
+        return call_id if noted is None else noted.made
 
     def _own(self, call_id: str) -> CallRecord | None:
         try:
@@ -75,11 +88,11 @@ class Elsewhere:
         except CallNotFound:
             return None
 
-    async def _asked(self, call_id: str, ask: Ask) -> Sequence[Answer | MeshError]:
+    async def _asked(self, made: str, ask: Ask) -> Sequence[Answer | MeshError]:
         """What the node says that made the id; where that does not know the call, what each of the other nodes says."""
         others = [node for node in self._directory.nodes() if node.id != self._node_id]
         present = [node for node in others if node.status is not NodeStatus.GONE]
-        makers = [node for node in present if is_of(call_id, node.id)]
+        makers = [node for node in present if is_of(made, node.id)]
         heard = await _all(makers, ask)
         if any(_knows(answer) for answer in heard):
             return heard
@@ -88,8 +101,9 @@ class Elsewhere:
         said = zip(rest, await _all(rest, ask), strict=True)
         return [*heard, *(one for node, one in said if not (isinstance(one, MeshError) and node.id in doubtful))]
 
-    def _best(self, call_id: str, own: CallRecord | None, answers: Sequence[Answer | MeshError]) -> CallRecord:
+    def _best(self, ids: tuple[str, str], own: CallRecord | None, answers: Sequence[Answer | MeshError]) -> CallRecord:
         """The word of the node at which the call came in, or else of one that has served it."""
+        call_id, made = ids
         heard = [answer for answer in answers if not isinstance(answer, MeshError)]
         silent = [answer for answer in answers if isinstance(answer, MeshError)]
         for answer in sorted(heard, key=lambda answer: answer.carried):
@@ -97,14 +111,14 @@ class Elsewhere:
                 return to_record(answer.call)
         if own is not None:
             return own
-        if self._lost(call_id) or any(answer.lost for answer in heard):
+        if self._lost(made) or any(answer.lost for answer in heard):
             raise NodeLost(call_id)
         raise silent[0] if silent else CallNotFound(call_id)
 
-    def _lost(self, call_id: str) -> bool:
+    def _lost(self, made: str) -> bool:
         """Whether the node that made the id is gone, or is another process by now."""
         gone = [node for node in self._directory.nodes() if node.status is NodeStatus.GONE]
-        return self._ids.outlived(call_id) or any(is_of(call_id, node.id) for node in gone)
+        return self._ids.outlived(made) or any(is_of(made, node.id) for node in gone)
 
 
 async def _all(nodes: Sequence[Node], ask: Ask) -> Sequence[Answer | MeshError]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from a2a_node.mesh.calls import Calls
+from a2a_node.mesh.chosen import Find, unknown
 from a2a_node.model.call import Call, CallRecord, CallStatus, Proceed
 from a2a_node.model.errors import CallNotFound, StoreUnavailable, StreamNotFound
 from a2a_node.model.permissions import covers
@@ -21,7 +22,9 @@ MARGIN = 0.01  # seconds beyond a lease, after which the store agrees that it is
 class Returning:
     """Reads what any node of the mesh keeps."""
 
-    def __init__(self, streams: Streams, calls: Calls, lease: float) -> None:
+    def __init__(self, streams: Streams, calls: Calls, lease: float, find: Find = unknown) -> None:
+        """`find` looks for what is noted of calls whose ids their clients chose."""
+        self._find = find
         self._streams, self._calls = streams, calls
         self._pulse = lease / 3  # how often a reader that waits is heard of
 
@@ -46,16 +49,20 @@ class Returning:
         """Whether the caller began it, by a key that could; an agent at work for others has none of its own."""
         if call.envelope is not None and call.envelope.authority:
             return False
-        begun = self._calls.begun_by(call.about)
+        begun = self._calls.begun_by(call.about) or await self._begun(call.about)
         if begun is None:
-            try:
-                part = await self._streams.look(call.about)
-            except (StreamNotFound, StoreUnavailable):
-                return False
-            begun = part.principal, part.record.agent
+            return False
         principal, agent = begun
         bound = call.scopes is not None and not any(covers(one, f"agent:{agent}:invoke") for one in call.scopes)
         return principal == str(call.principal) and not bound
+
+    async def _begun(self, call_id: str) -> tuple[str, str] | None:
+        """Who began a call on any node, and of which agent, where that is kept or noted."""
+        with suppress(StreamNotFound, StoreUnavailable):
+            part = await self._streams.look(call_id)
+            return part.principal, part.record.agent
+        noted = await self._find(call_id)
+        return None if noted is None else (noted.principal, noted.agent)
 
     async def look(self, call_id: str) -> StreamPart:
         """How the stream of a call stands, without its events; StreamNotFound."""

@@ -143,6 +143,7 @@ class Call:
     unary: bool = False  # exactly one output is wanted
     endless: bool = False  # a stream that lives until somebody ends it, such as a watch
     id: str = ""
+    chosen: bool = False  # by its client
     agent: str = ""
     capability: str = ""
     version: str = ""  # of the agent, as the directory has it

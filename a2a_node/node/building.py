@@ -142,7 +142,7 @@ async def _furnished(settings: Settings, urls: tuple[str, str]) -> AsyncIterator
             carrying(settings, whose, agents, (kept, directory, underway.inside, away))
         )
         limits = await house.enter_async_context(limited(settings, kept, directory, itself.name))
-        streams = await house.enter_async_context(streaming(settings, kept.streams, underway.calls))
+        streams = await house.enter_async_context(streaming(settings, kept, underway))
         work, node = (underway.calls, carriers.lingering), (itself.name, itself.roots)
         frozen = await house.enter_async_context(enforced(kept.freezes, work, directory, node))
         awake = await house.enter_async_context(Awake.watching())

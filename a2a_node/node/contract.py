@@ -30,7 +30,7 @@ def contract(
     kept, knowledge, carriers, limits = rooms.kept, rooms.knowledge, rooms.carriers, rooms.limits
     workflows, tools = made
     calls, ids, directory = rooms.underway.calls, rooms.underway.ids, knowledge.directory
-    elsewhere = Elsewhere(calls, directory, carriers.peers, (rooms.name, ids))
+    elsewhere = Elsewhere(calls, directory, carriers.peers, (rooms.name, ids), rooms.streams.chosen.find)
     granting = Granting(kept.grants, knowledge.grants, knowledge.decisions.roots)
     return (
         AgentService(outgoing, elsewhere, rooms.streams.returning, rooms.settings.payload_limit),

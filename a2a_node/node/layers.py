@@ -79,6 +79,7 @@ class Layers:
                 resolve(self._directory, self._leads()),  # a name that nobody has, or a loop, costs nothing more
                 Joining(streams.writers, streams.returning, fresh).layer,  # a repeat joins what is kept
                 self._resumable(),  # around tracking, which knows how a cancelled call ended
+                streams.chosen.layer,  # below what is kept, which is known by that
                 rooms.underway.calls.track,  # around all work, so that it can be cancelled and looked up
                 rooms.frozen.stopping.check_again,  # inside tracking: what was frozen meanwhile was not told to stop
                 self._budgeted(),  # around whatever may answer, so that no refusal is kept

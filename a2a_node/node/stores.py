@@ -10,6 +10,7 @@ from opentelemetry.trace import TracerProvider
 
 from a2a_node.model.audit_ports import AuditLog
 from a2a_node.model.budget_ports import Budgets
+from a2a_node.model.chosen_ids import ChosenIds
 from a2a_node.model.errors import StoreUnavailable
 from a2a_node.model.freeze_ports import Freezes
 from a2a_node.model.grant_ports import Grants
@@ -27,6 +28,7 @@ from a2a_node.store import postgres, redis, tls
 from a2a_node.store.audit import PostgresAuditLog
 from a2a_node.store.buckets import RedisBuckets
 from a2a_node.store.budgets import RedisBudgets
+from a2a_node.store.chosen_ids import RedisChosenIds
 from a2a_node.store.freezes import PostgresFreezes
 from a2a_node.store.grants import PostgresGrants
 from a2a_node.store.keys import PostgresKeys
@@ -65,6 +67,7 @@ class Stores:
     values: Values
     topics: Topics
     streams: Streams
+    chosen_ids: ChosenIds
     grants: Grants
     freezes: Freezes
     secrets: MeshSecrets
@@ -113,6 +116,7 @@ async def opened(
             RedisValues(shared),
             RedisTopics(shared, wakeups),
             RedisStreams(shared, wakeups, lease=lease),
+            RedisChosenIds(shared),
             PostgresGrants(database),
             PostgresFreezes(database),
             PostgresSecrets(database),

@@ -200,7 +200,10 @@ def _asked(fresh: Callable[[], str], request: Opening, call: Call) -> None:
         call.resumable = request.resumable if request.HasField("resumable") else True
     call.agent = checked_name("agent", request.agent)
     call.capability = checked_name("capability", request.capability) if request.capability else ""
-    call.id = checked_uuid("call_id", request.call_id) if request.call_id else fresh()
+    if request.call_id:
+        call.id, call.chosen = checked_uuid("call_id", request.call_id), True
+    else:
+        call.id = fresh()
     call.unary = isinstance(request, pb.InvokeRequest)
     call.payload_bytes = 0 if isinstance(request, pb.ConverseOpen) else request.input.ByteSize()
     if request.budget:

@@ -47,7 +47,7 @@ class PeerService:
         try:
             record = self._calls.get(call_id)
         except CallNotFound:
-            return pb.FindCallResponse(lost=self._ids.outlived(call_id))
+            return pb.FindCallResponse(lost=self._ids.outlived(_made(request)))
         return pb.FindCallResponse(call=from_record(record), carried=record.carried)
 
     async def end_call(self, request: pb.EndCallRequest, _: Call) -> pb.EndCallResponse:
@@ -56,7 +56,7 @@ class PeerService:
         try:
             record = await self._calls.cancel(call_id, checked_text("reason", request.reason, 500))
         except CallNotFound:
-            return pb.EndCallResponse(lost=self._ids.outlived(call_id))
+            return pb.EndCallResponse(lost=self._ids.outlived(_made(request)))
         return pb.EndCallResponse(call=from_record(record), carried=record.carried)
 
     async def end_link(self, request: pb.EndLinkRequest, call: Call) -> pb.EndLinkResponse:
@@ -76,3 +76,8 @@ class PeerService:
         """What an MCP server of this node wrote last."""
         server_id = checked_server_id("server_id", request.server_id)
         return pb.ReadServerLogResponse(lines=self._log(server_id, max(0, request.lines)))
+
+
+def _made(request: pb.FindCallRequest | pb.EndCallRequest) -> str:
+    """The id that a node has made for the call."""
+    return checked_uuid("made_id", request.made_id) if request.made_id else checked_uuid("call_id", request.call_id)

@@ -3,6 +3,7 @@
 from a2a_node.testing.audit import MemoryAuditLog
 from a2a_node.testing.buckets import MemoryBuckets
 from a2a_node.testing.budgets import MemoryBudgets
+from a2a_node.testing.chosen_ids import MemoryChosenIds
 from a2a_node.testing.clock import Clock
 from a2a_node.testing.freezes import MemoryFreezes
 from a2a_node.testing.grants import MemoryGrants
@@ -28,6 +29,7 @@ __all__ = [
     "MemoryAuditLog",
     "MemoryBuckets",
     "MemoryBudgets",
+    "MemoryChosenIds",
     "MemoryFreezes",
     "MemoryGrants",
     "MemoryKeys",

@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from a2a_node.model.budget_ports import Budgets
+from a2a_node.model.chosen_ids import ChosenIds
 from a2a_node.model.outcome_ports import Outcomes
 from a2a_node.model.state_ports import Sessions, Topics, Values
 from a2a_node.model.stream_ports import Streams
 from a2a_node.store import postgres, redis, sessions, wakeups
 from a2a_node.store.budgets import RedisBudgets
+from a2a_node.store.chosen_ids import RedisChosenIds
 from a2a_node.store.outcomes import RedisOutcomes
 from a2a_node.store.streams import RedisStreams
 from a2a_node.store.topics import RedisTopics
@@ -23,6 +25,7 @@ from a2a_node.testing import (
     Clock,
     Line,
     MemoryBudgets,
+    MemoryChosenIds,
     MemoryOutcomes,
     MemorySessions,
     MemoryStreams,
@@ -69,6 +72,7 @@ class House(Protocol):
     sessions: Sessions
     budgets: Budgets
     streams: Streams
+    chosen_ids: ChosenIds
 
     async def elapse(self, seconds: int) -> None:
         """Let time pass for all that is kept."""
@@ -92,13 +96,15 @@ class MemoryHouse:
         outcomes, sessions = MemoryOutcomes(self._clock), MemorySessions(self._clock)
         budgets, streams = MemoryBudgets(self._clock), MemoryStreams(self._clock)
         self._forget = topics.forget
-        self._twins = (values, topics, outcomes, sessions, budgets, streams)
+        chosen_ids = MemoryChosenIds(self._clock)
+        self._twins = (values, topics, outcomes, sessions, budgets, streams, chosen_ids)
         self.budgets: Budgets = budgets
         self.values: Values = values
         self.topics: Topics = topics
         self.outcomes: Outcomes = outcomes
         self.sessions: Sessions = sessions
         self.streams: Streams = streams
+        self.chosen_ids: ChosenIds = chosen_ids
 
     async def elapse(self, seconds: int) -> None:
         """Move the clock."""
@@ -134,6 +140,7 @@ class RedisHouse:
         self.sessions: Sessions = kept
         self.budgets: Budgets = RedisBudgets(server)
         self.streams: Streams = RedisStreams(server, heard)
+        self.chosen_ids: ChosenIds = RedisChosenIds(server)
 
     async def elapse(self, seconds: int) -> None:
         """Move all moments towards the past: the clocks of the stores cannot be moved."""

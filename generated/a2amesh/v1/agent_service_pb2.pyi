@@ -115,7 +115,9 @@ class InvokeRequest(_message.Message):
     hour, a different request under the same key is refused. At most 255 characters. Absent means that every call is a new one.
     """
     call_id: _builtins.str
-    """Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses."""
+    """Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses. The call
+    does not wait until such an id is noted: where its node dies within a moment, or Redis is away, it is NOT_FOUND afterwards.
+    """
     @_builtins.property
     def input(self) -> _payload_pb2.Payload:
         """Input is the input object. Absent means an empty one."""

@@ -622,16 +622,20 @@ class FindCallRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALL_ID_FIELD_NUMBER: _builtins.int
+    MADE_ID_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity. Required."""
+    made_id: _builtins.str
+    """Made id is one that the call's node has made for it; absent where that is the call id, or is not known."""
     def __init__(
         self,
         *,
         call_id: _builtins.str = ...,
+        made_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "made_id", b"made_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -649,7 +653,7 @@ class FindCallResponse(_message.Message):
     carried: _builtins.bool
     """Carried says that the call came here from another node, which knows it better."""
     lost: _builtins.bool
-    """Lost says that an earlier process of this node has made the id, so that what was known of the call is gone."""
+    """Lost says that an earlier process of this node has made the id, or the made id, so that what was known of the call is gone."""
     @_builtins.property
     def call(self) -> _agent_service_pb2.Call:
         """Call is the call as it is now; absent when this node does not know it."""
@@ -677,19 +681,23 @@ class EndCallRequest(_message.Message):
 
     CALL_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    MADE_ID_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id is the call's identity. Required."""
     reason: _builtins.str
     """Reason is told to the agent and kept with the call; at most 500 characters."""
+    made_id: _builtins.str
+    """Made id is one that the call's node has made for it; absent where that is the call id, or is not known."""
     def __init__(
         self,
         *,
         call_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        made_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "made_id", b"made_id", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -707,7 +715,7 @@ class EndCallResponse(_message.Message):
     carried: _builtins.bool
     """Carried says that the call came here from another node, which knows it better."""
     lost: _builtins.bool
-    """Lost says that an earlier process of this node has made the id, so that what was known of the call is gone."""
+    """Lost says that an earlier process of this node has made the id, or the made id, so that what was known of the call is gone."""
     @_builtins.property
     def call(self) -> _agent_service_pb2.Call:
         """Call is the call as it is now; absent when this node does not know it."""

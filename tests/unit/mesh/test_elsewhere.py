@@ -13,6 +13,7 @@ from a2a_node.client.connection import Rpc
 from a2a_node.mesh.calls import Calls
 from a2a_node.mesh.elsewhere import FIND, Elsewhere
 from a2a_node.model.call_ids import CallIds
+from a2a_node.model.chosen_ids import ChosenId
 from a2a_node.model.errors import CallNotFound, NodeLost, NodeUnreachable
 from a2a_node.model.nodes import Node, NodeStatus
 from a2amesh.v1 import agent_service_pb2, peer_service_pb2
@@ -154,6 +155,28 @@ async def test_a_call_of_an_earlier_process_is_lost() -> None:
         await elsewhere(Calls(), Mesh({}, lost=True)).get(CallIds("n1").fresh())
     with pytest.raises(CallNotFound):
         await elsewhere(Calls(), Mesh({})).get(ME.fresh())
+
+
+async def test_an_id_that_a_client_has_chosen_is_known_by_what_its_node_has_noted() -> None:
+    """That one is asked first, and the call is lost with it, as one whose id it has made."""
+
+    async def noted(call_id: str) -> ChosenId:
+        return ChosenId(call_id, made, "person:ada", "echo")
+
+    made, mesh = CallIds("n2").fresh(), Mesh({"n2": False})
+    asker = Elsewhere(Calls(), mesh, mesh, ("me", ME), noted)
+    assert (await asker.get(ID)).agent == "n2"
+    assert [name for name, _ in mesh.asked] == ["n2"]
+    mesh.known = {}
+    with pytest.raises(CallNotFound):
+        await asker.get(ID)
+    mesh.lost = True
+    for ask in (asker.get(ID), asker.cancel(ID, "why")):
+        with pytest.raises(NodeLost):
+            await ask
+    mesh.lost, mesh.status["n2"] = False, NodeStatus.GONE
+    with pytest.raises(NodeLost, match=ID):
+        await asker.get(ID)
 
 
 async def test_an_id_that_a_client_has_chosen_is_never_lost_by_guessing() -> None:

@@ -46,7 +46,10 @@ def reached(layer: ast.expr) -> Sequence[ast.expr]:
         ),
         (
             "outgoing",
-            "resolve Joining resumable track check_again budgeted idempotent cached retry Hedge balance guard spanned",
+            (
+                "resolve Joining resumable chosen track check_again budgeted idempotent cached retry Hedge balance "
+                "guard spanned"
+            ),
         ),
         ("arriving", "resolve track check_again budgeted here guard spanned"),
     ],

@@ -95,7 +95,8 @@ type InvokeRequest struct {
 	// Idempotency key makes the call safe to repeat: the same key with the same request is answered with the first outcome for an
 	// hour, a different request under the same key is refused. At most 255 characters. Absent means that every call is a new one.
 	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses.
+	// Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses. The call
+	// does not wait until such an id is noted: where its node dies within a moment, or Redis is away, it is NOT_FOUND afterwards.
 	CallId string `protobuf:"bytes,5,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
 	// each of the form of an agent's name, with 0 to 10^15 of it. Only the root of a tree sets one; a child's is ignored. Absent

@@ -71,7 +71,8 @@ type AgentServiceClient interface {
 	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
 	// Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
 	// id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
-	// until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
+	// until then with UNAVAILABLE. For an id that a client has chosen the node notes that it has the call, as the call begins, for ten
+	// minutes beyond its deadline: until then GetCall answers as for an id of that node, and NOT_FOUND afterwards.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 }
 
@@ -190,7 +191,8 @@ type AgentServiceServer interface {
 	// idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
 	// Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
 	// id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
-	// until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
+	// until then with UNAVAILABLE. For an id that a client has chosen the node notes that it has the call, as the call begins, for ten
+	// minutes beyond its deadline: until then GetCall answers as for an id of that node, and NOT_FOUND afterwards.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	mustEmbedUnimplementedAgentServiceServer()
 }

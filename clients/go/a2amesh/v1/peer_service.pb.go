@@ -1383,7 +1383,9 @@ func (x *LinkFail) GetTrailing() *LinkMetadata {
 type FindCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Call id is the call's identity. Required.
-	CallId        string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Made id is one that the call's node has made for it; absent where that is the call id, or is not known.
+	MadeId        string `protobuf:"bytes,2,opt,name=made_id,json=madeId,proto3" json:"made_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1425,6 +1427,13 @@ func (x *FindCallRequest) GetCallId() string {
 	return ""
 }
 
+func (x *FindCallRequest) GetMadeId() string {
+	if x != nil {
+		return x.MadeId
+	}
+	return ""
+}
+
 // FindCallResponse says what the node knows of the call.
 type FindCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1432,7 +1441,7 @@ type FindCallResponse struct {
 	Call *Call `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Carried says that the call came here from another node, which knows it better.
 	Carried bool `protobuf:"varint,2,opt,name=carried,proto3" json:"carried,omitempty"`
-	// Lost says that an earlier process of this node has made the id, so that what was known of the call is gone.
+	// Lost says that an earlier process of this node has made the id, or the made id, so that what was known of the call is gone.
 	Lost          bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1495,7 +1504,9 @@ type EndCallRequest struct {
 	// Call id is the call's identity. Required.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Reason is told to the agent and kept with the call; at most 500 characters.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Made id is one that the call's node has made for it; absent where that is the call id, or is not known.
+	MadeId        string `protobuf:"bytes,3,opt,name=made_id,json=madeId,proto3" json:"made_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1544,6 +1555,13 @@ func (x *EndCallRequest) GetReason() string {
 	return ""
 }
 
+func (x *EndCallRequest) GetMadeId() string {
+	if x != nil {
+		return x.MadeId
+	}
+	return ""
+}
+
 // EndCallResponse says how the call stands after the cancellation took effect.
 type EndCallResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1551,7 +1569,7 @@ type EndCallResponse struct {
 	Call *Call `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
 	// Carried says that the call came here from another node, which knows it better.
 	Carried bool `protobuf:"varint,2,opt,name=carried,proto3" json:"carried,omitempty"`
-	// Lost says that an earlier process of this node has made the id, so that what was known of the call is gone.
+	// Lost says that an earlier process of this node has made the id, or the made id, so that what was known of the call is gone.
 	Lost          bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2032,16 +2050,18 @@ const file_a2amesh_v1_peer_service_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x18\n" +
 	"\adetails\x18\x03 \x01(\fR\adetails\x12\x1c\n" +
 	"\tunstarted\x18\x04 \x01(\bR\tunstarted\x124\n" +
-	"\btrailing\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataR\btrailing\"*\n" +
+	"\btrailing\x18\x14 \x01(\v2\x18.a2amesh.v1.LinkMetadataR\btrailing\"C\n" +
 	"\x0fFindCallRequest\x12\x17\n" +
-	"\acall_id\x18\x01 \x01(\tR\x06callId\"f\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x17\n" +
+	"\amade_id\x18\x02 \x01(\tR\x06madeId\"f\n" +
 	"\x10FindCallResponse\x12$\n" +
 	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\x12\x18\n" +
 	"\acarried\x18\x02 \x01(\bR\acarried\x12\x12\n" +
-	"\x04lost\x18\x03 \x01(\bR\x04lost\"A\n" +
+	"\x04lost\x18\x03 \x01(\bR\x04lost\"Z\n" +
 	"\x0eEndCallRequest\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"e\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x17\n" +
+	"\amade_id\x18\x03 \x01(\tR\x06madeId\"e\n" +
 	"\x0fEndCallResponse\x12$\n" +
 	"\x04call\x18\x01 \x01(\v2\x10.a2amesh.v1.CallR\x04call\x12\x18\n" +
 	"\acarried\x18\x02 \x01(\bR\acarried\x12\x12\n" +

@@ -97,7 +97,10 @@ export interface InvokeRequest {
    * hour, a different request under the same key is refused. At most 255 characters. Absent means that every call is a new one.
    */
   idempotencyKey: string;
-  /** Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses. */
+  /**
+   * Call id is a UUID that the client may choose, to cancel the call or ask for it elsewhere. Absent means the node chooses. The call
+   * does not wait until such an id is noted: where its node dies within a moment, or Redis is away, it is NOT_FOUND afterwards.
+   */
   callId: string;
   /**
    * Budget limits what the whole tree of this call may use, by unit, for example {"calls": 10, "cents": 250}; at most 16 units,
@@ -3436,7 +3439,8 @@ export const AgentServiceService = {
    * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
    * Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
    * id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
-   * until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
+   * until then with UNAVAILABLE. For an id that a client has chosen the node notes that it has the call, as the call begins, for ten
+   * minutes beyond its deadline: until then GetCall answers as for an id of that node, and NOT_FOUND afterwards.
    */
   getCall: {
     path: "/a2amesh.v1.AgentService/GetCall" as const,
@@ -3481,7 +3485,8 @@ export interface AgentServiceServer extends UntypedServiceImplementation {
    * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
    * Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
    * id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
-   * until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
+   * until then with UNAVAILABLE. For an id that a client has chosen the node notes that it has the call, as the call begins, for ten
+   * minutes beyond its deadline: until then GetCall answers as for an id of that node, and NOT_FOUND afterwards.
    */
   getCall: handleUnaryCall<GetCallRequest, GetCallResponse>;
 }
@@ -3556,7 +3561,8 @@ export interface AgentServiceClient extends Client {
    * idempotency key, for an hour after they ended; one whose node died is told as FAILED with NODE_LOST within that node's lease.
    * Of other calls the node that they came to knows the last 4,096, and a node that has served one for it says what came of that. An
    * id that a node has made names that node: once it is gone, or another process, GetCall fails with NODE_LOST, within two leases, and
-   * until then with UNAVAILABLE. An id that a client has chosen names nobody: such a call of a dead node is NOT_FOUND.
+   * until then with UNAVAILABLE. For an id that a client has chosen the node notes that it has the call, as the call begins, for ten
+   * minutes beyond its deadline: until then GetCall answers as for an id of that node, and NOT_FOUND afterwards.
    */
   getCall(
     request: GetCallRequest,

@@ -268,6 +268,8 @@ export interface LinkFail {
 export interface FindCallRequest {
   /** Call id is the call's identity. Required. */
   callId: string;
+  /** Made id is one that the call's node has made for it; absent where that is the call id, or is not known. */
+  madeId: string;
 }
 
 /** FindCallResponse says what the node knows of the call. */
@@ -278,7 +280,7 @@ export interface FindCallResponse {
     | undefined;
   /** Carried says that the call came here from another node, which knows it better. */
   carried: boolean;
-  /** Lost says that an earlier process of this node has made the id, so that what was known of the call is gone. */
+  /** Lost says that an earlier process of this node has made the id, or the made id, so that what was known of the call is gone. */
   lost: boolean;
 }
 
@@ -288,6 +290,8 @@ export interface EndCallRequest {
   callId: string;
   /** Reason is told to the agent and kept with the call; at most 500 characters. */
   reason: string;
+  /** Made id is one that the call's node has made for it; absent where that is the call id, or is not known. */
+  madeId: string;
 }
 
 /** EndCallResponse says how the call stands after the cancellation took effect. */
@@ -298,7 +302,7 @@ export interface EndCallResponse {
     | undefined;
   /** Carried says that the call came here from another node, which knows it better. */
   carried: boolean;
-  /** Lost says that an earlier process of this node has made the id, so that what was known of the call is gone. */
+  /** Lost says that an earlier process of this node has made the id, or the made id, so that what was known of the call is gone. */
   lost: boolean;
 }
 
@@ -2382,13 +2386,16 @@ export const LinkFail: MessageFns<LinkFail> = {
 };
 
 function createBaseFindCallRequest(): FindCallRequest {
-  return { callId: "" };
+  return { callId: "", madeId: "" };
 }
 
 export const FindCallRequest: MessageFns<FindCallRequest> = {
   encode(message: FindCallRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.callId !== "") {
       writer.uint32(10).string(message.callId);
+    }
+    if (message.madeId !== "") {
+      writer.uint32(18).string(message.madeId);
     }
     return writer;
   },
@@ -2414,6 +2421,14 @@ export const FindCallRequest: MessageFns<FindCallRequest> = {
             message.callId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.madeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2433,6 +2448,11 @@ export const FindCallRequest: MessageFns<FindCallRequest> = {
         : isSet(object.call_id)
         ? globalThis.String(object.call_id)
         : "",
+      madeId: isSet(object.madeId)
+        ? globalThis.String(object.madeId)
+        : isSet(object.made_id)
+        ? globalThis.String(object.made_id)
+        : "",
     };
   },
 
@@ -2440,6 +2460,9 @@ export const FindCallRequest: MessageFns<FindCallRequest> = {
     const obj: any = {};
     if (message.callId !== "") {
       obj.callId = message.callId;
+    }
+    if (message.madeId !== "") {
+      obj.madeId = message.madeId;
     }
     return obj;
   },
@@ -2450,6 +2473,7 @@ export const FindCallRequest: MessageFns<FindCallRequest> = {
   fromPartial<I extends Exact<DeepPartial<FindCallRequest>, I>>(object: I): FindCallRequest {
     const message = createBaseFindCallRequest();
     message.callId = object.callId ?? "";
+    message.madeId = object.madeId ?? "";
     return message;
   },
 };
@@ -2556,7 +2580,7 @@ export const FindCallResponse: MessageFns<FindCallResponse> = {
 };
 
 function createBaseEndCallRequest(): EndCallRequest {
-  return { callId: "", reason: "" };
+  return { callId: "", reason: "", madeId: "" };
 }
 
 export const EndCallRequest: MessageFns<EndCallRequest> = {
@@ -2566,6 +2590,9 @@ export const EndCallRequest: MessageFns<EndCallRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(18).string(message.reason);
+    }
+    if (message.madeId !== "") {
+      writer.uint32(26).string(message.madeId);
     }
     return writer;
   },
@@ -2599,6 +2626,14 @@ export const EndCallRequest: MessageFns<EndCallRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.madeId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2619,6 +2654,11 @@ export const EndCallRequest: MessageFns<EndCallRequest> = {
         ? globalThis.String(object.call_id)
         : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      madeId: isSet(object.madeId)
+        ? globalThis.String(object.madeId)
+        : isSet(object.made_id)
+        ? globalThis.String(object.made_id)
+        : "",
     };
   },
 
@@ -2630,6 +2670,9 @@ export const EndCallRequest: MessageFns<EndCallRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.madeId !== "") {
+      obj.madeId = message.madeId;
+    }
     return obj;
   },
 
@@ -2640,6 +2683,7 @@ export const EndCallRequest: MessageFns<EndCallRequest> = {
     const message = createBaseEndCallRequest();
     message.callId = object.callId ?? "";
     message.reason = object.reason ?? "";
+    message.madeId = object.madeId ?? "";
     return message;
   },
 };
