@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 
 from a2a_node.model.errors import InvalidInput, SettingInvalid, StoreUnavailable
+from a2a_node.store.background import apart
 from a2a_node.store.tls import readable
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
@@ -61,9 +62,8 @@ class Dial:
 
     async def __call__(self) -> Link:
         """A fresh connection, within the patience."""
-        link: Link = await asyncpg.connect(
-            self.url, timeout=self.patience, connection_class=Link, server_settings=SESSION
-        )
+        dialling = asyncpg.connect(self.url, timeout=self.patience, connection_class=Link, server_settings=SESSION)
+        link: Link = await apart(dialling, Link.terminate)
         return link
 
 

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, cast
 from opentelemetry.trace import TracerProvider
 from redis.asyncio.client import PubSub
 from redis.asyncio.client import Redis as Client
-from redis.asyncio.connection import BlockingConnectionPool
+from redis.asyncio.connection import BlockingConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -33,7 +33,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from a2a_node.model.errors import SettingInvalid, StoreUnavailable
 from a2a_node.store.patience import Patience
 from a2a_node.store.pool import Pool
-from a2a_node.store.redis_ends import Ending
+from a2a_node.store.redis_connections import Ending, OverTls
 from a2a_node.store.tls import readable
 from a2a_node.store.traces import trace_redis
 
@@ -227,8 +227,10 @@ def _pool(url: str, size: int, patience: float) -> BlockingConnectionPool:
             socket_keepalive=True,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
-            connection_class=Ending,  # with TLS the URL has another one
+            connection_class=Ending,
         )
+        if issubclass(pool.connection_class, SSLConnection):  # the URL has its own one with TLS
+            pool.connection_class = OverTls
         pool.connection_class(**pool.connection_kwargs)  # what is wrong with its TLS is said now, not at every question
     except ValueError:
         raise invalid from None  # not chained: the cause may quote the password

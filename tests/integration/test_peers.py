@@ -248,7 +248,8 @@ async def test_nothing_is_held_of_a_call_that_is_over(meet: Meet, beside: Beside
     """By whatever was begun with it and goes on: links, timers, buckets. Its payload may be large."""
     async with meet("one") as one, meet("two") as two, beside(worker("far", Work()), two):
         await known(one, "far")
-        assert await one.dev.call("far", "say", {"text": "x"}, idempotency_key="k") == {"text": "x"}
+        crowd = (one.dev.call("far", "say", {"text": "x"}, idempotency_key=f"k{number}") for number in range(60))
+        assert await asyncio.gather(*crowd) == [{"text": "x"}] * 60
         assert [said async for said in one.dev.stream("far", "count", {"n": 2})] == [{"number": 1}, {"number": 2}]
         async with asyncio.timeout(PATIENCE):
             while [kept for kept in gc.get_objects() if isinstance(kept, Call) and kept.agent == "far"]:
