@@ -1,8 +1,13 @@
 """The hand: the tokens of one bucket that this process holds, and when to ask for more. Time is a parameter.
 
-A lease ends here before it ends in the store, counted from before it was asked for, so that no token is used twice
-however the clocks drift. What was used is reported with the next question; when an answer is lost nobody knows what
-the store heard, so the old lease is left to end by itself and the next question begins another.
+Tokens that calls wait for are used when the store gives them, and grow again from then on: that moment lies between the
+beginning and the end of such a call, however late its process hears of it. So they are for calls that waited when the
+question was asked; whoever came later has of them what has not grown again.
+
+What is ahead of calls is leased. A lease ends here before it ends in the store, counted from before it was asked for,
+so that no token is used twice however the clocks drift. What was used is reported with the next question; when an
+answer is lost nobody knows what the store heard, so the old lease is left to end by itself and the next question begins
+another.
 
 Of trips to the store 16 may be made at once, 17 in 0.2 s, and so on to 20 in a second: the next one is never more than
 0.2 s away. Hands that are too small for what their bucket gains are filled more evenly: four at once, then 59 ms apart.
@@ -12,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import ceil, inf
+from math import ceil, floor, inf
 
 from a2a_node.model.limits import Ask, Given, Rate
 
@@ -26,6 +31,15 @@ QUICK, SLOW = 0.5, 1.0  # seconds between questions: sooner than that asks for m
 AHEAD = 0.03  # seconds of calls that should still be in hand when the next question is asked
 SURE = 0.98  # of a rate: this process's clock, which alone is there then, may be 2 % fast
 PART, SMALL = 4, 10  # a hand has a fourth of the bucket ahead of calls at most; a tenth where that grows again slowly
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """The place of a call in the line of those that wait for tokens."""
+
+    cost: int
+    came: int  # after that question
+    served: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +57,11 @@ class Hand:
     _told: float = 0.0
     _leased: int = 0  # tokens that it lets grow again only once it hears that they were used
     _used: int = 0
+    _line: dict[Place, None] = field(default_factory=dict)
+    _due: int = 0  # tokens for calls that waited when they were asked for
+    _passed: int = 0  # such tokens that calls had since the last question
+    _questions: int = 0
+    _answered: int = 0  # the question that was answered last
     _torn: bool = False  # the tokens are of a lease that was left to itself
     _size: int = 0  # of what it has in hand once no call waits
     _low: int = 0
@@ -53,7 +72,7 @@ class Hand:
     def follow(self, rate: Rate) -> None:
         """Go by another rate: how long the store had too few was said of the old one."""
         if rate != self.rate:
-            self.rate, self.blocked, self._left, self._leased = rate, -inf, inf, 0
+            self.rate, self.blocked, self._left, self._leased, self._due = rate, -inf, inf, 0, 0
 
     def spend(self, cost: int, now: float, ahead: int = 0) -> bool:
         """Use tokens, so many of which are for calls ahead of this one; False when there are too few."""
@@ -64,6 +83,21 @@ class Hand:
         self.tokens -= cost
         self._used += cost
         return True
+
+    def join(self, cost: int, now: float) -> Place:
+        """Stand in the line."""
+        place = Place(cost, self._questions)
+        self._line[place] = None
+        self.waiting += cost
+        if self._due:
+            self._serve(now)
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Stand in the line no more."""
+        if place in self._line:
+            del self._line[place]
+            self.waiting -= place.cost
 
     def running_dry(self, now: float) -> bool:
         """Whether it is time to ask for more, beside the calls."""
@@ -94,11 +128,13 @@ class Hand:
         """What to ask the store for; `cost` is what the calls that wait cost each."""
         held = self.tokens if now < self.end and not self._torn else 0
         used, self._used = (0 if self._torn else self._used), 0
-        self._grow(used, held, now)
+        self._grow(used + self._passed, held, now)
         self._space(now)
+        self._passed, self._questions = 0, self._questions + 1
         need = max(0, self.waiting - held)
         least = max(0, min(cost, self.waiting) - held)
-        return Ask(self.lease, self.rate, need + max(0, self._size - held), need, least, used, held, TTL, self.debt)
+        want = need + max(0, self._size - held)
+        return Ask(self.lease, self.rate, want, need, least, used, held, TTL, self.debt, outright=True)
 
     def answer(self, ask: Ask, given: Given, asked: float, now: float) -> None:
         """Take in what was given for a question that was asked at that time."""
@@ -106,21 +142,25 @@ class Hand:
             self.tokens = 0
         if self._torn:
             self._torn, self._used = False, 0
-        self.tokens += given.tokens
+        due = min(given.tokens, ask.need)
+        self._due = due if now < asked + TTL - MARGIN else 0
+        self.tokens += given.tokens - due
         self.debt -= ask.debt
         if self.tokens:
             self.end = asked + TTL - MARGIN
             self._renewal = self.end - MARGIN - AHEAD
         if ask.rate == self.rate:
-            self.blocked = now + given.wait if given.wait else -inf
-            self._left, self._told, self._leased = leftover(ask, given), asked, ask.held + given.tokens
+            self.blocked = asked + given.wait if given.wait else -inf
+            self._left, self._told, self._leased = leftover(ask, given), asked, ask.held + given.tokens - due
         if given.tokens < ask.want:
             self._size = min(self._size, ask.held + given.tokens)
         self._low = min(self.tokens // 2, max(self._low, self._size // 8))
+        self._answered = self._questions
+        self._serve(now)
 
     def tear(self, lease: str) -> None:
         """Leave the lease to itself, since nobody knows what the store heard; go on under another."""
-        self.lease, self._torn, self._used, self._left, self._leased = lease, True, 0, inf, 0
+        self.lease, self._torn, self._used, self._left, self._leased, self._due = lease, True, 0, inf, 0, 0
 
     def void(self, lease: str) -> None:
         """Let go of all tokens: the buckets begin anew."""
@@ -133,6 +173,17 @@ class Hand:
         self.tokens, self._used = 0, 0
         settles = used or left or self.debt
         return Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL, self.debt) if settles else None
+
+    def _serve(self, now: float) -> None:
+        """Let calls through in their order; who came after the question has of its tokens what has not grown again."""
+        for place in [*self._line]:
+            grown = 0 if place.came < self._answered else self.rate.rate / SURE * (now - self._told)
+            due = min(place.cost, max(0, floor(self._due - grown)))
+            if self.spend(place.cost - due, now):
+                self._due -= due
+                self._passed += due
+                place.served = True
+                self.leave(place)
 
     def _space(self, now: float) -> None:
         """Say when the store may be asked next: the last trips of a second are spread over it, so none is far away."""

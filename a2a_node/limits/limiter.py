@@ -25,7 +25,7 @@ from time import monotonic
 import structlog
 
 from a2a_node.limits.counts import Counts, Tallies
-from a2a_node.limits.hand import REST, Hand, Share
+from a2a_node.limits.hand import REST, Hand, Place, Share
 from a2a_node.limits.reach import Reach
 from a2a_node.mesh.background import background
 from a2a_node.model.errors import RateLimited, StoreUnavailable
@@ -39,6 +39,7 @@ ALONE = "redis is away, and this node admits its share alone"
 UNHEARD = "redis has not been heard yet, which alone knows how much is left"
 LONGEST = 0.25  # seconds that a call waits which would be refused otherwise; what it waits for then it hears out
 HEARD = 2.0  # seconds for tokens that the store may have, while it answers
+EARLY = 0.05  # of a token that may be missing: a call that comes so little too early waits for it
 ROUNDS = 4  # questions in a row, at most, while the store begins anew or its answers come too late
 BEAT, PROBE = 0.25, 0.1  # seconds between looks for the store, while it answers and while it does not
 PROBE_PATIENCE = 0.4  # seconds: with PROBE less than the gap before buckets begin again
@@ -171,17 +172,17 @@ class Limiter:
         hand = bucket.hand
         if cost > hand.rate.burst:
             self._refuse(bucket, None)
-        hand.waiting += cost
+        place = hand.join(cost, self._clock())
         try:
-            await self._awaited(bucket, cost)
+            await self._awaited(bucket, place)
         finally:
-            hand.waiting -= cost
+            hand.leave(place)
 
-    async def _awaited(self, bucket: _Bucket, cost: int) -> None:
-        """Wait, for a trip at a time, until the tokens are in hand."""
-        hand, begun = bucket.hand, self._clock()
+    async def _awaited(self, bucket: _Bucket, place: Place) -> None:
+        """Wait, for a trip at a time, until the call is let through."""
+        hand, cost, begun = bucket.hand, place.cost, self._clock()
         until = begun + LONGEST
-        while (now := self._clock()) < begun + HEARD:
+        while not place.served and (now := self._clock()) < begun + HEARD:
             if self.reach.alone(now):
                 wait = self._alone(bucket, cost, now)
                 if not wait:
@@ -196,14 +197,13 @@ class Limiter:
                     break
             else:
                 await self._watch(bucket, cost)
-            if hand.spend(cost, self._clock()):
-                return
-        self._refuse(bucket, max(hand.pause(self._clock()), REST), self._unasked())
+        if not place.served:
+            self._refuse(bucket, max(hand.pause(self._clock()), REST), self._unasked())
 
     async def _paused(self, bucket: _Bucket, wait: float, until: float) -> bool:
         """Wait until the store may be asked again; False when it has said that it has too few by then."""
         now = self._clock()
-        if now < bucket.hand.blocked:
+        if now < bucket.hand.blocked and wait * bucket.hand.rate.rate > EARLY:
             return await self._grown(wait, until)
         if wait > LONGEST or not bucket.hand.may_suffice(now + wait):
             return False
@@ -301,6 +301,8 @@ class Limiter:
 
     def _back(self, bucket: _Bucket, trip: asyncio.Task[None]) -> None:
         bucket.trip = None
+        if bucket.watch:
+            bucket.watch.cancel()  # whoever rests has what it waits for, or looks again
         if not trip.cancelled() and trip.exception():
             log.error("a trip for tokens failed", exc_info=trip.exception())
 

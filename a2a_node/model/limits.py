@@ -105,6 +105,7 @@ class Ask:
     held: int  # of its lease, still in hand; what is neither used nor held goes back
     ttl: float  # seconds that the lease holds by the store's clock
     debt: int = 0  # taken without a lease while the store was away, by a holder that knew itself alone
+    outright: bool = False  # those that calls wait for are used when they are given, and on no lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,9 @@ class RedisBuckets:
 
     def _leasing(self, known: int, asked: tuple[str, Ask]) -> ScriptCall:
         bucket, ask = asked
-        numbers = (ask.want, ask.need, ask.least, ask.used, ask.held, round(ask.ttl * MICROSECONDS), ask.debt)
-        return LIMIT, [self._key(bucket)], ("lease", ask.holder, known, ask.rate.burst, ask.rate.rate, *numbers)
+        tokens, ttl = (ask.want, ask.need, ask.least, ask.used, ask.held), round(ask.ttl * MICROSECONDS)
+        numbers = (ask.rate.burst, ask.rate.rate, *tokens, ttl, ask.debt, int(ask.outright))
+        return LIMIT, [self._key(bucket)], ("lease", ask.holder, known, *numbers)
 
     def _key(self, bucket: str) -> str:
         return f"a2a:limit:{{{_digest(f'{self._group} {bucket}')}}}"

@@ -123,8 +123,9 @@ class MemoryBuckets(Presence):
         keeps = min(ask.held, left)
         level = min(bucket.level + left - keeps - ask.debt, max(0.0, ask.rate.burst - bucket.out() - keeps))
         give = _share(level, ask) if now >= since / 1e6 else 0
-        if keeps + give:
-            bucket.leases[ask.holder] = (keeps + give, now + ask.ttl)
+        leased = keeps + give - (min(give, ask.need) if ask.outright else 0)
+        if leased:
+            bucket.leases[ask.holder] = (leased, now + ask.ttl)
         bucket.level, bucket.at, bucket.rate = level - give, max(now, since / 1e6), ask.rate
         if bucket.spent is not None:
             bucket.spent += give + ask.debt + keeps - left

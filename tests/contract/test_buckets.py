@@ -77,6 +77,28 @@ async def test_who_gets_the_last_tokens_hears_how_long_it_takes_until_there_is_a
     assert last.wait == pytest.approx(100, abs=2)
 
 
+async def test_what_calls_wait_for_may_be_used_outright(house: BucketHouse, buckets: Buckets) -> None:
+    """It is on no lease, and grows again from then on; what is ahead of calls is leased."""
+    fast = Rate(10, 100)
+    ask = replace(ASK, rate=fast, want=80, need=60, outright=True)
+    assert (await asked(buckets, ask)).tokens == 80
+    level = await buckets.look(NAME, fast, 0)
+    assert (20 <= level.available <= 20 + 10 * SOON, level.leased) == (True, 20)
+    await house.elapse(7)
+    level = await buckets.look(NAME, fast, 0)
+    assert level.available == pytest.approx(80, abs=1e-6)  # what is leased does not grow again
+    assert (await asked(buckets, replace(ask, want=90, need=90, used=20))).tokens == 80
+    assert await available(buckets, fast) == (0, 0)
+
+
+async def test_what_was_used_outright_is_spent_under_another_limit_too(buckets: Buckets) -> None:
+    """A higher one adds what was not used."""
+    await asked(buckets, replace(ASK, outright=True))
+    high = Rate(0.01, 1000)
+    assert (await asked(buckets, replace(ASK, holder="h2", rate=high, want=1, need=1))).tokens == 1
+    assert await available(buckets, high) == (979, 1)
+
+
 async def test_what_comes_back_can_be_given_again(buckets: Buckets) -> None:
     """What was used cannot; what is neither used nor held comes back."""
     await asked(buckets, ASK)

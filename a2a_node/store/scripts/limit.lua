@@ -117,10 +117,10 @@ local function share(level, want, need, least)
   return math.floor(math.min(level, need)) + math.floor(math.max(0, math.min(want - need, (level - need) / 2)))
 end
 
--- lease HOLDER SINCE BURST RATE WANT NEED LEAST USED HELD TTL DEBT: tokens of the bucket KEYS[1], which is charged with the
--- debt first. Answers whether the memory is newer than SINCE, the tokens, and the microseconds until there is another one, or
--- where none were given until there are enough.
-local function lease(holder, since, burst, rate, want, need, least, used, held, ttl, debt)
+-- lease HOLDER SINCE BURST RATE WANT NEED LEAST USED HELD TTL DEBT OUTRIGHT: tokens of the bucket KEYS[1], which is charged
+-- with the debt first; where OUTRIGHT is 1 those needed are used now, and on no lease. Answers whether the memory is newer than
+-- SINCE, the tokens, and the microseconds until there is another one, or where none were given until there are enough.
+local function lease(holder, since, burst, rate, want, need, least, used, held, ttl, debt, outright)
   local bucket = state(since, burst, rate)
   if bucket.ahead then
     return {1, 0, 0}
@@ -133,8 +133,9 @@ local function lease(holder, since, burst, rate, want, need, least, used, held, 
   local give = now < since and 0 or share(level, want, need, least)
   level = level - give
   local spent = bucket.spent and bucket.spent + debt + give
-  if keeps + give > 0 then
-    redis.call('HSET', KEYS[1], 'l:' .. holder, string.format('%.0f %.0f', keeps + give, now + ttl))
+  local leased = keeps + give - (outright == 1 and math.min(give, need) or 0)
+  if leased > 0 then
+    redis.call('HSET', KEYS[1], 'l:' .. holder, string.format('%.0f %.0f', leased, now + ttl))
   else
     redis.call('HDEL', KEYS[1], 'l:' .. holder)
   end

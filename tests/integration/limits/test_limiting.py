@@ -81,6 +81,27 @@ async def test_hundreds_of_calls_at_once_are_all_let_through_far_below_the_limit
     pytest.fail(f"redis seemed away {TIMES} times")
 
 
+async def test_whoever_keeps_to_a_limit_of_one_token_is_never_refused(redis_url: str) -> None:
+    """In two processes in turns: the token grows again once it was given away. As above where Redis seemed away."""
+    for number in range(TIMES):
+        one, two = Limits(redis_url), Limits(redis_url)
+
+        async def work() -> int:
+            return 1
+
+        async with one, two:
+            calls = [rate_limited("20/s burst 1", limits, name=f"steady-{number}")(work) for limits in (one, two)]
+            through = 0
+            for turn in range(40):
+                through += await done(calls[turn % 2]())
+                await asyncio.sleep(1.1 / 20)
+            seemed_away = any(limits.limiter().reach.fallbacks for limits in (one, two))
+        if not seemed_away:
+            assert through == 40
+            return
+    pytest.fail(f"redis seemed away {TIMES} times")
+
+
 async def test_a_call_may_cost_more_than_one_token(redis_url: str) -> None:
     """As many calls are let through as the bucket can pay for."""
     limits = Limits(redis_url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import count
 
@@ -23,13 +23,14 @@ class Asked(MemoryBuckets):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
         self.moments: list[float] = []
+        self.travel: Callable[[], Awaitable[None]] = partial(asyncio.sleep, 0)  # others go on meanwhile
 
     async def lease(self, holder: str, known: int, mark: int, asked: tuple[str, Ask]) -> tuple[Memory, Given]:
-        """Ask for tokens of a bucket; others go on meanwhile, as on the way to a store and back."""
+        """Ask for tokens of a bucket, on a way to the store and back."""
         self.moments.append(self._clock())
-        await asyncio.sleep(0)
+        await self.travel()
         answer = await super().lease(holder, known, mark, asked)
-        await asyncio.sleep(0)
+        await self.travel()
         return answer
 
 
@@ -101,10 +102,10 @@ class Mesh:
         wakes = self.now + seconds
         self._sleepers.append(wakes)
         try:
-            for _ in range(TURNS):
+            first = 0  # turns in a row
+            while first < TURNS:  # time moves in turns, and nobody tells
                 await asyncio.sleep(0)
-            while wakes > min(self._sleepers):  # noqa: ASYNC110 - time moves in turns, and nobody tells
-                await asyncio.sleep(0)
+                first = first + 1 if wakes <= min(self._sleepers) else 0
         finally:
             self._sleepers.remove(wakes)
         if wakes > self.now:
