@@ -177,8 +177,10 @@ def member_rows(home: Path, environ: Mapping[str, str]) -> list[Row]:
         row("registry_writes_per_s", seen["writes_per_s"], "writes/s", seen["bare_per_s"], errors),
         row("lease_renewals_per_s", seen["renewals_per_s"], "leases/s", seen["renewals_wanted"], errors),
         row("lease_renewal_p99_ms", seen["renewals_p99_ms"], "ms", seen["bare_ms"], errors),
-        row("directory_known_everywhere_p50_ms", seen["known_p50_ms"], "ms", seen["bare_ms"], errors),
-        row("directory_known_everywhere_p99_ms", seen["known_p99_ms"], "ms", seen["bare_ms"], errors),
+        row("directory_listeners", seen["listeners"], "nodes", seen["nodes"], errors),
+        row("directory_known_p50_ms", seen["known_p50_ms"], "ms", seen["bare_ms"], errors),
+        row("directory_known_everywhere_p50_ms", seen["everywhere_p50_ms"], "ms", seen["bare_ms"], errors),
+        row("directory_known_everywhere_p99_ms", seen["everywhere_p99_ms"], "ms", seen["bare_ms"], errors),
         row("directory_memory_mb", seen["directory_mb"], "MB", seen["empty_mb"], errors),
         row("directory_load_ms", seen["load_ms"], "ms", seen["read_ms"], errors),
         row("directory_find_us", seen["find_us"], "us", seen["find_few_us"], errors),
@@ -227,7 +229,7 @@ def told(module: str, directory: str, environ: Mapping[str, str]) -> dict[str, f
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         env={**os.environ, **environ},
     )
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

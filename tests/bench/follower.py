@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic, perf_counter
 from typing import cast
@@ -53,7 +54,7 @@ async def main() -> None:
             memory = {"empty_mb": before, "directory_mb": resident_mb(os.getpid()) - before}
             figures = {**memory, "read_ms": read_ms, "load_ms": load_ms, **await looking(directory)}
             print(json.dumps(figures), flush=True)  # noqa: T201 - the parent reads it
-            print(json.dumps(await heard(directory)))  # noqa: T201 - the parent reads it
+            print(json.dumps(await heard([directory])))  # noqa: T201 - the parent reads it
 
 
 async def looking(directory: Directory) -> dict[str, float]:
@@ -68,19 +69,21 @@ async def looking(directory: Directory) -> dict[str, float]:
     }
 
 
-async def heard(directory: Directory) -> list[tuple[int, float]]:
-    """Which revisions were known when, up to the one that is asked for or until nobody can wait any longer."""
-    noted = list[tuple[int, float]]()
-    noting = asyncio.create_task(note(directory, noted))
+async def heard(directories: Sequence[Directory]) -> list[list[tuple[int, float]]]:
+    """Which revisions each knew when, up to the one that is asked for or until nobody can wait any longer."""
+    noted = [list[tuple[int, float]]() for _ in directories]
+    noting = [asyncio.create_task(note(*each)) for each in zip(directories, noted, strict=True)]
     asked = int(await asyncio.to_thread(sys.stdin.readline) or 0)
-    with suppress(StoreUnavailable):  # what it does not know is missing from what it says
-        await directory.reached(asked)
-    noting.cancel()
+    with suppress(StoreUnavailable):  # what one does not know is missing from what it says
+        for directory in directories:
+            await directory.reached(asked)
+    for task in noting:
+        task.cancel()
     return noted
 
 
 async def note(directory: Directory, noted: list[tuple[int, float]]) -> None:
-    """Write down when which revision is known."""
+    """Write down when which revision is known, from the one on that is known now."""
     while True:
         await directory.changed()
         noted.append((directory.revision, monotonic()))
