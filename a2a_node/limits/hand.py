@@ -62,7 +62,7 @@ class Hand:
     _passed: int = 0  # such tokens that calls had since the last question
     _questions: int = 0
     _answered: int = 0  # the question that was answered last
-    _torn: bool = False  # the tokens are of a lease that was left to itself
+    torn: bool = False  # the tokens are of a lease that was left to itself
     _size: int = 0  # of what it has in hand once no call waits
     _low: int = 0
     _renewal: float = inf
@@ -126,8 +126,8 @@ class Hand:
 
     def question(self, cost: int, now: float) -> Ask:
         """What to ask the store for; `cost` is what the calls that wait cost each."""
-        held = self.tokens if now < self.end and not self._torn else 0
-        used, self._used = (0 if self._torn else self._used), 0
+        held = self.tokens if now < self.end and not self.torn else 0
+        used, self._used = (0 if self.torn else self._used), 0
         self._grow(used + self._passed, held, now)
         self._space(now)
         self._passed, self._questions = 0, self._questions + 1
@@ -138,10 +138,10 @@ class Hand:
 
     def answer(self, ask: Ask, given: Given, asked: float, now: float) -> None:
         """Take in what was given for a question that was asked at that time."""
-        if self._torn or now >= self.end:  # too late: the store may have let go of what was in hand
+        if self.torn or now >= self.end:  # too late: the store may have let go of what was in hand
             self.tokens = 0
-        if self._torn:
-            self._torn, self._used = False, 0
+        if self.torn:
+            self.torn, self._used = False, 0
         due = min(given.tokens, ask.need)
         self._due = due if now < asked + TTL - MARGIN else 0
         self.tokens += given.tokens - due
@@ -160,7 +160,7 @@ class Hand:
 
     def tear(self, lease: str) -> None:
         """Leave the lease to itself, since nobody knows what the store heard; go on under another."""
-        self.lease, self._torn, self._used, self._left, self._leased, self._due = lease, True, 0, inf, 0, 0
+        self.lease, self.torn, self._used, self._left, self._leased, self._due = lease, True, 0, inf, 0, 0
 
     def void(self, lease: str) -> None:
         """Let go of all tokens: the buckets begin anew."""
@@ -169,7 +169,7 @@ class Hand:
 
     def farewell(self) -> Ask | None:
         """Hand the tokens back; None when there is nothing to settle."""
-        used, left = (0, 0) if self._torn else (self._used, self.tokens)
+        used, left = (0, 0) if self.torn else (self._used, self.tokens)
         self.tokens, self._used = 0, 0
         settles = used or left or self.debt
         return Ask(self.lease, self.rate, 0, 0, 0, used, 0, TTL, self.debt) if settles else None

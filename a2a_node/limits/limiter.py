@@ -190,7 +190,7 @@ class Limiter:
                 if await self._grown(wait, until):
                     continue
                 # what was asked before the store was missed may yet be answered: a refusal may come late
-                if not await self._answered(bucket.trip):
+                if not await self._answered(self._hoped_for(bucket, cost, now)):
                     self._refuse(bucket, wait, self._unasked())
             elif bucket.trip is None and (wait := hand.pause(now)):
                 if not await self._paused(bucket, wait, until):
@@ -217,6 +217,13 @@ class Limiter:
             return False
         await self._sleep(max(wait, TICK))
         return True
+
+    def _hoped_for(self, bucket: _Bucket, cost: int, now: float) -> asyncio.Task[None] | None:
+        """The trip that may yet be answered; one begins where the store may be slow and has not failed this bucket."""
+        hand = bucket.hand
+        if bucket.trip is None and self.reach.slow(now) and not hand.torn and not hand.pause(now):
+            return self._ask(bucket, cost)
+        return bucket.trip
 
     async def _answered(self, trip: asyncio.Task[None] | None) -> bool:
         """Whether a trip ends soon."""

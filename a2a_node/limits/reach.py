@@ -53,6 +53,10 @@ class Reach:
         """Whether the store does not answer."""
         return self._away
 
+    def slow(self, now: float) -> bool:
+        """Whether the store does not answer, but did so lately that it may be slow and nothing else."""
+        return self._away and self.silent(now) < LONG
+
     def silent(self, now: float) -> float:
         """Seconds since the store was heard."""
         return now - self._heard

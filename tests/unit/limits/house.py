@@ -23,7 +23,7 @@ class Asked(MemoryBuckets):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
         self.moments: list[float] = []
-        self.travel: Callable[[], Awaitable[None]] = partial(asyncio.sleep, 0)  # others go on meanwhile
+        self.travel: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)  # others go on meanwhile
 
     async def lease(self, holder: str, known: int, mark: int, asked: tuple[str, Ask]) -> tuple[Memory, Given]:
         """Ask for tokens of a bucket, on a way to the store and back."""

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from a2a_node.limits.hand import REST
 from a2a_node.limits.limiter import LONGEST
-from a2a_node.model.limits import Rate
+from a2a_node.model.limits import LimitKey, Rate
 from tests.integration.limits.windows import Moment, certain_excess
 from tests.unit.limits.house import BEGIN, Mesh
 
 SINGLE = [Rate(0.1, 1), Rate(1, 1), Rate(2, 1), Rate(5, 1), Rate(20, 1)]
 FEW = [Rate(2, 2), Rate(5, 5), Rate(100, 10), Rate(500, 50), Rate(1000, 1000)]
 ROUNDING = 1e-3
+OTHER = LimitKey("person:bob", "echo", "say")
 TRIPS = [0.0, 0.001, 0.003, 0.02, 0.02, 0.3, 1.0, 2.0]  # seconds of a way: sometimes longer than a lease holds
 
 
@@ -150,3 +151,29 @@ async def test_an_answer_that_comes_later_than_a_lease_ends_is_not_taken() -> No
     mesh.store.travel = lambda: mesh.sleep(next(ways, 0.0))
     assert await mesh.call() is None
     assert len(mesh.store.moments) == 2
+
+
+async def test_a_store_that_is_slow_is_waited_for_by_calls_that_ask_it_only_now() -> None:
+    """Also those under another limit, once it was missed: it was there a moment ago."""
+    mesh = Mesh(Rate(100_000, 100_000), [1.0, 1.0])
+    await mesh.begin()
+    slow = asyncio.Event()
+    mesh.store.travel = slow.wait
+    first = asyncio.create_task(mesh.call())
+    while not mesh.nodes[0].reach.away():  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    second = asyncio.create_task(mesh.nodes[0].take(OTHER, mesh.rate))
+    while len(mesh.store.moments) < 2 and not second.done():  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    slow.set()
+    assert await first is None
+    await second
+
+
+async def test_a_store_that_failed_is_asked_once_for_each_bucket() -> None:
+    """Whoever calls again is refused at once, until it answers."""
+    mesh = Mesh(Rate(100_000, 100_000), [1.0, 1.0])
+    await mesh.begin()
+    mesh.store.lose()
+    assert [await mesh.call() is None for _ in range(5)] == [False] * 5
+    assert len(mesh.store.moments) == 1
