@@ -3,8 +3,8 @@
 The nearest ones first: those of this node cost no hop, then those of its zone, of its region, and all others. Among
 equals two are taken at random and the one that answers sooner gets the call; so an instance in trouble loses its share
 and nobody runs after the one that looks best. As many of its calls as it refuses or fails go to the other one, however
-long that takes, or further away, where there is somebody. Instances of a node that lies in doubt or is about to stop
-come last.
+long that takes, or further away, where there is somebody; so do all while its node is late to answer. Instances of a
+node that lies in doubt or is about to stop come last.
 """
 
 from __future__ import annotations
@@ -60,12 +60,18 @@ Reaches = Callable[[Instance], bool]
 Tiers = Sequence[Sequence[Instance]]  # the nearest first
 
 
+def never(_: Instance) -> bool:
+    """No instance is late."""
+    return False
+
+
 class Balance:
     """Picks instances that can be reached and whose breaker is closed, those not tried before if there are any."""
 
-    def __init__(self, directory: Knows, reaches: Reaches, copies: Copies, place: Place) -> None:
+    def __init__(self, directory: Knows, reaches: Reaches, copies: Copies, place: Place, late: Reaches = never) -> None:
+        """`late` tells whether the way to an instance is not there yet, and takes longer than it should."""
         self._directory = directory
-        self._reaches = reaches
+        self._reaches, self._late = reaches, late
         self._copies = copies
         self._place = place
         self._ordered: dict[str, tuple[Entry, int, Tiers]] = {}
@@ -140,6 +146,8 @@ class Balance:
 
     def _spares(self, instance: Instance, now: float) -> bool:
         """Whether the call goes elsewhere, if it can: by chance, as often as the instance refuses or fails."""
+        if self._late(instance):
+            return True
         illness = self._copies.of(instance.id).score.illness(now)
         return bool(illness) and random.random() < illness  # noqa: S311 - it keeps no secret
 

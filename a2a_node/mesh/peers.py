@@ -31,7 +31,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
 TIDY = 5.0  # seconds between looks for links that nobody needs
 STEADY = 1.0  # seconds that a link has been open for another one to be dialled when it breaks
-BRIDGE = 0.25  # seconds that calls wait for that one; then they go elsewhere until it is open
+BRIDGE = 0.25  # seconds that calls wait for one that is dialled; then they go elsewhere, where there is somebody
 END = Rpc("PeerService/EndLink", pb.EndLinkRequest, pb.EndLinkResponse)
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -67,7 +67,6 @@ class Peers:
         self._links: dict[str, Link] = {}  # by the ids of the nodes
         self._breakers: dict[str, Breaker] = {}
         self._channels: dict[Link, Channel] = {}
-        self._again: set[Link] = set()  # those that are dialled because the one before has broken
         self._asked: WeakKeyDictionary[Link, asyncio.Task[Told | None]] = WeakKeyDictionary()
         self._tasks: set[asyncio.Task[object]] = set()
         self._closes = False
@@ -88,10 +87,12 @@ class Peers:
         link = self._links.get(instance.node)
         if link is not None and link.open:
             return not link.leaving
-        now = monotonic()
-        if link in self._again:
-            return now < link.used_at + BRIDGE
-        return self._breaker(instance.node).allows(now)
+        return self._breaker(instance.node).allows(monotonic())
+
+    def late(self, instance: Instance) -> bool:
+        """Whether its node is being dialled, and has not answered as soon as nodes do."""
+        link = self._links.get(instance.node)
+        return link is not None and not link.open and monotonic() >= link.used_at + BRIDGE
 
     def load(self) -> int:
         """How many calls other nodes have from here."""
@@ -236,7 +237,6 @@ class Peers:
             if self._links.get(link.node_id) is link:
                 del self._links[link.node_id]
             del self._channels[link]
-            self._again.discard(link)
             if link.cut_off and not self._closes:
                 self._ask_about(link)  # at once, for some of its calls may be slow to learn that it broke
             await channel.close()
@@ -245,7 +245,7 @@ class Peers:
         """Dial the node anew at once, so that it is known whether it is lost or its link alone."""
         wanted = self._links.get(link.node_id) is link and self._there(link.node_id)
         if wanted and not link.leaving and lasted >= STEADY and not self._closes:
-            self._again.add(self._link(link.node_id))
+            self._link(link.node_id)
 
     async def _run(self, link: Link, channel: Channel) -> None:
         stream = channel.stream(f"/{SERVICE}/Link")

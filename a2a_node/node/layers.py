@@ -127,7 +127,8 @@ class Layers:
     def _balance(self) -> Balance:
         settings, carriers, name = self.rooms.settings, self.rooms.carriers, self.rooms.name
         reaches = reach(carriers.by_kind(), carriers.peers, name)
-        return Balance(self._directory, reaches, self.copies, Here(name, settings.region, settings.zone))
+        place = Here(name, settings.region, settings.zone)
+        return Balance(self._directory, reaches, self.copies, place, carriers.peers.late)
 
     def _carry(self) -> Proceed:
         return carry(self.rooms.carriers.by_kind(), self.rooms.carriers.peers, self.rooms.name)

@@ -87,14 +87,14 @@ class Door:
             far_end.transport.abort()
 
     async def _passes(self, name: str) -> None:
+        if name in self._barred:
+            self.holds.set()
         async with self._changed:
             await self._changed.wait_for(lambda: name not in self._barred)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, name: str) -> None:
         with suppress(ConnectionError):
             while data := await source.read(CHUNK):
-                if name in self._barred:
-                    self.holds.set()
                 await self._passes(name)
                 sink.write(data)
                 await sink.drain()

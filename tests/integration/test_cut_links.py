@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 
 from a2a_node.agent import Agent
+from a2a_node.mesh.link import Link
 from a2a_node.model.errors import AgentLost
 from tests.ample import AMPLE
 from tests.chaos.doors import Door, Porter, open_door
@@ -183,3 +184,60 @@ async def test_a_call_that_was_on_a_broken_link_is_lost_and_the_next_one_is_answ
                 await lost
             work.goes_on.set()
             assert await one.dev.call("far", "wait", {}) == {"times": times + 1}
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that breaks is dialled again, and late unless it is there in the same moment."""
+    monkeypatch.setattr("a2a_node.mesh.peers.STEADY", 0.0)
+    monkeypatch.setattr("a2a_node.mesh.peers.BRIDGE", 0.0)
+
+
+@pytest.mark.usefixtures("late")
+async def test_calls_that_nobody_else_takes_wait_for_a_node_that_is_late(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they wait for one that is dialled for the first time."""
+    waits, ready = asyncio.Event(), Link.ready
+
+    async def waited(link: Link) -> None:
+        waits.set()
+        await ready(link)
+
+    monkeypatch.setattr(Link, "ready", waited)
+    work = Work()
+    work.goes_on.set()
+    async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
+        assert await one.dev.call("far", "wait", {}) == {"times": 1}
+        await door.bar("")
+        waits.clear()
+        assert door.cut() == 1
+        await door.holds.wait()
+        answered = asyncio.create_task(one.dev.call("far", "wait", {}))
+        await waits.wait()
+        await door.bar()
+        assert await answered == {"times": 2}
+
+
+@pytest.mark.usefixtures("late")
+async def test_calls_go_elsewhere_while_a_node_is_late(meet: Meet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and not as another try."""
+    near, far = Work(), Work()
+    near.goes_on.set()
+    far.goes_on.set()
+    async with (
+        asyncio.timeout(PATIENCE),
+        behind_a_door(meet, far) as (one, door),
+        meet("three", lease=LEASE) as three,
+        by_stream(near.agent, three),
+    ):
+        while not (near.times and far.times):
+            await one.dev.call("far", "wait", {})
+        monkeypatch.setattr("a2a_node.mesh.retry.Savings.take", lambda *_: False)
+        await door.bar("")
+        assert door.cut() == 1
+        await door.holds.wait()
+        before = near.times, far.times
+        for _ in range(20):
+            await one.dev.call("far", "wait", {})
+        assert (near.times, far.times) == (before[0] + 20, before[1])

@@ -49,13 +49,17 @@ class House:
 
     instances: Sequence[Instance]
     unreachable: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     revision: int = 1
     nodes: Mapping[str, Node] = field(default_factory=lambda: {node.id: node for node in NODES})
 
     def __post_init__(self) -> None:
         self.entry = Entry(self.instances)
         self.copies = Copies(lambda _: True)
-        self.balance = Balance(self, lambda one: one.id not in self.unreachable, self.copies, Place("n1", "north", "x"))
+        place = Place("n1", "north", "x")
+        self.balance = Balance(
+            self, lambda one: one.id not in self.unreachable, self.copies, place, lambda one: one.id in self.late
+        )
 
     def find(self, agent: str) -> Entry:
         """That agent."""
@@ -102,6 +106,16 @@ async def test_an_instance_out_of_reach_is_never_picked() -> None:
     house.unreachable.add("two")
     with pytest.raises(NoInstance):
         await house.picks()
+
+
+@pytest.mark.parametrize("place", ["near", "far"])
+async def test_an_instance_whose_node_is_late_to_answer_waits_for_calls_that_nobody_else_takes(place: str) -> None:
+    """As long as there is another one, be it further away, that one is picked."""
+    house = House([instance("late", "near"), instance("other", place)], late={"late"})
+    assert {await house.picks() for _ in range(20)} == {"other"}
+    house.lose("other")
+    assert await house.picks() == "late"
+    assert await House([instance("late", "near")], late={"late"}).picks() == "late"
 
 
 @pytest.mark.parametrize("place", ["gone", "unknown"])
