@@ -66,9 +66,9 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("a2a_node.mesh.peers.BRIDGE", PATIENCE)
 
 
-async def counted(one: Meeting, first: int = HALF, name: str = "count") -> list[object]:
+async def counted(one: Meeting, first: int = HALF, name: str = "count", key: str = "") -> list[object]:
     """All that the agent says, which waits once before one of its numbers."""
-    return [said async for said in one.dev.stream("far", name, {"first": first})]
+    return [said async for said in one.dev.stream("far", name, {"first": first}, idempotency_key=key)]
 
 
 @asynccontextmanager
@@ -114,15 +114,20 @@ async def test_a_stream_goes_on_that_had_said_nothing_when_its_link_broke(meet: 
         assert (await heard, work.times) == (ALL, 1)
 
 
+@pytest.mark.parametrize("key", ["", "a-key"], ids=["without a key", "with a key"])
 @pytest.mark.parametrize("late", [False, True], ids=["lost", "late"])
 @pytest.mark.usefixtures("eager")
-async def test_a_stream_whose_beginning_was_on_a_broken_link_is_begun_once(meet: Meet, late: bool) -> None:  # noqa: FBT001
+async def test_a_stream_whose_beginning_was_on_a_broken_link_is_begun_once(
+    meet: Meet,
+    late: bool,  # noqa: FBT001
+    key: str,
+) -> None:
     """At once, and not when a lease is over; also where its beginning comes after all."""
     work = Work()
     async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
         await counted(one, first=len(ALL))
         await door.bar(FIRST)
-        heard = asyncio.create_task(counted(one))
+        heard = asyncio.create_task(counted(one, key=key))
         await door.holds.wait()
         assert door.cut() == 1
         await work.begun.wait()
@@ -130,7 +135,10 @@ async def test_a_stream_whose_beginning_was_on_a_broken_link_is_begun_once(meet:
             await door.bar()
             await counted(one, first=len(ALL))
         work.goes_on.set()
-        assert (await heard, work.times) == (ALL, 3 if late else 2)
+        begun = 3 if late else 2
+        assert (await heard, work.times) == (ALL, begun)
+        if key:
+            assert (await counted(one, key=key), work.times) == (ALL, begun)
 
 
 @pytest.mark.usefixtures("eager")
