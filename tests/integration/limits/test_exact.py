@@ -24,18 +24,20 @@ from tests.integration.limits.worker import PROCESSES, SCHEDULES, rate_of
 
 KILLS = 6
 CALM = (0.5, 2.0)  # seconds between kills
+STALLS = (0.1, 1.7)  # seconds that a process stands still, sometimes longer than its leases hold
 RATES = [Rate(10, 100), Rate(50, 20), Rate(500, 300), Rate(3, 9)]
 NODES = 3
 
 
 async def test_a_hundred_schedules_with_kills_idle_spells_and_bursts(redis_url: str, tmp_path: Path) -> None:
-    """In three processes at a time, each of which may be killed at any time with all that it has in hand."""
+    """In three processes at a time, any of which may stand still, or be killed with all that it has in hand."""
     file, seeds = tmp_path / "admitted", count()
     chance = random.Random(3)  # noqa: S311 - it keeps no secret, it tells a story
     workers = [await started(redis_url, next(seeds), file) for _ in range(PROCESSES)]
     try:
         for _ in range(KILLS):
             await asyncio.sleep(chance.uniform(*CALM))
+            await stood_still(chance.choice(workers), chance.uniform(*STALLS))
             number = chance.randrange(PROCESSES)
             await killed(workers[number])
             workers[number] = await started(redis_url, next(seeds), file)
@@ -131,6 +133,13 @@ async def started(redis_url: str, seed: int, file: Path) -> asyncio.subprocess.P
     while (line := await worker.stdout.readline()) != b"ready\n":
         assert line, "the worker ended before it was ready"
     return worker
+
+
+async def stood_still(worker: asyncio.subprocess.Process, seconds: float) -> None:
+    """Stop a worker for so long."""
+    worker.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    worker.send_signal(signal.SIGCONT)
 
 
 async def killed(worker: asyncio.subprocess.Process) -> None:

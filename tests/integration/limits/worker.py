@@ -18,7 +18,7 @@ from a2a_node.model.limits import LimitKey, Rate
 from a2a_node.store.buckets import RedisBuckets
 from a2a_node.store.redis import connected
 
-RATES = [Rate(10, 100), Rate(50, 20), Rate(1, 10), Rate(20, 30), Rate(3, 5)]
+RATES = [Rate(10, 100), Rate(50, 20), Rate(1, 10), Rate(20, 30), Rate(3, 5), Rate(2, 1), Rate(20, 2)]
 SCHEDULES = 100
 PROCESSES = 3
 
