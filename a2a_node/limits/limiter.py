@@ -310,6 +310,7 @@ class Limiter:
         bucket.trip = None
         if bucket.watch:
             bucket.watch.cancel()  # whoever rests has what it waits for, or looks again
+            bucket.watch = None  # it keeps where it was cancelled, so the trip, so the call that the trip began with
         if not trip.cancelled() and trip.exception():
             log.error("a trip for tokens failed", exc_info=trip.exception())
 
