@@ -103,6 +103,21 @@ async def test_a_stream_goes_on_when_its_link_breaks(meet: Meet) -> None:
 
 
 @pytest.mark.usefixtures("eager")
+async def test_a_stream_goes_on_at_a_node_that_cannot_be_asked_about_links(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of older versions, whose links have no ids."""
+    monkeypatch.setattr("a2a_node.mesh.arriving.fresh_uuid", str)
+    work = Work()
+    async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
+        heard = asyncio.create_task(counted(one))
+        await work.begun.wait()
+        assert door.cut() == 1
+        work.goes_on.set()
+        assert (await heard, work.times) == (ALL, 1)
+
+
+@pytest.mark.usefixtures("eager")
 async def test_a_stream_goes_on_that_had_said_nothing_when_its_link_broke(meet: Meet) -> None:
     """It is begun once, and all of it is heard."""
     work = Work()
