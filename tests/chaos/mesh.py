@@ -57,9 +57,10 @@ class Part:
         """End it, and wait until it has ended; a node that was asked to has to end well."""
         if self._program is None:
             return
-        if self._ends_well and sign is signal.SIGTERM:
-            await asyncio.to_thread(self._program.end_well)
-        else:
+        try:
+            if self._ends_well and sign is signal.SIGTERM:
+                await asyncio.to_thread(self._program.end_well)
+        finally:
             await asyncio.to_thread(self._program.end, sign)
 
     def signal(self, sign: signal.Signals) -> None:
