@@ -30,6 +30,7 @@ BUSY = 3.0  # seconds: after as many trips in these as a second may hold, they a
 QUICK, SLOW = 0.5, 1.0  # seconds between questions: sooner than that asks for more, later for less
 AHEAD = 0.03  # seconds of calls that should still be in hand when the next question is asked
 SURE = 0.98  # of a rate: this process's clock, which alone is there then, may be 2 % fast
+EARLY, MOST_EARLY = 0.04, 0.2  # of a token, and seconds: a little less than the store gives tokens too early
 PART, SMALL = 4, 10  # a hand has a fourth of the bucket ahead of calls at most; a tenth where that grows again slowly
 
 
@@ -40,6 +41,7 @@ class Place:
     cost: int
     came: int  # after that question
     served: bool = False
+    ripe: float = -inf  # when its tokens may be used
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +64,7 @@ class Hand:
     _passed: int = 0  # such tokens that calls had since the last question
     _questions: int = 0
     _answered: int = 0  # the question that was answered last
+    _ripe: float = -inf  # when the tokens of that may be used
     torn: bool = False  # the tokens are of a lease that was left to itself
     _size: int = 0  # of what it has in hand once no call waits
     _low: int = 0
@@ -105,9 +108,13 @@ class Hand:
             return False
         return now >= self.blocked and (not self._trips or now - self._trips[-1] >= REST) and not self.pause(now)
 
+    def scarce(self, now: float) -> bool:
+        """Whether the store has too few, also when it gives them a little too early."""
+        return now < self.blocked - min(EARLY / self.rate.rate, MOST_EARLY)
+
     def pause(self, now: float) -> float:
-        """Seconds until the store may be asked again; 0 for now."""
-        return max(0.0, self.blocked - now, self._next - now)
+        """Seconds until the store may be asked again, and has enough; 0 for now."""
+        return max(0.0, self.blocked - now if self.scarce(now) else 0.0, self._next - now)
 
     def may_suffice(self, now: float) -> bool:
         """Whether the store may have all that calls wait for by then, going by what it said last."""
@@ -155,7 +162,7 @@ class Hand:
         if given.tokens < ask.want:
             self._size = min(self._size, ask.held + given.tokens)
         self._low = min(self.tokens // 2, max(self._low, self._size // 8))
-        self._answered = self._questions
+        self._answered, self._ripe = self._questions, now + given.early / SURE
         self._serve(now)
 
     def tear(self, lease: str) -> None:
@@ -182,7 +189,7 @@ class Hand:
             if self.spend(place.cost - due, now):
                 self._due -= due
                 self._passed += due
-                place.served = True
+                place.served, place.ripe = True, self._ripe
                 self.leave(place)
 
     def _space(self, now: float) -> None:

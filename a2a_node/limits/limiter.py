@@ -39,7 +39,6 @@ ALONE = "redis is away, and this node admits its share alone"
 UNHEARD = "redis has not been heard yet, which alone knows how much is left"
 LONGEST = 0.25  # seconds that a call waits which would be refused otherwise; what it waits for then it hears out
 HEARD = 2.0  # seconds for tokens that the store may have, while it answers
-EARLY = 0.05  # of a token that may be missing: a call that comes so little too early waits for it
 ROUNDS = 4  # questions in a row, at most, while the store begins anew or its answers come too late
 BEAT, PROBE = 0.25, 0.1  # seconds between looks for the store, while it answers and while it does not
 PROBE_PATIENCE = 0.4  # seconds: with PROBE less than the gap before buckets begin again
@@ -177,6 +176,8 @@ class Limiter:
             await self._awaited(bucket, place)
         finally:
             hand.leave(place)
+        if (early := place.ripe - self._clock()) > 0:
+            await self._sleep(early)
 
     async def _awaited(self, bucket: _Bucket, place: Place) -> None:
         """Wait, for a trip at a time, until the call is let through."""
@@ -203,7 +204,7 @@ class Limiter:
     async def _paused(self, bucket: _Bucket, wait: float, until: float) -> bool:
         """Wait until the store may be asked again; False when it has said that it has too few by then."""
         now = self._clock()
-        if now < bucket.hand.blocked and wait * bucket.hand.rate.rate > EARLY:
+        if bucket.hand.scarce(now):
             return await self._grown(wait, until)
         if wait > LONGEST or not bucket.hand.may_suffice(now + wait):
             return False

@@ -115,6 +115,7 @@ class Given:
     tokens: int
     wait: float = 0.0  # seconds until there is another one, or where none were given as many as are needed
     stale: bool = False  # the store has lost its memory since the asker heard of it
+    early: float = 0.0  # seconds, of which the asker lets so many go by before it uses the tokens
 
 
 @dataclass(frozen=True, slots=True)

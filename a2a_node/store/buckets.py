@@ -35,8 +35,8 @@ class RedisBuckets:
         """Ask for tokens of a bucket, and meet, in one trip."""
         meeting: ScriptCall = (LIMIT, self._memory, _meeting(holder, known, mark))
         memory, given = await self._redis.run_all([meeting, self._leasing(known, asked)])
-        stale, tokens, wait = cast("list[int]", given)
-        return _memory(memory), Given(int(tokens), int(wait) / MICROSECONDS, stale == 1)
+        stale, tokens, wait, early = cast("list[int]", given)
+        return _memory(memory), Given(int(tokens), int(wait) / MICROSECONDS, stale == 1, int(early) / MICROSECONDS)
 
     async def give_back(self, holder: str, known: int, asks: Sequence[tuple[str, Ask]]) -> None:
         """Settle all leases of a holder, and forget that it was there."""

@@ -12,6 +12,7 @@ from a2a_node.testing.presence import Presence
 
 GAP, LOSS, HEARD, REMEMBERED, QUIET = 0.75, 1.75, 3.0, 10.0, 0.6  # seconds
 SILENT, ALONE = 1, 2
+EARLY, MOST_EARLY = 0.05, 0.25  # of a token, and seconds, that one used outright may be given too early
 
 
 @dataclass(slots=True)
@@ -122,7 +123,8 @@ class MemoryBuckets(Presence):
         left = max(0, had - ask.used) if end > now else 0
         keeps = min(ask.held, left)
         level = min(bucket.level + left - keeps - ask.debt, max(0.0, ask.rate.burst - bucket.out() - keeps))
-        give = _share(level, ask) if now >= since / 1e6 else 0
+        soon = level + min(EARLY, ask.rate.rate * MOST_EARLY) if ask.outright else level
+        give = _share(soon, ask) if now >= since / 1e6 else 0
         leased = keeps + give - (min(give, ask.need) if ask.outright else 0)
         if leased:
             bucket.leases[ask.holder] = (leased, now + ask.ttl)
@@ -133,7 +135,8 @@ class MemoryBuckets(Presence):
         bucket.until = bucket.at + ask.ttl + missing / ask.rate.rate + 1
         self._buckets[name] = bucket
         wait = max(0.0, (1 if give else max(1, ask.least)) - bucket.level) / ask.rate.rate
-        return Given(give, max(0.0, since / 1e6 - now) + wait)
+        early = max(0.0, -bucket.level) / ask.rate.rate if give else 0.0
+        return Given(give, max(0.0, since / 1e6 - now) + wait, early=early)
 
 
 def _share(level: float, ask: Ask) -> int:

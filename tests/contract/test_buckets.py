@@ -91,6 +91,20 @@ async def test_what_calls_wait_for_may_be_used_outright(house: BucketHouse, buck
     assert await available(buckets, fast) == (0, 0)
 
 
+async def test_a_token_that_is_there_almost_may_be_given_outright(house: BucketHouse, buckets: Buckets) -> None:
+    """With the time that is missing, a twentieth of a token's at most; the next one takes that much longer."""
+    ask = replace(ASK, rate=Rate(0.2, 1), want=1, need=1, outright=True)
+    assert await asked(buckets, ask) == Given(1, 5.0)
+    await house.elapse(4.3)
+    assert (await asked(buckets, ask)).tokens == 0
+    await house.elapse(0.5)
+    assert (await asked(buckets, replace(ask, outright=False))).tokens == 0
+    given = await asked(buckets, ask)
+    assert given.tokens == 1
+    assert given.early == pytest.approx(0.2, abs=SOON)
+    assert given.wait == pytest.approx(5 + given.early, abs=1e-5)
+
+
 async def test_what_was_used_outright_is_spent_under_another_limit_too(buckets: Buckets) -> None:
     """A higher one adds what was not used."""
     await asked(buckets, replace(ASK, outright=True))

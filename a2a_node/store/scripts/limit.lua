@@ -3,6 +3,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local HEARD, REMEMBERED = 3000000, 10000000
 local ALONE, SILENT, QUIET = '2', '1', 600000
+local EARLY, MOST_EARLY = 0.05, 0.25 -- of a token, and seconds, that one used outright may be given too early
 
 local function text(number)
   return string.format('%.17g', number)
@@ -119,18 +120,20 @@ end
 
 -- lease HOLDER SINCE BURST RATE WANT NEED LEAST USED HELD TTL DEBT OUTRIGHT: tokens of the bucket KEYS[1], which is charged
 -- with the debt first; where OUTRIGHT is 1 those needed are used now, and on no lease. Answers whether the memory is newer than
--- SINCE, the tokens, and the microseconds until there is another one, or where none were given until there are enough.
+-- SINCE, the tokens, the microseconds until there is another one, or where none were given until there are enough, and those
+-- until the tokens may be used, where one was given that is not there yet.
 local function lease(holder, since, burst, rate, want, need, least, used, held, ttl, debt, outright)
   local bucket = state(since, burst, rate)
   if bucket.ahead then
-    return {1, 0, 0}
+    return {1, 0, 0, 0}
   end
   if bucket.new then
     redis.call('DEL', KEYS[1])
   end
   local keeps = settled(bucket, 'l:' .. holder, used, held)
   local level = math.min(bucket.level - debt, math.max(0, burst - bucket.out - keeps))
-  local give = now < since and 0 or share(level, want, need, least)
+  local soon = outright == 1 and math.min(EARLY, rate * MOST_EARLY) or 0
+  local give = now < since and 0 or share(level + soon, want, need, least)
   level = level - give
   local spent = bucket.spent and bucket.spent + debt + give
   local leased = keeps + give - (outright == 1 and math.min(give, need) or 0)
@@ -148,7 +151,8 @@ local function lease(holder, since, burst, rate, want, need, least, used, held, 
   local full = math.max(0, since - now) + ttl + math.max(burst - level, spent or 0) / rate * 1000000
   redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil(full / 1000) + 1000))
   local wait = math.max(0, (give > 0 and 1 or math.max(1, least)) - level) / rate * 1000000
-  return {0, give, string.format('%.0f', math.ceil(math.max(0, since - now) + wait))}
+  local early = give > 0 and math.max(0, -level) / rate * 1000000 or 0
+  return {0, give, string.format('%.0f', math.ceil(math.max(0, since - now) + wait)), string.format('%.0f', math.ceil(early))}
 end
 
 -- look SINCE BURST RATE: the tokens of the bucket KEYS[1], and those of leases that have not ended. Changes nothing.

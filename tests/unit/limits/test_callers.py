@@ -72,11 +72,11 @@ async def test_who_calls_twice_as_often_as_allowed_has_half_of_its_calls(rate: R
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 @pytest.mark.parametrize("rate", [Rate(0.1, 1), Rate(1, 1), Rate(2, 1), Rate(5, 1), Rate(2, 2), Rate(10, 10)], ids=str)
 async def test_who_calls_exactly_as_often_as_allowed_is_not_refused(rate: Rate, nodes: int) -> None:
-    """However often: an answer's way does not add up."""
-    mesh = Mesh(rate, [1.0] * nodes)
-    mesh.store.travel = lambda: mesh.sleep(0.001)
+    """However often: what an answer's way takes longer than another's does not add up."""
+    mesh, chance = Mesh(rate, [1.0] * nodes), random.Random(2)  # noqa: S311 - no secret
+    mesh.store.travel = lambda: mesh.sleep(chance.uniform(0.0005, 0.003))
     await mesh.begin()
-    number, longest = await refused(mesh, 60, 1 / rate.rate, random.Random(2))  # noqa: S311 - no secret
+    number, longest = await refused(mesh, 60, 1 / rate.rate, chance)
     assert (number, longest < 0.01) == (0, True)
 
 
@@ -88,9 +88,11 @@ async def test_a_call_that_comes_a_little_too_early_waits_for_its_token() -> Non
     await mesh.elapse(0.94)
     assert await mesh.call() is not None
     await mesh.elapse(0.02)
+    asked = len(mesh.store.moments)
     before = mesh.now
     assert await mesh.call() is None
-    assert mesh.now - before == pytest.approx(0.04, abs=1e-6)
+    assert mesh.now - before == pytest.approx(0.04, rel=0.03)
+    assert len(mesh.store.moments) == asked + 1
     assert mesh.worst() <= 1 + ROUNDING
 
 
@@ -132,7 +134,7 @@ async def test_no_answer_comes_so_late_that_too_many_are_let_through(seed: int, 
 async def test_what_a_call_that_was_given_up_leaves_is_had_by_nobody_once_it_has_grown_again() -> None:
     """Its token came late, and another one was there almost."""
     mesh = Mesh(Rate(1, 1))
-    ways = iter([0.0, 0.95])
+    ways = iter([0.0, 0.97])
     mesh.store.travel = lambda: mesh.sleep(next(ways, 0.0))
     await mesh.begin()
     given_up = asyncio.create_task(mesh.call())
