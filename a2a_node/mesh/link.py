@@ -93,6 +93,7 @@ class Link:
         self.cut_off: Sequence[int] = ()  # the numbers of the calls that were under way when it broke
         self.open = self.over = False
         self.leaving = False  # the node is about to stop, and gets no more calls
+        self.silent = False  # it is over, for the node has said nothing for too long
         self.opened_at: float | None = None
         self._left_at = 0  # the revision of the registry in which its agents are elsewhere
         self._leaves = asyncio.Event()  # the node has asked for no more calls
@@ -305,6 +306,7 @@ class Link:
                 continue
             sign = self._pulse.look(now, len(self._out))
             if sign is Sign.LOST:
+                self.silent = True
                 raise NodeUnreachable(self.address)
             if sign is Sign.PING or (self._flights and now - self._wrote_at >= self._rules.absence / 4):
                 number += 1

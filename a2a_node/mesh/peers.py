@@ -32,6 +32,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PeerService"].full_name
 TIDY = 5.0  # seconds between looks for links that nobody needs
 STEADY = 1.0  # seconds that a link has been open for another one to be dialled when it breaks
 BRIDGE = 0.25  # seconds that calls wait for one that is dialled; then they go elsewhere, where there is somebody
+ASKED = 1.0  # seconds that streams wait for what becomes of them, unless their node was silent
 END = Rpc("PeerService/EndLink", pb.EndLinkRequest, pb.EndLinkResponse)
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -115,7 +116,7 @@ class Peers:
         try:
             await link.carry(call, instance, self._proof.sealed(call, instance.node))
         except AgentLost:
-            if call.cut and (told := await self._told(link)) is not None:
+            if call.cut and (told := await self._told(link, BRIDGE if call.keeping is None else ASKED)) is not None:
                 _learnt(call, told)
             raise
         finally:
@@ -158,13 +159,13 @@ class Peers:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _told(self, link: Link) -> Told | None:
-        """What becomes of the calls of a link that broke; None where its node does not say so at once."""
+    async def _told(self, link: Link, patience: float) -> Told | None:
+        """What becomes of the calls of a link that broke; None where its node does not say so in time."""
         if self._closes:
             return None
         asked = self._ask_about(link)
-        await asyncio.wait([asked])
-        return None if asked.cancelled() else asked.result()
+        await asyncio.wait([asked], timeout=patience)
+        return asked.result() if asked.done() and not asked.cancelled() else None
 
     def _ask_about(self, link: Link) -> asyncio.Task[Told | None]:
         asked = self._asked.get(link)
@@ -177,7 +178,7 @@ class Peers:
     async def _ended_there(self, link: Link) -> Told | None:
         request = pb.EndLinkRequest(link_id=link.id, calls=link.cut_off)
         with suppress(TimeoutError, MeshError):
-            async with asyncio.timeout(BRIDGE):
+            async with asyncio.timeout(BRIDGE if link.silent else ASKED):
                 if link.id:
                     answer = await self.ask(link.node_id, END, request)
                     return Told(frozenset(answer.unbegun), frozenset(answer.continued))

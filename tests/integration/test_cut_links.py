@@ -64,6 +64,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Links are dialled again however short they were, and waited for as long as a busy machine needs."""
     monkeypatch.setattr("a2a_node.mesh.peers.STEADY", 0.0)
     monkeypatch.setattr("a2a_node.mesh.peers.BRIDGE", PATIENCE)
+    monkeypatch.setattr("a2a_node.mesh.peers.ASKED", PATIENCE)
 
 
 async def counted(one: Meeting, first: int = HALF, name: str = "count", key: str = "") -> list[object]:
@@ -87,9 +88,13 @@ async def behind_a_door(meet: Meet, work: Work) -> AsyncIterator[tuple[Meeting, 
         yield one, door
 
 
+@pytest.mark.parametrize("bridge", [PATIENCE, 0.0], ids=["soon", "late"])
 @pytest.mark.usefixtures("eager")
-async def test_a_stream_goes_on_when_its_link_breaks(meet: Meet) -> None:
-    """From the agent's node, with everything once and in order."""
+async def test_a_stream_goes_on_when_its_link_breaks(
+    meet: Meet, monkeypatch: pytest.MonkeyPatch, bridge: float
+) -> None:
+    """From the agent's node, with everything once and in order; also where a call would wait for it no longer."""
+    monkeypatch.setattr("a2a_node.mesh.peers.BRIDGE", bridge)
     work = Work()
     async with asyncio.timeout(PATIENCE), behind_a_door(meet, work) as (one, door):
         heard = []
