@@ -17,7 +17,7 @@ from a2a_node.model.errors import CallCancelled, StoreUnavailable
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import Streams
-from a2a_node.model.streams import Ending, Reading, StreamHead, StreamKey, StreamWrite
+from a2a_node.model.streams import FORGOTTEN, Ending, Reading, StreamHead, StreamKey, StreamWrite
 
 TOGETHER = 64  # streams of a trip
 QUICKLY = 0.25  # seconds: a trip that failed so soon met a cut connection, and is worth another one
@@ -158,6 +158,10 @@ class Writers:
         return await self._streams.write(writes)
 
     def _told(self, stream: Stream, write: StreamWrite, reading: Reading | None, now: float) -> None:
+        if reading == FORGOTTEN:
+            log.warning("a stream is not kept any more: redis has lost what it knew", call_id=stream.id)
+            self._lose(stream)
+            return
         if reading is not None:
             stream.wrote(write, reading, now)
             return
@@ -166,7 +170,7 @@ class Writers:
         stream.lose()
 
     def _lose(self, stream: Stream) -> None:
-        """The store is away: the client that is there gets what follows, and nobody else can come for it."""
+        """The store is away, or empty: the client that is there gets what follows, and nobody else can come for it."""
         stream.unkept()
         if stream.alone:
             self._calls.stop(stream.id, StoreUnavailable("redis"))  # before its lease lets another one begin

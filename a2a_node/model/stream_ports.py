@@ -40,8 +40,9 @@ class Streams(Protocol):
     async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         """Say something in several streams, in one trip; None for a writer that has no right (any more).
 
-        Each event is kept once: what was kept before is passed over, so that a repeat does no harm. Beyond KEPT and
-        KEPT_BYTES the oldest are trimmed. After the end nothing more is kept.
+        FORGOTTEN for a stream that is not there, as where the store has lost what it knew. Each event is kept once:
+        what was kept before is passed over, so that a repeat does no harm. Beyond KEPT and KEPT_BYTES the oldest are
+        trimmed. After the end nothing more is kept.
         """
 
     async def inherit(self, claim: Claim) -> int | None:

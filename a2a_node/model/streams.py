@@ -74,6 +74,9 @@ class Reading:
     present: bool
 
 
+FORGOTTEN = Reading(-1, present=False)  # of a stream that the store does not know (any more), for it lost what it knew
+
+
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
     """One output of a call; sequences count from 1, without holes."""

@@ -14,7 +14,16 @@ from a2a_node.model.errors import CallIdTaken, IdempotencyKeyReused, NodeLost, S
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import Payload
 from a2a_node.model.stream_ports import HEIRS, KEPT, KEPT_BYTES
-from a2a_node.model.streams import Claim, Reading, StreamEvent, StreamHead, StreamKey, StreamPart, StreamWrite
+from a2a_node.model.streams import (
+    FORGOTTEN,
+    Claim,
+    Reading,
+    StreamEvent,
+    StreamHead,
+    StreamKey,
+    StreamPart,
+    StreamWrite,
+)
 from a2a_node.store.streams import BATCH, LEASE, RETENTION
 from a2a_node.testing.losable import utc
 from a2a_node.testing.presence import Presence
@@ -66,6 +75,11 @@ class MemoryStreams(Presence):
         super().lose()
         for name in self._listeners:
             self._tell(name)
+
+    def empty(self) -> None:
+        """Redis loses all that it knew."""
+        self._streams.clear()
+        self._keys.clear()
 
     async def begin(self, head: StreamHead) -> str:
         """Begin the stream of a call; the writer's mark."""
@@ -145,7 +159,9 @@ class MemoryStreams(Presence):
 
     def _written(self, write: StreamWrite) -> Reading | None:
         stream = self._live(write.id)
-        if stream is None or stream.writer != write.writer:
+        if stream is None:
+            return FORGOTTEN
+        if stream.writer != write.writer:
             return None
         reading = Reading(stream.read, present=stream.reader > self._clock())
         if stream.record.status is not CallStatus.RUNNING:

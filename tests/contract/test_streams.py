@@ -19,7 +19,7 @@ from a2a_node.model.errors import (
 from a2a_node.model.names import fresh_uuid
 from a2a_node.model.payload import TEXT, Payload
 from a2a_node.model.stream_ports import KEPT, KEPT_BYTES, Streams
-from a2a_node.model.streams import Ending, Reading, StreamHead, StreamKey, StreamWrite
+from a2a_node.model.streams import FORGOTTEN, Ending, Reading, StreamHead, StreamKey, StreamWrite
 from tests.contract.states import House
 
 PATIENCE = 10.0
@@ -145,7 +145,7 @@ async def test_nobody_else_writes(streams: Streams) -> None:
     """Neither by another mark, nor in a stream that was never begun."""
     writer, other = await begun(streams), await begun(streams)
     assert await streams.write([StreamWrite(writer.id, other.mark, 1, [Payload("mine", TEXT)])]) == [None]
-    assert await streams.write([StreamWrite(fresh_uuid(), other.mark)]) == [None]
+    assert await streams.write([StreamWrite(fresh_uuid(), other.mark)]) == [FORGOTTEN]
     assert await bodies(streams, writer.id) == []
 
 
@@ -157,7 +157,7 @@ async def test_several_streams_are_written_in_one_trip(streams: Streams) -> None
         StreamWrite(fresh_uuid(), one.mark, 1, [Payload("lost", TEXT)]),
         StreamWrite(other.id, other.mark, 1, [Payload("other", TEXT)]),
     ]
-    assert await streams.write(writes) == [Reading(0, present=False), None, Reading(0, present=False)]
+    assert await streams.write(writes) == [Reading(0, present=False), FORGOTTEN, Reading(0, present=False)]
     assert await bodies(streams, one.id) == ["one"]
     assert await bodies(streams, other.id) == ["other"]
 

@@ -2,8 +2,11 @@
 -- ARGV[2]. ARGV[3]: milliseconds of the writer's lease; ARGV[4]: that the stream is kept; ARGV[5]: events kept;
 -- ARGV[6]: bytes kept; ARGV[7]: sequence of the first event; ARGV[8]: how the call ended, or empty; ARGV[9]: its error;
 -- ARGV[10]: its heir, or empty. The other arguments are kind, type and body of each event. Answers how far others have read, and whether one is there;
--- or nothing when the writer has no right (any more).
+-- or nothing when the writer has no right (any more), or -1 where nothing is known of the stream.
 local place = redis.call('HMGET', KEYS[2], 'writer', 'status', 'last', 'bytes', 'read', 'reader')
+if not place[1] then
+  return {-1, 0}
+end
 if place[1] ~= ARGV[1] or (place[2] ~= 'running' and place[2] ~= ARGV[8]) then
   return false
 end

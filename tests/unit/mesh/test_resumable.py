@@ -197,6 +197,25 @@ async def test_without_the_store_the_client_that_is_there_gets_what_follows(hous
     assert [house.calls.get(call_id).status for call_id in call_ids] == [CallStatus.SUCCEEDED, CallStatus.CANCELLED]
 
 
+async def test_what_an_emptied_store_has_forgotten_goes_on_for_the_client_that_is_there(house: House) -> None:
+    """With all that follows, as without the store."""
+    go = asyncio.Event()
+
+    async def work(call: Call) -> None:
+        await call.reply(Payload("one", TEXT))
+        await go.wait()
+        for word in ("two", "three"):
+            await call.reply(Payload(word, TEXT))
+
+    call, rpc = house.begin(work)
+    await settled()
+    house.streams.empty()
+    go.set()
+    await rpc
+    assert house.got == ["one", "two", "three"]
+    assert house.calls.get(call.id).status is CallStatus.SUCCEEDED
+
+
 async def test_a_writer_that_was_taken_for_lost_stops_its_call(house: House) -> None:
     """What others were told holds: the call has ended with NODE_LOST."""
     call, rpc = house.begin(saying("one", then=asyncio.Event()))
