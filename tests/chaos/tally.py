@@ -12,7 +12,7 @@ from tests.chaos.agents import BURST, RATE
 
 BLOCK = 64  # openings of windows
 NOISE = 1e-6  # calls: what sums of floating point may lack
-UNDER_WAY = 0.25  # seconds that an event may take from an agent to a client
+UNDER_WAY, MOST = 0.25, 0.95  # seconds from an agent to a client, or what so many calls without a key take
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class Tally:
         """Milliseconds that a call with a key took at most, with all its tries."""
         return max((one.ended - one.began for one in self.answers), default=0.0) * 1000
 
+    def under_way(self) -> float:
+        """Seconds that an event may take from an agent to a client, where calls take as long as these."""
+        took = sorted(one.ended - one.began for one in self.plain)
+        return max(UNDER_WAY, took[int(MOST * (len(took) - 1))] if took else 0.0)
+
 
 def event(tally: Tally, number: int, last: int) -> int:
     """Note an event of a stream by its number, after the last one; the number of the last one now."""
@@ -91,17 +96,17 @@ def doubled(tally: Tally, ledger: Iterable[Sequence[str]]) -> tuple[int, int]:
 def unheard(tally: Tally, ledger: Iterable[Sequence[str]], *, dies: bool) -> int:
     """Events that an agent gave away and that the client of their stream, which ended with an error, never heard.
 
-    Where the agent or its node `dies`, those before the fault count; what was given away less than UNDER_WAY before may
-    have died on its way, with the process that it was in. Else streams go on: one that had begun has lost one at least.
+    Where the agent or its node `dies`, those before the fault count; what may have been under way may have died, with
+    the process that it was in. Else streams go on: one that had begun has lost one at least.
     """
     given: dict[str, list[tuple[int, float]]] = {}
     for number, what, at in ledger:
         if number.startswith("stream"):
             given.setdefault(number, []).append((int(what), float(at)))
-    missing = 0
+    missing, way = 0, tally.under_way()
     for one in tally.broken:
         done = [at for at in tally.faults if at <= one.ended] if dies else []
-        until = max(done, default=one.ended) - UNDER_WAY
+        until = max(done, default=one.ended) - way
         said = max((what for what, at in given.get(one.number, ()) if at < until), default=0)
         missing += max(said - one.last, 1 if one.last and not dies else 0)
     return missing

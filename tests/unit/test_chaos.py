@@ -52,6 +52,14 @@ def test_what_an_agent_had_said_before_the_fault_is_missed_when_its_stream_break
     assert unheard(tally, ledger, dies=False) == 11 - 4
 
 
+def test_events_may_be_under_way_for_as_long_as_most_calls_take() -> None:
+    """A busy machine is late for both; calls that a fault held up are too few to count."""
+    calls = [Answer(f"plain-{number}", "x", "a", 0.0, 0.5) for number in range(95)]
+    held = [Answer(f"plain-{number}", "x", "a", 0.0, 9.0) for number in range(95, 100)]
+    assert Tally(plain=[*held, *calls]).under_way() == 0.5
+    assert Tally(plain=[Answer("plain-1", "x", "a", 0.0, 0.1)]).under_way() == Tally().under_way() == UNDER_WAY
+
+
 def test_a_stream_that_breaks_though_nobody_died_has_lost_something() -> None:
     """Whatever its agent said; one that was refused has not."""
     tally = Tally(broken=[Broken("stream-1", 4, 9.0), Broken("stream-2", 0, 9.0)], faults=[1.0])
