@@ -18,6 +18,7 @@ from a2a_node.model.errors import (
     CallIdTaken,
     MeshError,
     NodeLost,
+    StoreUnavailable,
     StreamNotFound,
 )
 from a2a_node.model.names import fresh_uuid
@@ -214,6 +215,19 @@ async def test_what_an_emptied_store_has_forgotten_goes_on_for_the_client_that_i
     await rpc
     assert house.got == ["one", "two", "three"]
     assert house.calls.get(call.id).status is CallStatus.SUCCEEDED
+
+
+async def test_a_stream_under_a_key_that_an_emptied_store_has_forgotten_ends(house: House) -> None:
+    """Before a repeat under that key could begin beside it."""
+    call, rpc = house.begin(saying("one", then=asyncio.Event()))
+    await settled()
+    stream = house.writers.begun(call)
+    assert stream is not None
+    stream.alone = True  # as it is under a key
+    house.streams.empty()
+    house.writers.look(0.0)
+    with pytest.raises(StoreUnavailable):
+        await rpc
 
 
 async def test_a_writer_that_was_taken_for_lost_stops_its_call(house: House) -> None:
