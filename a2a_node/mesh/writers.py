@@ -129,6 +129,7 @@ class Writers:
         batch = [stream for stream, _ in zip(self._touched, range(TOGETHER), strict=False)]
         for stream in batch:
             del self._touched[stream]
+        batch = [stream for stream in batch if stream.kept]  # not those that were left to another node since
         writes = [stream.due() for stream in batch]
         try:
             readings = await self._written(writes)
