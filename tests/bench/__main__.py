@@ -92,12 +92,14 @@ def question(agent: str) -> bytes:
     return agent_service_pb2.InvokeRequest(agent=agent, capability="say", input=said).SerializeToString()
 
 
-def rounds(targets: Mapping[str, Target], kinds: Sequence[str], rate: float) -> dict[str, list[Figures]]:
+def rounds(
+    targets: Mapping[str, Target], kinds: Sequence[str], rate: float, workers: int = 16
+) -> dict[str, list[Figures]]:
     """Figures of each kind, in rounds that take turns, after one round that does not count."""
     seen: dict[str, list[Figures]] = {kind: [] for kind in kinds}
     for number in range(ROUNDS + 1):
         for kind in kinds:
-            figures = targets[kind].loaded(SECONDS / ROUNDS if number else 0.5, rate=rate)
+            figures = targets[kind].loaded(SECONDS / ROUNDS if number else 0.5, rate=rate, workers=workers)
             if number:
                 seen[kind].append(figures)
     return seen

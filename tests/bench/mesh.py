@@ -14,7 +14,8 @@ from tests.bench.rows import Row, row
 from tests.ports import free_port
 
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
-Rounds = Callable[[Mapping[str, Target], Sequence[str], float], dict[str, list[Figures]]]
+MANY, FEW = 64, 16  # calls under way: as many as keep two nodes at work, and as everywhere else
+Rounds = Callable[[Mapping[str, Target], Sequence[str], float, int], dict[str, list[Figures]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,24 @@ def two_nodes(places: Places, body: bytes) -> Iterator[Mapping[str, Target]]:
 
 
 def hop_rows(targets: Mapping[str, Target], rounds: Rounds, rate: float) -> list[Row]:
-    """Calls per second through two nodes beside a bare echo, and what the hop adds to a call of the node behind it.
-
-    The same of a bare relay before a bare echo, two processes as well, tells what there is to reach.
-    """
-    fast, steady = rounds(targets, ("bare", "relay", "near"), 0), rounds(targets, ("near", "far"), rate)
-    through, relayed, bare = (median(one.rate for one in fast[kind]) for kind in ("near", "relay", "bare"))
-    names = (("two_node_rps", through), ("bare_relay_rps", relayed))
-    rows = [row(name, value, "calls/s", bare, errors(fast)) for name, value in names]
+    """Calls per second through two nodes beside a bare echo, and what the hop adds to a call of the node behind it."""
+    rows = [*rate_rows(targets, rounds, MANY, "rps"), *rate_rows(targets, rounds, FEW, f"{FEW}_rps")]
+    steady = rounds(targets, ("near", "far"), rate, FEW)
     for name in ("p50", "p99"):
         hop, direct = (median(getattr(one, f"{name}_ms") for one in steady[kind]) for kind in ("near", "far"))
         rows.append(row(f"hop_added_{name}_ms", hop - direct, "ms", direct, errors(steady)))
     return rows
+
+
+def rate_rows(targets: Mapping[str, Target], rounds: Rounds, workers: int, unit: str) -> list[Row]:
+    """Calls per second with so many under way, each way beside a bare echo with as many.
+
+    The same of a bare relay before a bare echo, two processes as well, tells what there is to reach.
+    """
+    seen = rounds(targets, ("bare", "relay", "near"), 0, workers)
+    through, relayed, bare = (median(one.rate for one in seen[kind]) for kind in ("near", "relay", "bare"))
+    named = ((f"two_node_{unit}", through), (f"bare_relay_{unit}", relayed))
+    return [row(name, value, "calls/s", bare, errors(seen)) for name, value in named]
 
 
 def errors(seen: Mapping[str, Sequence[Figures]]) -> int:
