@@ -126,10 +126,14 @@ class Writers:
             self._give_up(stream)
 
     async def _trip(self) -> None:
-        batch = [stream for stream, _ in zip(self._touched, range(TOGETHER), strict=False)]
-        for stream in batch:
+        touched = [stream for stream, _ in zip(self._touched, range(TOGETHER), strict=False)]
+        for stream in touched:
             del self._touched[stream]
-        batch = [stream for stream in batch if stream.kept]  # not those that were left to another node since
+        if batch := [stream for stream in touched if stream.kept]:  # the others were left to other nodes since
+            await self._write(batch)
+
+    async def _write(self, batch: Sequence[Stream]) -> None:
+        """Write what is due in these streams, in one trip."""
         writes = [stream.due() for stream in batch]
         try:
             readings = await self._written(writes)

@@ -32,16 +32,16 @@ async def test_a_stream_that_is_left_to_an_heir_while_it_is_written_is_over() ->
 
 
 class Slow(MemoryStreams):
-    """A store that takes its time with each trip, and remembers whom they named."""
+    """A store that takes its time with each trip, and remembers whom each one named."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heirs = list[str]()
+        self.heirs = list[list[str]]()
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def write(self, writes: Sequence[StreamWrite]) -> Sequence[Reading | None]:
         """Say something in several streams."""
-        self.heirs += [write.heir for write in writes]
+        self.heirs.append([write.heir for write in writes])
         self.began.set()
         await self.go_on.wait()
         return await super().write(writes)
@@ -62,7 +62,7 @@ async def test_nothing_more_is_written_of_a_stream_that_was_left_to_an_heir() ->
         streams.go_on.set()
         await settled()
         claim = Claim(call.id, stream.writer, "the-heir", "the-successor", 1, 2)
-        assert (streams.heirs, await streams.inherit(claim)) == (["the-heir"], 1)
+        assert (streams.heirs, await streams.inherit(claim)) == ([["the-heir"]], 1)
         writers.close(stream)
 
 
