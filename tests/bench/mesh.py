@@ -14,7 +14,7 @@ from tests.bench.rows import Row, row
 from tests.ports import free_port
 
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
-MANY, FEW = 64, 16  # calls under way: as many as keep two nodes at work, and as everywhere else
+MANY, FEW = 64, 16  # calls under way: those of a busy node, and as everywhere else
 Rounds = Callable[[Mapping[str, Target], Sequence[str], float, int], dict[str, list[Figures]]]
 
 
