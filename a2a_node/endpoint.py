@@ -105,9 +105,8 @@ class _Work:
             self._rpc.end(trailing=self._used(), message=self.answer)
 
     def stop(self) -> None:
-        """Cancel the work, as the end of its RPC does; once is enough."""
-        if self._rpc.task is not None and not self._rpc.task.cancelling():
-            self._rpc.task.cancel()
+        """Cancel the work, unless its RPC, which ends as well, has done so."""
+        self._rpc.stop()
 
     def _used(self) -> tuple[tuple[str, str], ...]:
         """What the work has used of its tree's budget, as the node hears of it at the end."""

@@ -42,6 +42,7 @@ class Rpc(Messages):
         "method",
         "over",
         "plain",
+        "stopped",
         "task",
     )
 
@@ -52,6 +53,7 @@ class Rpc(Messages):
         self.door = door
         self.task: asyncio.Task[None] | None = None
         self.over = False  # its status was sent, or nothing will be any more
+        self.stopped = False  # its task was told to stop
         self.plain = False  # its initial metadata say nothing, and may go before anything else does
         self._call: CoreCall | None = event.call
         self._deadline = event.call_details.deadline
@@ -78,7 +80,7 @@ class Rpc(Messages):
         self._start((receive_message(0),), received)
 
     def watch(self) -> None:
-        """Hear when the client goes away, and cancel the task then; needless for what ends at its first step."""
+        """Hear when the client goes away, and stop the task then; needless for what ends at its first step."""
         if not (self._watched or self.over):
             self._start((receive_close(0),), self._closed)
             self._watched = True
@@ -141,6 +143,12 @@ class Rpc(Messages):
         """Begin a batch of nothing, which completes at once; False when the C core has let go of the RPC."""
         return self._call is not None and not self._call.start_server_batch((), tag)
 
+    def stop(self) -> None:
+        """Cancel the task, once: whoever takes time to stop is not told again, by a client that leaves for example."""
+        if self.task is not None and not (self.over or self.stopped):
+            self.stopped = True
+            self.task.cancel()
+
     def abandon(self) -> None:
         """Let go of an RPC whose task does not end; whatever it still does is cancelled."""
         self._call, self.over = None, True
@@ -172,8 +180,8 @@ class Rpc(Messages):
 
     def _closed(self, event: Event) -> None:
         self._left = event.batch_operations[0].cancelled()
-        if self._left and self.task is not None and not self.over:
-            self.task.cancel()
+        if self._left:
+            self.stop()
 
     def _finished(self, _: Event) -> None:
         self._call = None

@@ -115,12 +115,13 @@ async def known(place: Here, node_id: str) -> None:
 
 async def until(mesh: Mesh, fits: Callable[[NodeProgress], bool]) -> NodeProgress:
     """Wait until the agent's node says so of the freeze that holds; what it says."""
-    while True:
-        [frozen] = [one async for one in mesh.there.mesh.freezes.list()]
-        [said] = [node for node in frozen.nodes if node.node == mesh.here.node.id]
-        if fits(said):
-            return said
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(15):
+        while True:
+            [frozen] = [one async for one in mesh.there.mesh.freezes.list()]
+            [said] = [node for node in frozen.nodes if node.node == mesh.here.node.id]
+            if fits(said):
+                return said
+            await asyncio.sleep(0.05)
 
 
 async def test_a_node_that_is_cut_off_is_not_said_to_refuse(data_dir: Path, postgres_url: str, redis_url: str) -> None:
