@@ -36,13 +36,13 @@ class Rpc(Messages):
         "_ended",
         "_last",
         "_left",
+        "_stopped",
         "_watched",
         "door",
         "metadata",
         "method",
         "over",
         "plain",
-        "stopped",
         "task",
     )
 
@@ -53,12 +53,11 @@ class Rpc(Messages):
         self.door = door
         self.task: asyncio.Task[None] | None = None
         self.over = False  # its status was sent, or nothing will be any more
-        self.stopped = False  # its task was told to stop
         self.plain = False  # its initial metadata say nothing, and may go before anything else does
         self._call: CoreCall | None = event.call
         self._deadline = event.call_details.deadline
         self._ended = ended
-        self._left = self._watched = False
+        self._left = self._watched = self._stopped = False
         self._last: bytes | None = None  # a message that goes out with the status
 
     @property
@@ -145,8 +144,8 @@ class Rpc(Messages):
 
     def stop(self) -> None:
         """Cancel the task, once: whoever takes time to stop is not told again, by a client that leaves for example."""
-        if self.task is not None and not (self.over or self.stopped):
-            self.stopped = True
+        if self.task is not None and not (self.over or self._stopped):
+            self._stopped = True
             self.task.cancel()
 
     def abandon(self) -> None:
