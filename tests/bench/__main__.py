@@ -18,7 +18,7 @@ from statistics import median
 from a2amesh.v1 import agent_service_pb2, payload_pb2
 from tests.bench.flows.rows import call_rows, flow_sides, side_rows
 from tests.bench.idle import idle_row
-from tests.bench.load import Figures, Target, build
+from tests.bench.load import WORKERS, Figures, Target, build
 from tests.bench.mcp import list_row
 from tests.bench.mesh import Places, hop_rows, two_nodes
 from tests.bench.processes import ROOT, python, resident_mb, started
@@ -93,7 +93,7 @@ def question(agent: str) -> bytes:
 
 
 def rounds(
-    targets: Mapping[str, Target], kinds: Sequence[str], rate: float, workers: int = 16
+    targets: Mapping[str, Target], kinds: Sequence[str], rate: float, workers: int = WORKERS
 ) -> dict[str, list[Figures]]:
     """Figures of each kind, in rounds that take turns, after one round that does not count."""
     seen: dict[str, list[Figures]] = {kind: [] for kind in kinds}

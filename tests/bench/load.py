@@ -12,6 +12,7 @@ from tests.bench.processes import ROOT
 
 BINARY = ROOT / "build" / "tools" / "bin" / "load"
 SOURCE = Path(__file__).with_name("load")
+WORKERS = 16  # calls under way, where nothing else is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Target:
     body: bytes
     key_file: str = ""
 
-    def loaded(self, seconds: float, *, rate: float = 0, workers: int = 16) -> Figures:
+    def loaded(self, seconds: float, *, rate: float = 0, workers: int = WORKERS) -> Figures:
         """Call it for so long, as fast as it goes or at `rate` calls per second."""
         options = {
             "target": self.address,

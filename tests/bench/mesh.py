@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from tests.bench.load import Figures, Target
+from tests.bench.load import WORKERS, Figures, Target
 from tests.bench.processes import python, started
 from tests.bench.rows import Row, row
 from tests.ports import free_port
 
 INVOKE = "/a2amesh.v1.AgentService/Invoke"
-MANY, FEW = 64, 16  # calls under way: those of a busy node, and as everywhere else
+MANY = 64  # calls under way: those of a busy node
 Rounds = Callable[[Mapping[str, Target], Sequence[str], float, int], dict[str, list[Figures]]]
 
 
@@ -53,8 +53,8 @@ def two_nodes(places: Places, body: bytes) -> Iterator[Mapping[str, Target]]:
 
 def hop_rows(targets: Mapping[str, Target], rounds: Rounds, rate: float) -> list[Row]:
     """Calls per second through two nodes beside a bare echo, and what the hop adds to a call of the node behind it."""
-    rows = [*rate_rows(targets, rounds, MANY, "rps"), *rate_rows(targets, rounds, FEW, f"{FEW}_rps")]
-    steady = rounds(targets, ("near", "far"), rate, FEW)
+    rows = [*rate_rows(targets, rounds, MANY, "rps"), *rate_rows(targets, rounds, WORKERS, f"{WORKERS}_rps")]
+    steady = rounds(targets, ("near", "far"), rate, WORKERS)
     for name in ("p50", "p99"):
         hop, direct = (median(getattr(one, f"{name}_ms") for one in steady[kind]) for kind in ("near", "far"))
         rows.append(row(f"hop_added_{name}_ms", hop - direct, "ms", direct, errors(steady)))
